@@ -1,0 +1,74 @@
+# nanovec: vector similarity search for PostgreSQL
+#
+#   make demo       nearest neighbours of real things, on a throw-away server
+#   make check      all tests, on a throw-away server
+#   make            build with the PostgreSQL that PG_CONFIG names
+#   make install    install into it
+#
+# demo and check install what the machine lacks and need no other step.
+
+EXTENSION = nanovec
+EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" nanovec.control)
+
+MODULE_big = nanovec
+SRCS = $(sort $(wildcard src/*.c src/*/*.c))
+OBJS = $(SRCS:.c=.o)
+
+SQL_PARTS = $(addprefix sql/ext/, $(shell sed '/^\#/d' sql/ext/ORDER))
+SQL_SCRIPT = nanovec--$(EXTVERSION).sql
+DATA_built = $(SQL_SCRIPT)
+
+EXTRA_CLEAN = $(SRCS:.c=.d) nanovec--*.sql build
+
+# No -march=native: kernels choose their instructions at run time.
+PG_CPPFLAGS = -Isrc -DNANOVEC_VERSION='"$(EXTVERSION)"' -MMD -MP
+PG_CFLAGS = -std=gnu11 -fvisibility=hidden
+
+# WERROR=1 is how the tests build; PostgreSQL's own headers are exempt.
+ifdef WERROR
+PG_CFLAGS += -Wextra -Werror
+PG_CPPFLAGS += -isystem $(shell $(PG_CONFIG) --includedir-server)
+endif
+
+.DEFAULT_GOAL := all
+
+# These set up the machine themselves and so must work where PostgreSQL is not
+# installed yet: PGXS is not asked for.
+SELF_CONTAINED = demo check check-unit check-build check-regress check-tap reference
+
+ifneq ($(filter $(SELF_CONTAINED),$(MAKECMDGOALS)),)
+
+.PHONY: $(SELF_CONTAINED)
+
+demo:
+	@test/lib/run.sh demo
+
+check:
+	@test/lib/run.sh unit build regress tap
+
+check-unit check-build check-regress check-tap: check-%:
+	@test/lib/run.sh $*
+
+# docs/reference.md, from the COMMENTs of the extension
+reference:
+	@test/lib/run.sh reference
+
+else
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifeq ($(PGXS),)
+$(error $(PG_CONFIG) not found: install the server development package of PostgreSQL, or say PG_CONFIG=/path/to/pg_config)
+endif
+include $(PGXS)
+
+# JIT bitcode is compiled from the same sources and needs no .d files of its own.
+%.bc: override CPPFLAGS := $(filter-out -MMD -MP,$(CPPFLAGS))
+
+$(SQL_SCRIPT): $(SQL_PARTS) sql/ext/ORDER
+	printf '%s\n' '\echo Use "CREATE EXTENSION nanovec" to load this file. \quit' > $@
+	cat $(SQL_PARTS) >> $@
+
+-include $(SRCS:.c=.d)
+
+endif

@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * bit_distance.c
+ *		SQL distance functions of bit.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "nv_compat.h"
+
+#include "simd/simd.h"
+#include "types/detoast.h"
+#include "utils/varbit.h"
+
+/* A bit string, ready to read.  Bits behind the last one are 0. */
+typedef struct BitString
+{
+	int			length;			/* in bits */
+	const uint8 *bytes;
+	void	   *copy;			/* what detoasting palloc'd, or NULL */
+} BitString;
+
+static BitString
+open_bits(Datum d)
+{
+	struct varlena *value = (struct varlena *) DatumGetPointer(d);
+	struct varlena *packed = pg_detoast_datum_packed(value);
+	BitString	b;
+	int32		length;
+
+	memcpy(&length, VARDATA_ANY(packed), sizeof(length));
+	b.length = length;
+	b.bytes = (const uint8 *) VARDATA_ANY(packed) + VARBITHDRSZ;
+	b.copy = packed == value ? NULL : packed;
+	return b;
+}
+
+static void
+close_bits(BitString *b)
+{
+	if (b->copy != NULL)
+		pfree(b->copy);
+}
+
+static void
+check_same_length(const BitString *a, const BitString *b)
+{
+	if (unlikely(a->length != b->length))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("different bit lengths %d and %d", a->length, b->length)));
+}
+
+static inline Size
+bytes_of(const BitString *b)
+{
+	return (b->length + BITS_PER_BYTE - 1) / BITS_PER_BYTE;
+}
+
+NV_FUNCTION(hamming_distance)
+{
+	BitString	a = open_bits(nv_cached_arg(fcinfo, 0));
+	BitString	b = open_bits(nv_cached_arg(fcinfo, 1));
+	uint64		distance;
+
+	check_same_length(&a, &b);
+	distance = nv_kern.hamming(a.bytes, b.bytes, bytes_of(&a));
+	close_bits(&a);
+	close_bits(&b);
+	PG_RETURN_FLOAT8((double) distance);
+}
+
+/* 1 - |a & b| / |a | b|; 1 when the two share no bit, even if both have none. */
+NV_FUNCTION(jaccard_distance)
+{
+	BitString	a = open_bits(nv_cached_arg(fcinfo, 0));
+	BitString	b = open_bits(nv_cached_arg(fcinfo, 1));
+	NvBitCounts counts;
+
+	check_same_length(&a, &b);
+	nv_kern.jaccard(a.bytes, b.bytes, bytes_of(&a), &counts);
+	close_bits(&a);
+	close_bits(&b);
+	if (counts.both == 0)
+		PG_RETURN_FLOAT8(1);
+	PG_RETURN_FLOAT8(1 - (double) counts.both / (double) counts.either);
+}

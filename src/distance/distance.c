@@ -1,0 +1,279 @@
+/*-------------------------------------------------------------------------
+ *
+ * distance.c
+ *		The metric table for dense types.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "distance/distance.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "distance/double_measure.h"
+#include "simd/simd.h"
+
+/*
+ * A measure of a and b, which have the same type and dimensions.  NaN when
+ * float cannot tell: then double precision decides.
+ */
+typedef double (*MeasureFunction) (const NvDense *a, const NvDense *b);
+
+/* Below this, squares may have vanished; 0 itself may be one of them. */
+#define LEAST_L2SQ 1e-30
+
+static double
+check_l2sq(double x)
+{
+	return x >= LEAST_L2SQ && x <= FLT_MAX ? x : NAN;
+}
+
+static double
+check_finite(double x)
+{
+	return isfinite(x) ? x : NAN;
+}
+
+static double
+check_cosine(const NvCosine *c)
+{
+	if (!(c->aa >= LEAST_L2SQ && c->aa <= FLT_MAX && c->bb >= LEAST_L2SQ && c->bb <= FLT_MAX))
+		return NAN;
+	return c->ab / sqrt((double) c->aa * (double) c->bb);
+}
+
+/* The four measures of a type whose kernels take two plain arrays. */
+#define PLAIN_MEASURES(type, kernel) \
+static double \
+type##_l2sq(const NvDense *a, const NvDense *b) \
+{ \
+	return check_l2sq(nv_kern.l2sq_##kernel(a->data, b->data, a->dim)); \
+} \
+\
+static double \
+type##_ip(const NvDense *a, const NvDense *b) \
+{ \
+	return check_finite(nv_kern.ip_##kernel(a->data, b->data, a->dim)); \
+} \
+\
+static double \
+type##_cosine(const NvDense *a, const NvDense *b) \
+{ \
+	NvCosine	parts; \
+\
+	nv_kern.cos_##kernel(a->data, b->data, a->dim, &parts); \
+	return check_cosine(&parts); \
+} \
+\
+static double \
+type##_l1(const NvDense *a, const NvDense *b) \
+{ \
+	return check_finite(nv_kern.l1_##kernel(a->data, b->data, a->dim)); \
+}
+
+PLAIN_MEASURES(vector, f32)
+PLAIN_MEASURES(halfvec, f16)
+
+/*
+ * For sq8vec, sums of products of codes are exact integers, and the measures
+ * follow from them.  With x = ox + sx * c and y = oy + sy * d over n elements:
+ *
+ *	sum x y = n ox oy + ox sy sum d + oy sx sum c + sx sy sum c d
+ */
+typedef struct Sq8Sums
+{
+	double		n;
+	double		sx,
+				ox,
+				sy,
+				oy;
+	NvCodeSums	codes;
+} Sq8Sums;
+
+static Sq8Sums
+sq8vec_sums(const NvDense *a, const NvDense *b)
+{
+	Sq8Sums		s;
+
+	StaticAssertStmt(NV_MAX_DIM <= NV_U8_MAX_N, "code sums could overflow");
+	s.n = a->dim;
+	s.sx = a->scale;
+	s.ox = a->offset - (double) a->scale * a->zero;
+	s.sy = b->scale;
+	s.oy = b->offset - (double) b->scale * b->zero;
+	nv_kern.sums_u8(a->data, b->data, a->dim, &s.codes);
+	return s;
+}
+
+static double
+sq8vec_product(const Sq8Sums *s)
+{
+	return s->n * s->ox * s->oy + s->ox * s->sy * s->codes.b + s->oy * s->sx * s->codes.a +
+		s->sx * s->sy * s->codes.ab;
+}
+
+/* sum x x, of one side */
+static double
+sq8vec_square(double n, double offset, double scale, double sum, double sum_squares)
+{
+	return n * offset * offset + 2 * offset * scale * sum + scale * scale * sum_squares;
+}
+
+static double
+sq8vec_l2sq(const NvDense *a, const NvDense *b)
+{
+	Sq8Sums		s = sq8vec_sums(a, b);
+	double		apart = s.ox - s.oy;
+	double		result;
+
+	/* sum (apart + sx c - sy d)^2; exact when the grids are the same */
+	if (s.sx == s.sy)
+		result = s.sx * s.sx * ((double) s.codes.aa - 2.0 * s.codes.ab + (double) s.codes.bb);
+	else
+		result = s.sx * s.sx * s.codes.aa - 2 * s.sx * s.sy * s.codes.ab +
+			s.sy * s.sy * s.codes.bb;
+	if (apart != 0)
+		result += s.n * apart * apart + 2 * apart * (s.sx * s.codes.a - s.sy * s.codes.b);
+	return Max(result, 0);
+}
+
+static double
+sq8vec_ip(const NvDense *a, const NvDense *b)
+{
+	Sq8Sums		s = sq8vec_sums(a, b);
+
+	return sq8vec_product(&s);
+}
+
+static double
+sq8vec_cosine(const NvDense *a, const NvDense *b)
+{
+	Sq8Sums		s = sq8vec_sums(a, b);
+	double		xx = sq8vec_square(s.n, s.ox, s.sx, s.codes.a, s.codes.aa);
+	double		yy = sq8vec_square(s.n, s.oy, s.sy, s.codes.b, s.codes.bb);
+
+	if (!(xx > 0 && yy > 0))
+		return NAN;
+	return sq8vec_product(&s) / (sqrt(xx) * sqrt(yy));
+}
+
+static double
+sq8vec_l1(const NvDense *a, const NvDense *b)
+{
+	double		ox = a->offset - (double) a->scale * a->zero;
+	double		oy = b->offset - (double) b->scale * b->zero;
+
+	return check_finite(nv_kern.l1_u8(a->data, b->data, a->dim, a->scale, b->scale,
+									  (float) (ox - oy)));
+}
+
+typedef struct ElementRow
+{
+	const NvDenseType *type;
+	MeasureFunction measure[NV_NUM_MEASURES];
+} ElementRow;
+
+static const ElementRow element_rows[] = {
+	{&nv_vector_type, {vector_l2sq, vector_ip, vector_cosine, vector_l1}},
+	{&nv_halfvec_type, {halfvec_l2sq, halfvec_ip, halfvec_cosine, halfvec_l1}},
+	{&nv_sq8vec_type, {sq8vec_l2sq, sq8vec_ip, sq8vec_cosine, sq8vec_l1}},
+};
+
+static double
+finish_same(double x)
+{
+	return x;
+}
+
+static double
+finish_root(double x)
+{
+	return sqrt(x);
+}
+
+static double
+finish_negate(double x)
+{
+	return -x;
+}
+
+/* Rounding may carry a cosine a little beyond 1. */
+static double
+clamp_cosine(double x)
+{
+	if (x > 1)
+		return 1;
+	if (x < -1)
+		return -1;
+	return x;
+}
+
+static double
+finish_cosine(double x)
+{
+	return 1 - clamp_cosine(x);
+}
+
+static double
+finish_angle(double x)
+{
+	return acos(clamp_cosine(x)) / M_PI;
+}
+
+typedef struct MetricRow
+{
+	NvMeasure	measure;
+	double		(*finish) (double x);
+} MetricRow;
+
+static const MetricRow metric_rows[] = {
+	[NV_METRIC_L2] = {NV_MEASURE_L2SQ, finish_root},
+	[NV_METRIC_L2_SQUARED] = {NV_MEASURE_L2SQ, finish_same},
+	[NV_METRIC_IP] = {NV_MEASURE_IP, finish_same},
+	[NV_METRIC_NEGATIVE_IP] = {NV_MEASURE_IP, finish_negate},
+	[NV_METRIC_COSINE] = {NV_MEASURE_COSINE, finish_cosine},
+	[NV_METRIC_SPHERICAL] = {NV_MEASURE_IP, finish_angle},
+	[NV_METRIC_L1] = {NV_MEASURE_L1, finish_same},
+};
+
+/* A measure in double precision, of decoded elements. */
+static pg_noinline double
+measure_in_double(const NvDense *a, const NvDense *b, NvMeasure measure)
+{
+	float	   *x = nv_dense_floats(a);
+	float	   *y = nv_dense_floats(b);
+	double		result = nv_measure_float4(x, y, a->dim, measure);
+
+	pfree(x);
+	pfree(y);
+	return result;
+}
+
+double
+nv_finish_distance(double measure, NvMetric metric)
+{
+	return metric_rows[metric].finish(measure);
+}
+
+NvMeasure
+nv_metric_measure(NvMetric metric)
+{
+	return metric_rows[metric].measure;
+}
+
+double
+nv_dense_distance(const NvDense *a, const NvDense *b, NvMetric metric)
+{
+	const ElementRow *row = element_rows;
+	NvMeasure	measure = metric_rows[metric].measure;
+	double		x;
+
+	Assert(a->type == b->type && a->dim == b->dim);
+	while (row->type != a->type)
+		row++;
+
+	x = row->measure[measure] (a, b);
+	if (unlikely(isnan(x)))
+		x = measure_in_double(a, b, measure);
+	return metric_rows[metric].finish(x);
+}

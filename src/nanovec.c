@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * nanovec.c
+ *		What happens when a backend loads the library.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "nv_compat.h"
+
+#include "simd/simd.h"
+
+NV_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	const char *unknown;
+
+	if (!nv_simd_init(&unknown))
+		ereport(WARNING,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown CPU feature \"%s\" in NANOVEC_DISABLE_CPU", unknown)));
+}

@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * nv_compat.h
+ *		postgres.h, and what differs between PostgreSQL 14 and 18.
+ *
+ * The only file that looks at PG_VERSION_NUM.  Every .c file that is not a
+ * kernel includes it first, in the place of postgres.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NV_COMPAT_H
+#define NV_COMPAT_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "storage/proc.h"
+
+#if PG_VERSION_NUM < 140000
+#error "nanovec needs PostgreSQL 14 or newer"
+#endif
+
+/* Before version 16 this meant something on Windows only. */
+#if PG_VERSION_NUM < 160000 && !defined(WIN32)
+#undef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#include "varatt.h"
+#else
+/* Soft errors came with version 16; before, every error is thrown. */
+#define ereturn(context, dummy_value, ...) \
+	do \
+	{ \
+		(void) (context); \
+		ereport(ERROR, __VA_ARGS__); \
+	} while (0)
+#endif
+
+/* The number of this backend's current (virtual) transaction. */
+#if PG_VERSION_NUM >= 170000
+#define NV_CURRENT_LXID (MyProc->vxid.lxid)
+#else
+#define NV_CURRENT_LXID (MyProc->lxid)
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define NV_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "nanovec", .version = NANOVEC_VERSION)
+#else
+#define NV_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+/*
+ * Declares and begins a function that SQL can call.  All other symbols of the
+ * library are hidden.
+ */
+#define NV_FUNCTION(name) \
+	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
+	PG_FUNCTION_INFO_V1(name); \
+	Datum \
+	name(PG_FUNCTION_ARGS)
+
+#endif							/* NV_COMPAT_H */

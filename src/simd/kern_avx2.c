@@ -1,0 +1,346 @@
+/*-------------------------------------------------------------------------
+ *
+ * kern_avx2.c
+ *		Kernels for x86-64 CPUs with AVX2, FMA, F16C and POPCNT (2013 on).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "simd/kern.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <string.h>
+
+#include "simd/half.h"
+
+#define NV_TARGET __attribute__((target("avx2,fma,f16c,popcnt")))
+#define VEC_LANES 8
+/* 8 sums, 2 rows of b and one of a leave room in 16 registers */
+#define TILE_A 4
+#define TILE_B 2
+
+typedef __m256 vec;
+
+NV_INLINE NV_TARGET vec vzero(void) { return _mm256_setzero_ps(); }
+NV_INLINE NV_TARGET vec vset1(float x) { return _mm256_set1_ps(x); }
+NV_INLINE NV_TARGET vec vadd(vec a, vec b) { return _mm256_add_ps(a, b); }
+NV_INLINE NV_TARGET vec vsub(vec a, vec b) { return _mm256_sub_ps(a, b); }
+NV_INLINE NV_TARGET vec vfma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
+
+NV_INLINE NV_TARGET vec
+vabs(vec a)
+{
+	return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
+}
+
+NV_INLINE NV_TARGET float
+vsum(vec v)
+{
+	__m128		s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+
+	s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+	s = _mm_add_ss(s, _mm_movehdup_ps(s));
+	return _mm_cvtss_f32(s);
+}
+
+/* All bits set in the first n lanes. */
+NV_INLINE NV_TARGET __m256i
+first_lanes(size_t n)
+{
+	return _mm256_cmpgt_epi32(_mm256_set1_epi32((int) n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+NV_INLINE NV_TARGET vec
+vfirst(vec v, size_t n)
+{
+	return _mm256_and_ps(v, _mm256_castsi256_ps(first_lanes(n)));
+}
+
+NV_INLINE NV_TARGET vec
+load_f32(const nv_f32 *p)
+{
+	return _mm256_loadu_ps((const float *) p);
+}
+
+NV_INLINE NV_TARGET vec
+load_f16(const nv_f16 *p)
+{
+	return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) p));
+}
+
+NV_INLINE NV_TARGET vec
+load_u8(const uint8_t *p)
+{
+	return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *) p)));
+}
+
+NV_INLINE NV_TARGET void
+store_f32(nv_f32 *p, vec v)
+{
+	_mm256_storeu_ps((float *) p, v);
+}
+
+/* A masked load does not touch the lanes that it leaves out. */
+NV_INLINE NV_TARGET vec
+loadn_f32(const nv_f32 *p, size_t n)
+{
+	return _mm256_maskload_ps((const float *) p, first_lanes(n));
+}
+
+NV_INLINE NV_TARGET vec
+loadn_f16(const nv_f16 *p, size_t n)
+{
+	uint16_t	tail[VEC_LANES] = {0};
+
+	memcpy(tail, p, n * sizeof(uint16_t));
+	return load_f16(tail);
+}
+
+NV_INLINE NV_TARGET vec
+loadn_u8(const uint8_t *p, size_t n)
+{
+	uint8_t		tail[VEC_LANES] = {0};
+
+	memcpy(tail, p, n);
+	return load_u8(tail);
+}
+
+/* Lane i becomes v[i] + v[i ^ h] when bit h of i is clear, else v[i ^ h] - v[i]. */
+NV_INLINE NV_TARGET vec
+butterfly_in_vec(vec v)
+{
+	const vec	sign1 = _mm256_setr_ps(1, -1, 1, -1, 1, -1, 1, -1);
+	const vec	sign2 = _mm256_setr_ps(1, 1, -1, -1, 1, 1, -1, -1);
+	const vec	sign4 = _mm256_setr_ps(1, 1, 1, 1, -1, -1, -1, -1);
+
+	v = vfma(v, sign1, _mm256_permute_ps(v, 0xb1));
+	v = vfma(v, sign2, _mm256_permute_ps(v, 0x4e));
+	v = vfma(v, sign4, _mm256_permute2f128_ps(v, v, 0x01));
+	return v;
+}
+
+#include "simd/kern_pairs.h"
+
+NV_INLINE NV_TARGET uint32_t
+sum_epi32(__m256i v)
+{
+	__m128i		s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+
+	s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+	s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1));
+	return (uint32_t) _mm_cvtsi128_si32(s);
+}
+
+/*
+ * 16 codes at a time, widened to 16 bits; a pair of products is at most
+ * 2 * 255 * 255 and so are exact in the 32 bits that madd gives.
+ */
+static NV_TARGET void
+sums_u8(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
+{
+	__m256i		sa = _mm256_setzero_si256(),
+				sb = sa,
+				ab = sa,
+				aa = sa,
+				bb = sa;
+	const __m256i ones = _mm256_set1_epi16(1);
+
+	for (size_t i = 0; i < n; i += 16)
+	{
+		__m256i		x,
+					y;
+
+		if (n - i >= 16)
+		{
+			x = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *) (a + i)));
+			y = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *) (b + i)));
+		}
+		else
+		{
+			uint8_t		ta[16] = {0},
+						tb[16] = {0};
+
+			memcpy(ta, a + i, n - i);
+			memcpy(tb, b + i, n - i);
+			x = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *) ta));
+			y = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *) tb));
+		}
+		sa = _mm256_add_epi32(sa, _mm256_madd_epi16(x, ones));
+		sb = _mm256_add_epi32(sb, _mm256_madd_epi16(y, ones));
+		ab = _mm256_add_epi32(ab, _mm256_madd_epi16(x, y));
+		aa = _mm256_add_epi32(aa, _mm256_madd_epi16(x, x));
+		bb = _mm256_add_epi32(bb, _mm256_madd_epi16(y, y));
+	}
+	out->a = sum_epi32(sa);
+	out->b = sum_epi32(sb);
+	out->ab = sum_epi32(ab);
+	out->aa = sum_epi32(aa);
+	out->bb = sum_epi32(bb);
+}
+
+static NV_TARGET float
+l1_u8(const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da)
+{
+	const vec	vsa = vset1(sa),
+				vsb = vset1(-sb),
+				vda = vset1(da);
+	vec			sum = vzero();
+	size_t		i = 0;
+
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+		sum = vadd(sum, vabs(vfma(vsb, load_u8(b + i), vfma(vsa, load_u8(a + i), vda))));
+	if (i < n)
+		sum = vadd(sum, vabs(vfma(vsb, loadn_u8(b + i, n - i),
+								  vfma(vsa, loadn_u8(a + i, n - i), vfirst(vda, n - i)))));
+	return vsum(sum);
+}
+
+NV_INLINE NV_TARGET uint64_t
+load_u64(const uint8_t *p)
+{
+	uint64_t	w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
+}
+
+/* The last n < 8 bytes, as the low bytes of a word. */
+NV_INLINE NV_TARGET uint64_t
+loadn_u64(const uint8_t *p, size_t n)
+{
+	uint64_t	w = 0;
+
+	memcpy(&w, p, n);
+	return w;
+}
+
+static NV_TARGET uint64_t
+hamming(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	uint64_t	count = 0;
+	size_t		i = 0;
+
+	for (; i + 8 <= n; i += 8)
+		count += (uint64_t) _mm_popcnt_u64(load_u64(a + i) ^ load_u64(b + i));
+	if (i < n)
+		count += (uint64_t) _mm_popcnt_u64(loadn_u64(a + i, n - i) ^ loadn_u64(b + i, n - i));
+	return count;
+}
+
+static NV_TARGET void
+jaccard(const uint8_t *a, const uint8_t *b, size_t n, NvBitCounts *out)
+{
+	uint64_t	both = 0,
+				either = 0;
+
+	for (size_t i = 0; i < n; i += 8)
+	{
+		uint64_t	x = n - i >= 8 ? load_u64(a + i) : loadn_u64(a + i, n - i);
+		uint64_t	y = n - i >= 8 ? load_u64(b + i) : loadn_u64(b + i, n - i);
+
+		both += (uint64_t) _mm_popcnt_u64(x & y);
+		either += (uint64_t) _mm_popcnt_u64(x | y);
+	}
+	out->both = both;
+	out->either = either;
+}
+
+static NV_TARGET void
+f16_to_f32(const nv_f16 *a, nv_f32 *out, size_t n)
+{
+	size_t		i = 0;
+
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+		store_f32(out + i, load_f16(a + i));
+	for (; i < n; i++)
+		out[i] = nv_half_to_float(a[i]);
+}
+
+static NV_TARGET void
+f32_to_f16(const nv_f32 *a, nv_f16 *out, size_t n)
+{
+	size_t		i = 0;
+
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+		_mm_storeu_si128((__m128i *) (out + i),
+						 _mm256_cvtps_ph(load_f32(a + i), _MM_FROUND_TO_NEAREST_INT));
+	for (; i < n; i++)
+		out[i] = nv_float_to_half(a[i]);
+}
+
+/*
+ * Two groups per 32-byte register.  Sums of bytes are kept in 16-bit lanes:
+ * "all" adds the lane as it is (low byte + 256 * high byte), "high" the high
+ * byte alone, so that low = all - 256 * high, modulo 2^16.
+ */
+typedef struct FastscanSums
+{
+	__m256i		all;
+	__m256i		high;
+} FastscanSums;
+
+NV_INLINE NV_TARGET void
+fastscan_add(FastscanSums *s, __m256i lut, __m256i nibbles)
+{
+	__m256i		v = _mm256_shuffle_epi8(lut, nibbles);
+
+	s->all = _mm256_add_epi16(s->all, v);
+	s->high = _mm256_add_epi16(s->high, _mm256_srli_epi16(v, 8));
+}
+
+/* Write the 16 sums of the children whose bytes are lanes 0..15. */
+NV_INLINE NV_TARGET void
+fastscan_store(const FastscanSums *s, uint16_t *out)
+{
+	__m256i		low = _mm256_sub_epi16(s->all, _mm256_slli_epi16(s->high, 8));
+	__m128i		even = _mm_add_epi16(_mm256_castsi256_si128(low),
+									 _mm256_extracti128_si256(low, 1));
+	__m128i		odd = _mm_add_epi16(_mm256_castsi256_si128(s->high),
+									_mm256_extracti128_si256(s->high, 1));
+
+	_mm_storeu_si128((__m128i *) out, _mm_unpacklo_epi16(even, odd));
+	_mm_storeu_si128((__m128i *) (out + 8), _mm_unpackhi_epi16(even, odd));
+}
+
+static NV_TARGET void
+fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out)
+{
+	const __m256i mask = _mm256_set1_epi8(15);
+	FastscanSums lo = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+	FastscanSums hi = lo;
+
+	for (size_t g = 0; g < ngroups; g += 2)
+	{
+		__m256i		c,
+					l;
+
+		if (ngroups - g >= 2)
+		{
+			c = _mm256_loadu_si256((const __m256i *) (codes + g * 16));
+			l = _mm256_loadu_si256((const __m256i *) (lut + g * 16));
+		}
+		else
+		{
+			c = _mm256_zextsi128_si256(_mm_loadu_si128((const __m128i *) (codes + g * 16)));
+			l = _mm256_zextsi128_si256(_mm_loadu_si128((const __m128i *) (lut + g * 16)));
+		}
+		fastscan_add(&lo, l, _mm256_and_si256(c, mask));
+		fastscan_add(&hi, l, _mm256_and_si256(_mm256_srli_epi16(c, 4), mask));
+	}
+	fastscan_store(&lo, out);
+	fastscan_store(&hi, out + 16);
+}
+
+const NvKernels nv_kernels_avx2 = {
+	NV_PAIRS_ENTRIES,
+	.sums_u8 = sums_u8,
+	.l1_u8 = l1_u8,
+	.hamming = hamming,
+	.jaccard = jaccard,
+	.f16_to_f32 = f16_to_f32,
+	.f32_to_f16 = f32_to_f16,
+	.fastscan = fastscan
+};
+
+#endif							/* __x86_64__ */

@@ -1,0 +1,353 @@
+/*-------------------------------------------------------------------------
+ *
+ * kern_avx512.c
+ *		Kernels for x86-64 CPUs with AVX-512 F, BW, DQ and VL (2017 on), and
+ *		the few that gain from VNNI or VPOPCNTDQ.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "simd/kern.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#define NV_TARGET \
+	__attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")))
+#define VEC_LANES 16
+#define TILE_A 4
+#define TILE_B 4
+
+typedef __m512 vec;
+
+NV_INLINE NV_TARGET vec vzero(void) { return _mm512_setzero_ps(); }
+NV_INLINE NV_TARGET vec vset1(float x) { return _mm512_set1_ps(x); }
+NV_INLINE NV_TARGET vec vadd(vec a, vec b) { return _mm512_add_ps(a, b); }
+NV_INLINE NV_TARGET vec vsub(vec a, vec b) { return _mm512_sub_ps(a, b); }
+NV_INLINE NV_TARGET vec vabs(vec a) { return _mm512_abs_ps(a); }
+NV_INLINE NV_TARGET vec vfma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+NV_INLINE NV_TARGET float vsum(vec v) { return _mm512_reduce_add_ps(v); }
+
+NV_INLINE NV_TARGET __mmask16
+first_lanes(size_t n)
+{
+	return (__mmask16) ((1u << n) - 1);
+}
+
+NV_INLINE NV_TARGET vec
+vfirst(vec v, size_t n)
+{
+	return _mm512_maskz_mov_ps(first_lanes(n), v);
+}
+
+NV_INLINE NV_TARGET vec
+load_f32(const nv_f32 *p)
+{
+	return _mm512_loadu_ps(p);
+}
+
+NV_INLINE NV_TARGET vec
+load_f16(const nv_f16 *p)
+{
+	return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *) p));
+}
+
+NV_INLINE NV_TARGET vec
+load_u8(const uint8_t *p)
+{
+	return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *) p)));
+}
+
+NV_INLINE NV_TARGET void
+store_f32(nv_f32 *p, vec v)
+{
+	_mm512_storeu_ps(p, v);
+}
+
+/* A masked load does not touch the lanes that it leaves out. */
+NV_INLINE NV_TARGET vec
+loadn_f32(const nv_f32 *p, size_t n)
+{
+	return _mm512_maskz_loadu_ps(first_lanes(n), p);
+}
+
+NV_INLINE NV_TARGET vec
+loadn_f16(const nv_f16 *p, size_t n)
+{
+	return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n), p));
+}
+
+NV_INLINE NV_TARGET vec
+loadn_u8(const uint8_t *p, size_t n)
+{
+	return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first_lanes(n), p)));
+}
+
+/* Lane i becomes v[i] + v[i ^ h] when bit h of i is clear, else v[i ^ h] - v[i]. */
+NV_INLINE NV_TARGET vec
+butterfly_in_vec(vec v)
+{
+	const vec	minus1 = vset1(-1.0f),
+				one = vset1(1.0f);
+
+	v = vfma(v, _mm512_mask_mov_ps(one, 0xaaaa, minus1), _mm512_permute_ps(v, 0xb1));
+	v = vfma(v, _mm512_mask_mov_ps(one, 0xcccc, minus1), _mm512_permute_ps(v, 0x4e));
+	v = vfma(v, _mm512_mask_mov_ps(one, 0xf0f0, minus1), _mm512_shuffle_f32x4(v, v, 0xb1));
+	v = vfma(v, _mm512_mask_mov_ps(one, 0xff00, minus1), _mm512_shuffle_f32x4(v, v, 0x4e));
+	return v;
+}
+
+#include "simd/kern_pairs.h"
+
+/* n < 64 makes a partial load, whose other bytes are 0. */
+NV_INLINE NV_TARGET __m512i
+load_bytes(const uint8_t *p, size_t n)
+{
+	if (n >= 64)
+		return _mm512_loadu_si512(p);
+	return _mm512_maskz_loadu_epi8(((__mmask64) 1 << n) - 1, p);
+}
+
+/*
+ * 32 codes at a time, widened to 16 bits; a pair of products is at most
+ * 2 * 255 * 255 and so exact in the 32 bits that madd gives.
+ */
+static NV_TARGET void
+sums_u8(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
+{
+	__m512i		sa = _mm512_setzero_si512(),
+				sb = sa,
+				ab = sa,
+				aa = sa,
+				bb = sa;
+	const __m512i ones = _mm512_set1_epi16(1);
+
+	for (size_t i = 0; i < n; i += 32)
+	{
+		__mmask32	m = n - i >= 32 ? ~(__mmask32) 0 : ((__mmask32) 1 << (n - i)) - 1;
+		__m512i		x = _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(m, a + i));
+		__m512i		y = _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(m, b + i));
+
+		sa = _mm512_add_epi32(sa, _mm512_madd_epi16(x, ones));
+		sb = _mm512_add_epi32(sb, _mm512_madd_epi16(y, ones));
+		ab = _mm512_add_epi32(ab, _mm512_madd_epi16(x, y));
+		aa = _mm512_add_epi32(aa, _mm512_madd_epi16(x, x));
+		bb = _mm512_add_epi32(bb, _mm512_madd_epi16(y, y));
+	}
+	out->a = (uint32_t) _mm512_reduce_add_epi32(sa);
+	out->b = (uint32_t) _mm512_reduce_add_epi32(sb);
+	out->ab = (uint32_t) _mm512_reduce_add_epi32(ab);
+	out->aa = (uint32_t) _mm512_reduce_add_epi32(aa);
+	out->bb = (uint32_t) _mm512_reduce_add_epi32(bb);
+}
+
+static NV_TARGET float
+l1_u8(const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da)
+{
+	const vec	vsa = vset1(sa),
+				vsb = vset1(-sb),
+				vda = vset1(da);
+	vec			sum = vzero();
+	size_t		i = 0;
+
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+		sum = vadd(sum, vabs(vfma(vsb, load_u8(b + i), vfma(vsa, load_u8(a + i), vda))));
+	if (i < n)
+		sum = vadd(sum, vabs(vfma(vsb, loadn_u8(b + i, n - i),
+								  vfma(vsa, loadn_u8(a + i, n - i), vfirst(vda, n - i)))));
+	return vsum(sum);
+}
+
+static NV_TARGET void
+f16_to_f32(const nv_f16 *a, nv_f32 *out, size_t n)
+{
+	size_t		i = 0;
+
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+		store_f32(out + i, load_f16(a + i));
+	if (i < n)
+		_mm512_mask_storeu_ps(out + i, first_lanes(n - i), loadn_f16(a + i, n - i));
+}
+
+static NV_TARGET void
+f32_to_f16(const nv_f32 *a, nv_f16 *out, size_t n)
+{
+	size_t		i = 0;
+
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+		_mm256_storeu_si256((__m256i *) (out + i),
+							_mm512_cvtps_ph(load_f32(a + i), _MM_FROUND_TO_NEAREST_INT));
+	if (i < n)
+		_mm256_mask_storeu_epi16(out + i, first_lanes(n - i),
+								 _mm512_cvtps_ph(loadn_f32(a + i, n - i), _MM_FROUND_TO_NEAREST_INT));
+}
+
+/*
+ * Four groups per register.  Sums of bytes are kept in 16-bit lanes: "all"
+ * adds the lane as it is (low byte + 256 * high byte), "high" the high byte
+ * alone, so that low = all - 256 * high, modulo 2^16.
+ */
+typedef struct FastscanSums
+{
+	__m512i		all;
+	__m512i		high;
+} FastscanSums;
+
+NV_INLINE NV_TARGET void
+fastscan_add(FastscanSums *s, __m512i lut, __m512i nibbles)
+{
+	__m512i		v = _mm512_shuffle_epi8(lut, nibbles);
+
+	s->all = _mm512_add_epi16(s->all, v);
+	s->high = _mm512_add_epi16(s->high, _mm512_srli_epi16(v, 8));
+}
+
+NV_INLINE NV_TARGET __m128i
+fold_groups(__m512i v)
+{
+	__m256i		s = _mm256_add_epi16(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
+
+	return _mm_add_epi16(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+}
+
+/* Write the 16 sums of the children whose bytes are lanes 0..15. */
+NV_INLINE NV_TARGET void
+fastscan_store(const FastscanSums *s, uint16_t *out)
+{
+	__m128i		even = fold_groups(_mm512_sub_epi16(s->all, _mm512_slli_epi16(s->high, 8)));
+	__m128i		odd = fold_groups(s->high);
+
+	_mm_storeu_si128((__m128i *) out, _mm_unpacklo_epi16(even, odd));
+	_mm_storeu_si128((__m128i *) (out + 8), _mm_unpackhi_epi16(even, odd));
+}
+
+static NV_TARGET void
+fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out)
+{
+	const __m512i mask = _mm512_set1_epi8(15);
+	FastscanSums lo = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+	FastscanSums hi = lo;
+	size_t		bytes = ngroups * 16;
+
+	for (size_t i = 0; i < bytes; i += 64)
+	{
+		__m512i		c = load_bytes(codes + i, bytes - i);
+		__m512i		l = load_bytes(lut + i, bytes - i);
+
+		fastscan_add(&lo, l, _mm512_and_si512(c, mask));
+		fastscan_add(&hi, l, _mm512_and_si512(_mm512_srli_epi16(c, 4), mask));
+	}
+	fastscan_store(&lo, out);
+	fastscan_store(&hi, out + 16);
+}
+
+const NvKernels nv_kernels_avx512 = {
+	NV_PAIRS_ENTRIES,
+	.sums_u8 = sums_u8,
+	.l1_u8 = l1_u8,
+	.f16_to_f32 = f16_to_f32,
+	.f32_to_f16 = f32_to_f16,
+	.fastscan = fastscan
+};
+
+#define NV_TARGET_VNNI \
+	__attribute__((target("avx2,avx512f,avx512bw,avx512vnni")))
+
+/* load_bytes() once more: functions with different targets do not inline. */
+NV_INLINE NV_TARGET_VNNI __m512i
+load_bytes_vnni(const uint8_t *p, size_t n)
+{
+	if (n >= 64)
+		return _mm512_loadu_si512(p);
+	return _mm512_maskz_loadu_epi8(((__mmask64) 1 << n) - 1, p);
+}
+
+/*
+ * dpbusd multiplies unsigned by signed bytes, so one factor goes in as
+ * code - 128 and the sum is mended at the end:
+ * sum x * y = sum x * (y - 128) + 128 * sum x.
+ */
+static NV_TARGET_VNNI void
+sums_u8_vnni(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
+{
+	__m512i		sa = _mm512_setzero_si512(),
+				sb = sa,
+				ab = sa,
+				aa = sa,
+				bb = sa;
+	const __m512i ones = _mm512_set1_epi8(1);
+	const __m512i flip = _mm512_set1_epi8((char) 0x80);
+
+	for (size_t i = 0; i < n; i += 64)
+	{
+		__m512i		x = load_bytes_vnni(a + i, n - i);
+		__m512i		y = load_bytes_vnni(b + i, n - i);
+		__m512i		y_signed = _mm512_xor_si512(y, flip);
+
+		sa = _mm512_dpbusd_epi32(sa, x, ones);
+		sb = _mm512_dpbusd_epi32(sb, y, ones);
+		ab = _mm512_dpbusd_epi32(ab, x, y_signed);
+		aa = _mm512_dpbusd_epi32(aa, x, _mm512_xor_si512(x, flip));
+		bb = _mm512_dpbusd_epi32(bb, y, y_signed);
+	}
+	out->a = (uint32_t) _mm512_reduce_add_epi32(sa);
+	out->b = (uint32_t) _mm512_reduce_add_epi32(sb);
+	out->ab = (uint32_t) _mm512_reduce_add_epi32(ab) + 128 * out->a;
+	out->aa = (uint32_t) _mm512_reduce_add_epi32(aa) + 128 * out->a;
+	out->bb = (uint32_t) _mm512_reduce_add_epi32(bb) + 128 * out->b;
+}
+
+const NvKernels nv_kernels_avx512_vnni = {
+	.sums_u8 = sums_u8_vnni
+};
+
+#define NV_TARGET_POPCNT \
+	__attribute__((target("avx2,avx512f,avx512bw,avx512vpopcntdq")))
+
+NV_INLINE NV_TARGET_POPCNT __m512i
+load_bytes_popcnt(const uint8_t *p, size_t n)
+{
+	if (n >= 64)
+		return _mm512_loadu_si512(p);
+	return _mm512_maskz_loadu_epi8(((__mmask64) 1 << n) - 1, p);
+}
+
+static NV_TARGET_POPCNT uint64_t
+hamming_popcnt(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	__m512i		count = _mm512_setzero_si512();
+
+	for (size_t i = 0; i < n; i += 64)
+	{
+		__m512i		x = load_bytes_popcnt(a + i, n - i);
+		__m512i		y = load_bytes_popcnt(b + i, n - i);
+
+		count = _mm512_add_epi64(count, _mm512_popcnt_epi64(_mm512_xor_si512(x, y)));
+	}
+	return (uint64_t) _mm512_reduce_add_epi64(count);
+}
+
+static NV_TARGET_POPCNT void
+jaccard_popcnt(const uint8_t *a, const uint8_t *b, size_t n, NvBitCounts *out)
+{
+	__m512i		both = _mm512_setzero_si512(),
+				either = both;
+
+	for (size_t i = 0; i < n; i += 64)
+	{
+		__m512i		x = load_bytes_popcnt(a + i, n - i);
+		__m512i		y = load_bytes_popcnt(b + i, n - i);
+
+		both = _mm512_add_epi64(both, _mm512_popcnt_epi64(_mm512_and_si512(x, y)));
+		either = _mm512_add_epi64(either, _mm512_popcnt_epi64(_mm512_or_si512(x, y)));
+	}
+	out->both = (uint64_t) _mm512_reduce_add_epi64(both);
+	out->either = (uint64_t) _mm512_reduce_add_epi64(either);
+}
+
+const NvKernels nv_kernels_avx512_vpopcntdq = {
+	.hamming = hamming_popcnt,
+	.jaccard = jaccard_popcnt
+};
+
+#endif							/* __x86_64__ */

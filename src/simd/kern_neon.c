@@ -1,0 +1,261 @@
+/*-------------------------------------------------------------------------
+ *
+ * kern_neon.c
+ *		Kernels for 64-bit ARM; everything used here is in the base
+ *		architecture.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "simd/kern.h"
+
+#if defined(__aarch64__)
+
+#include <arm_neon.h>
+#include <string.h>
+
+#include "simd/half.h"
+
+#define NV_TARGET
+#define VEC_LANES 4
+#define TILE_A 4
+#define TILE_B 4
+
+typedef float32x4_t vec;
+
+NV_INLINE vec vzero(void) { return vdupq_n_f32(0.0f); }
+NV_INLINE vec vset1(float x) { return vdupq_n_f32(x); }
+NV_INLINE vec vadd(vec a, vec b) { return vaddq_f32(a, b); }
+NV_INLINE vec vsub(vec a, vec b) { return vsubq_f32(a, b); }
+NV_INLINE vec vabs(vec a) { return vabsq_f32(a); }
+NV_INLINE vec vfma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
+NV_INLINE float vsum(vec v) { return vaddvq_f32(v); }
+
+NV_INLINE vec
+vfirst(vec v, size_t n)
+{
+	const uint32_t lane[4] = {0, 1, 2, 3};
+	uint32x4_t	keep = vcltq_u32(vld1q_u32(lane), vdupq_n_u32((uint32_t) n));
+
+	return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(v), keep));
+}
+
+NV_INLINE vec
+load_f32(const nv_f32 *p)
+{
+	return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *) p));
+}
+
+NV_INLINE vec
+load_f16(const nv_f16 *p)
+{
+	return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *) p)));
+}
+
+NV_INLINE vec
+load_u8(const uint8_t *p)
+{
+	uint8_t		four[8] = {0};
+
+	memcpy(four, p, 4);
+	return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vld1_u8(four)))));
+}
+
+NV_INLINE void
+store_f32(nv_f32 *p, vec v)
+{
+	vst1q_u8((uint8_t *) p, vreinterpretq_u8_f32(v));
+}
+
+NV_INLINE vec
+loadn_f32(const nv_f32 *p, size_t n)
+{
+	float		tail[VEC_LANES] = {0};
+
+	memcpy(tail, p, n * sizeof(float));
+	return load_f32(tail);
+}
+
+NV_INLINE vec
+loadn_f16(const nv_f16 *p, size_t n)
+{
+	uint16_t	tail[VEC_LANES] = {0};
+
+	memcpy(tail, p, n * sizeof(uint16_t));
+	return load_f16(tail);
+}
+
+NV_INLINE vec
+loadn_u8(const uint8_t *p, size_t n)
+{
+	uint8_t		tail[VEC_LANES] = {0};
+
+	memcpy(tail, p, n);
+	return load_u8(tail);
+}
+
+/* Lane i becomes v[i] + v[i ^ h] when bit h of i is clear, else v[i ^ h] - v[i]. */
+NV_INLINE vec
+butterfly_in_vec(vec v)
+{
+	const float sign1[4] = {1, -1, 1, -1};
+	const float sign2[4] = {1, 1, -1, -1};
+
+	v = vfma(v, vld1q_f32(sign1), vrev64q_f32(v));
+	v = vfma(v, vld1q_f32(sign2), vextq_f32(v, v, 2));
+	return v;
+}
+
+#include "simd/kern_pairs.h"
+
+/* n < 16 makes a partial load, whose other bytes are 0. */
+NV_INLINE uint8x16_t
+load_bytes(const uint8_t *p, size_t n)
+{
+	uint8_t		tail[16] = {0};
+
+	if (n >= 16)
+		return vld1q_u8(p);
+	memcpy(tail, p, n);
+	return vld1q_u8(tail);
+}
+
+/* sum += the products of x and y, each exact in 16 bits. */
+NV_INLINE uint32x4_t
+add_products(uint32x4_t sum, uint8x16_t x, uint8x16_t y)
+{
+	sum = vpadalq_u16(sum, vmull_u8(vget_low_u8(x), vget_low_u8(y)));
+	return vpadalq_u16(sum, vmull_u8(vget_high_u8(x), vget_high_u8(y)));
+}
+
+static void
+sums_u8(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
+{
+	uint32x4_t	sa = vdupq_n_u32(0),
+				sb = sa,
+				ab = sa,
+				aa = sa,
+				bb = sa;
+
+	for (size_t i = 0; i < n; i += 16)
+	{
+		uint8x16_t	x = load_bytes(a + i, n - i);
+		uint8x16_t	y = load_bytes(b + i, n - i);
+
+		sa = vpadalq_u16(sa, vpaddlq_u8(x));
+		sb = vpadalq_u16(sb, vpaddlq_u8(y));
+		ab = add_products(ab, x, y);
+		aa = add_products(aa, x, x);
+		bb = add_products(bb, y, y);
+	}
+	out->a = vaddvq_u32(sa);
+	out->b = vaddvq_u32(sb);
+	out->ab = vaddvq_u32(ab);
+	out->aa = vaddvq_u32(aa);
+	out->bb = vaddvq_u32(bb);
+}
+
+static float
+l1_u8(const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da)
+{
+	const vec	vsa = vset1(sa),
+				vsb = vset1(-sb),
+				vda = vset1(da);
+	vec			sum = vzero();
+	size_t		i = 0;
+
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+		sum = vadd(sum, vabs(vfma(vsb, load_u8(b + i), vfma(vsa, load_u8(a + i), vda))));
+	if (i < n)
+		sum = vadd(sum, vabs(vfma(vsb, loadn_u8(b + i, n - i),
+								  vfma(vsa, loadn_u8(a + i, n - i), vfirst(vda, n - i)))));
+	return vsum(sum);
+}
+
+static uint64_t
+hamming(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	uint64x2_t	count = vdupq_n_u64(0);
+
+	for (size_t i = 0; i < n; i += 16)
+	{
+		uint8x16_t	x = veorq_u8(load_bytes(a + i, n - i), load_bytes(b + i, n - i));
+
+		count = vpadalq_u32(count, vpaddlq_u16(vpaddlq_u8(vcntq_u8(x))));
+	}
+	return vaddvq_u64(count);
+}
+
+static void
+jaccard(const uint8_t *a, const uint8_t *b, size_t n, NvBitCounts *out)
+{
+	uint64x2_t	both = vdupq_n_u64(0),
+				either = both;
+
+	for (size_t i = 0; i < n; i += 16)
+	{
+		uint8x16_t	x = load_bytes(a + i, n - i);
+		uint8x16_t	y = load_bytes(b + i, n - i);
+
+		both = vpadalq_u32(both, vpaddlq_u16(vpaddlq_u8(vcntq_u8(vandq_u8(x, y)))));
+		either = vpadalq_u32(either, vpaddlq_u16(vpaddlq_u8(vcntq_u8(vorrq_u8(x, y)))));
+	}
+	out->both = vaddvq_u64(both);
+	out->either = vaddvq_u64(either);
+}
+
+static void
+f16_to_f32(const nv_f16 *a, nv_f32 *out, size_t n)
+{
+	size_t		i = 0;
+
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+		store_f32(out + i, load_f16(a + i));
+	for (; i < n; i++)
+		out[i] = nv_half_to_float(a[i]);
+}
+
+static void
+f32_to_f16(const nv_f32 *a, nv_f16 *out, size_t n)
+{
+	size_t		i = 0;
+
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+		vst1_u8((uint8_t *) (out + i), vreinterpret_u8_f16(vcvt_f16_f32(load_f32(a + i))));
+	for (; i < n; i++)
+		out[i] = nv_float_to_half(a[i]);
+}
+
+static void
+fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out)
+{
+	const uint8x16_t mask = vdupq_n_u8(15);
+	uint16x8_t	sum[4] = {vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0)};
+
+	for (size_t g = 0; g < ngroups; g++)
+	{
+		uint8x16_t	c = vld1q_u8(codes + g * 16);
+		uint8x16_t	l = vld1q_u8(lut + g * 16);
+		uint8x16_t	lo = vqtbl1q_u8(l, vandq_u8(c, mask));
+		uint8x16_t	hi = vqtbl1q_u8(l, vshrq_n_u8(c, 4));
+
+		sum[0] = vaddw_u8(sum[0], vget_low_u8(lo));
+		sum[1] = vaddw_u8(sum[1], vget_high_u8(lo));
+		sum[2] = vaddw_u8(sum[2], vget_low_u8(hi));
+		sum[3] = vaddw_u8(sum[3], vget_high_u8(hi));
+	}
+	for (int i = 0; i < 4; i++)
+		vst1q_u16(out + 8 * i, sum[i]);
+}
+
+const NvKernels nv_kernels_neon = {
+	NV_PAIRS_ENTRIES,
+	.sums_u8 = sums_u8,
+	.l1_u8 = l1_u8,
+	.hamming = hamming,
+	.jaccard = jaccard,
+	.f16_to_f32 = f16_to_f32,
+	.f32_to_f16 = f32_to_f16,
+	.fastscan = fastscan
+};
+
+#endif							/* __aarch64__ */

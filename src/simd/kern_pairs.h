@@ -1,0 +1,154 @@
+/*-------------------------------------------------------------------------
+ *
+ * kern_pairs.h
+ *		What every kern_*.c file builds from the basic operations listed in
+ *		kern_dense.h: the dense kernels of all pairs of element types, the
+ *		many-to-many distances and the Hadamard transform.
+ *
+ * Besides those operations the including file defines TILE_A and TILE_B, the
+ * rows of a and b that l2sq_many keeps in registers at once, and
+ * butterfly_in_vec(v), the stages of the transform inside one register.
+ *
+ *-------------------------------------------------------------------------
+ */
+
+#define PAIR f32
+#define PAIR_A f32
+#define PAIR_B f32
+#include "simd/kern_dense.h"
+
+#define PAIR f16
+#define PAIR_A f16
+#define PAIR_B f16
+#include "simd/kern_dense.h"
+
+#define PAIR f32_f16
+#define PAIR_A f32
+#define PAIR_B f16
+#include "simd/kern_dense.h"
+
+#define PAIR f32_u8
+#define PAIR_A f32
+#define PAIR_B u8
+#define PAIR_AFFINE
+#include "simd/kern_dense.h"
+
+/*
+ * Squared distances of TILE_A rows of a to TILE_B rows of b: each row is
+ * loaded once for the whole tile.
+ */
+NV_INLINE NV_TARGET void
+l2sq_tile(const float *a, const float *b, size_t dim, float *out, size_t out_stride)
+{
+	vec			sum[TILE_A][TILE_B];
+	size_t		i;
+
+	NV_UNROLL
+	for (int r = 0; r < TILE_A; r++)
+	{
+		NV_UNROLL
+		for (int c = 0; c < TILE_B; c++)
+			sum[r][c] = vzero();
+	}
+
+	for (i = 0; i < dim; i += VEC_LANES)
+	{
+		size_t		left = dim - i;
+		vec			y[TILE_B];
+
+		NV_UNROLL
+		for (int c = 0; c < TILE_B; c++)
+			y[c] = left >= VEC_LANES ? load_f32(b + c * dim + i) : loadn_f32(b + c * dim + i, left);
+
+		NV_UNROLL
+		for (int r = 0; r < TILE_A; r++)
+		{
+			vec			x = left >= VEC_LANES ? load_f32(a + r * dim + i) : loadn_f32(a + r * dim + i, left);
+
+			NV_UNROLL
+			for (int c = 0; c < TILE_B; c++)
+			{
+				vec			d = vsub(x, y[c]);
+
+				sum[r][c] = vfma(d, d, sum[r][c]);
+			}
+		}
+	}
+
+	NV_UNROLL
+	for (int r = 0; r < TILE_A; r++)
+	{
+		NV_UNROLL
+		for (int c = 0; c < TILE_B; c++)
+			out[r * out_stride + c] = vsum(sum[r][c]);
+	}
+}
+
+static NV_TARGET void
+l2sq_many(const float *a, size_t na, const float *b, size_t nb, size_t dim, float *out)
+{
+	size_t		a_tiled = na - na % TILE_A;
+	size_t		b_tiled = nb - nb % TILE_B;
+
+	for (size_t r = 0; r < a_tiled; r += TILE_A)
+	{
+		for (size_t c = 0; c < b_tiled; c += TILE_B)
+			l2sq_tile(a + r * dim, b + c * dim, dim, out + r * nb + c, nb);
+		for (size_t t = r; t < r + TILE_A; t++)
+		{
+			for (size_t c = b_tiled; c < nb; c++)
+				out[t * nb + c] = l2sq_f32(a + t * dim, b + c * dim, dim);
+		}
+	}
+	for (size_t r = a_tiled; r < na; r++)
+	{
+		for (size_t c = 0; c < nb; c++)
+			out[r * nb + c] = l2sq_f32(a + r * dim, b + c * dim, dim);
+	}
+}
+
+static NV_TARGET void
+hadamard(float *x, size_t n)
+{
+	size_t		h = 1;
+
+	if (n >= VEC_LANES)
+	{
+		for (size_t i = 0; i < n; i += VEC_LANES)
+			store_f32(x + i, butterfly_in_vec(load_f32(x + i)));
+		h = VEC_LANES;
+	}
+	for (; h < n; h *= 2)
+	{
+		for (size_t i = 0; i < n; i += 2 * h)
+		{
+			size_t		j = i;
+
+			for (; j + VEC_LANES <= i + h; j += VEC_LANES)
+			{
+				vec			s = load_f32(x + j);
+				vec			t = load_f32(x + j + h);
+
+				store_f32(x + j, vadd(s, t));
+				store_f32(x + j + h, vsub(s, t));
+			}
+			for (; j < i + h; j++)	/* only when n < VEC_LANES */
+			{
+				float		s = x[j];
+				float		t = x[j + h];
+
+				x[j] = s + t;
+				x[j + h] = s - t;
+			}
+		}
+	}
+}
+
+/* All of the above, for a kernel table. */
+#define NV_PAIRS_ENTRIES \
+	NV_DENSE_ENTRIES(f32), \
+	NV_DENSE_ENTRIES(f16), \
+	NV_DENSE_ENTRIES(f32_f16), \
+	NV_DENSE_ENTRIES(f32_u8), \
+	.l2sq_many = l2sq_many, \
+	.hadamard = hadamard

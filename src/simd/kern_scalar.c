@@ -1,0 +1,153 @@
+/*-------------------------------------------------------------------------
+ *
+ * kern_scalar.c
+ *		Kernels in plain C: the fallback, and the only form that must exist.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "simd/kern.h"
+
+#include <math.h>
+
+#include "simd/half.h"
+
+#define NV_TARGET
+#define VEC_LANES 1
+#define TILE_A 2
+#define TILE_B 2
+
+typedef float vec;
+
+NV_INLINE vec vzero(void) { return 0.0f; }
+NV_INLINE vec vset1(float x) { return x; }
+NV_INLINE vec vadd(vec a, vec b) { return a + b; }
+NV_INLINE vec vsub(vec a, vec b) { return a - b; }
+NV_INLINE vec vabs(vec a) { return fabsf(a); }
+NV_INLINE vec vfma(vec a, vec b, vec c) { return a * b + c; }
+NV_INLINE float vsum(vec v) { return v; }
+
+NV_INLINE vec load_f32(const nv_f32 *p) { return *p; }
+NV_INLINE vec load_f16(const nv_f16 *p) { return nv_half_to_float(*p); }
+NV_INLINE vec load_u8(const uint8_t *p) { return *p; }
+NV_INLINE void store_f32(nv_f32 *p, vec v) { *p = v; }
+
+/* One lane has no part. */
+#define loadn_f32(p, n) vzero()
+#define loadn_f16(p, n) vzero()
+#define loadn_u8(p, n) vzero()
+#define vfirst(v, n) (v)
+#define butterfly_in_vec(v) (v)
+
+#include "simd/kern_pairs.h"
+
+static void
+sums_u8(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
+{
+	NvCodeSums	s = {0};
+
+	for (size_t i = 0; i < n; i++)
+	{
+		uint32_t	x = a[i];
+		uint32_t	y = b[i];
+
+		s.a += x;
+		s.b += y;
+		s.ab += x * y;
+		s.aa += x * x;
+		s.bb += y * y;
+	}
+	*out = s;
+}
+
+static float
+l1_u8(const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da)
+{
+	float		s[NV_MIN_LANES] = {0};
+
+	for (size_t i = 0; i < n; i++)
+		s[i % NV_MIN_LANES] += fabsf((da + sa * a[i]) - sb * b[i]);
+	return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
+NV_INLINE uint64_t
+load_u64(const uint8_t *p)
+{
+	uint64_t	w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
+}
+
+static uint64_t
+hamming(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	uint64_t	count = 0;
+	size_t		i = 0;
+
+	for (; i + 8 <= n; i += 8)
+		count += (uint64_t) __builtin_popcountll(load_u64(a + i) ^ load_u64(b + i));
+	for (; i < n; i++)
+		count += (uint64_t) __builtin_popcount((unsigned) (a[i] ^ b[i]));
+	return count;
+}
+
+static void
+jaccard(const uint8_t *a, const uint8_t *b, size_t n, NvBitCounts *out)
+{
+	NvBitCounts c = {0, 0};
+	size_t		i = 0;
+
+	for (; i + 8 <= n; i += 8)
+	{
+		uint64_t	x = load_u64(a + i);
+		uint64_t	y = load_u64(b + i);
+
+		c.both += (uint64_t) __builtin_popcountll(x & y);
+		c.either += (uint64_t) __builtin_popcountll(x | y);
+	}
+	for (; i < n; i++)
+	{
+		c.both += (uint64_t) __builtin_popcount((unsigned) (a[i] & b[i]));
+		c.either += (uint64_t) __builtin_popcount((unsigned) (a[i] | b[i]));
+	}
+	*out = c;
+}
+
+static void
+f16_to_f32(const nv_f16 *a, nv_f32 *out, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = nv_half_to_float(a[i]);
+}
+
+static void
+f32_to_f16(const nv_f32 *a, nv_f16 *out, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = nv_float_to_half(a[i]);
+}
+
+static void
+fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out)
+{
+	memset(out, 0, NV_FASTSCAN_BLOCK * sizeof(uint16_t));
+	for (size_t g = 0; g < ngroups; g++)
+	{
+		for (int c = 0; c < 16; c++)
+		{
+			out[c] = (uint16_t) (out[c] + lut[g * 16 + (codes[g * 16 + c] & 15)]);
+			out[c + 16] = (uint16_t) (out[c + 16] + lut[g * 16 + (codes[g * 16 + c] >> 4)]);
+		}
+	}
+}
+
+const NvKernels nv_kernels_scalar = {
+	NV_PAIRS_ENTRIES,
+	.sums_u8 = sums_u8,
+	.l1_u8 = l1_u8,
+	.hamming = hamming,
+	.jaccard = jaccard,
+	.f16_to_f32 = f16_to_f32,
+	.f32_to_f16 = f32_to_f16,
+	.fastscan = fastscan
+};

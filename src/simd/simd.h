@@ -1,0 +1,155 @@
+/*-------------------------------------------------------------------------
+ *
+ * simd.h
+ *		The numeric kernels of nanovec and how they are chosen.
+ *
+ * A kernel is a plain C function over plain arrays: no postgres.h, no
+ * allocation, no errors.  Each kernel exists in a scalar form and, where it
+ * pays, in forms for one instruction set (a "variant").  nv_simd_init()
+ * looks at the CPU once and fills nv_kern with the best form of each.
+ *
+ * Pointers may have any alignment; every kernel accepts n = 0 and never
+ * reads past the n elements that it was given.
+ *
+ * Accuracy: f32 kernels accumulate in float lanes.  For n elements and at
+ * least NV_MIN_LANES independent sums, the result differs from the exact
+ * one by at most NV_KERNEL_RELERR(n) times the sum of the magnitudes of the
+ * terms added (a standard bound on blocked summation; see Higham, "Accuracy
+ * and Stability of Numerical Algorithms", section 4.2).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NV_SIMD_H
+#define NV_SIMD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Elements as kernels see them: any alignment is fine. */
+typedef float nv_f32 __attribute__((aligned(1), may_alias));
+typedef uint16_t nv_f16 __attribute__((aligned(1), may_alias));	/* IEEE binary16 */
+
+#define NV_MIN_LANES 4
+#define NV_KERNEL_RELERR(n) (((double) (n) / NV_MIN_LANES + 16) * 1.2e-7)
+
+/* Children in one fast-scan block, and coordinates in one of its groups. */
+#define NV_FASTSCAN_BLOCK 32
+#define NV_FASTSCAN_GROUP 4
+/* uint16 sums of uint8 table entries do not overflow up to this many groups. */
+#define NV_FASTSCAN_MAX_GROUPS 256
+
+/* The parts of a cosine: sum of a*b, of a*a and of b*b. */
+typedef struct NvCosine
+{
+	float		ab;
+	float		aa;
+	float		bb;
+} NvCosine;
+
+/*
+ * Integer sums over two arrays of 8-bit codes, from which every metric but
+ * L1 follows.  n <= NV_U8_MAX_N keeps the products inside 32 bits.
+ */
+typedef struct NvCodeSums
+{
+	uint32_t	a;
+	uint32_t	b;
+	uint32_t	ab;
+	uint32_t	aa;
+	uint32_t	bb;
+} NvCodeSums;
+
+#define NV_U8_MAX_N 33000
+
+/* The parts of a Jaccard index over bit strings, in bits. */
+typedef struct NvBitCounts
+{
+	uint64_t	both;
+	uint64_t	either;
+} NvBitCounts;
+
+/*
+ * Every kernel: K(result, name, (arguments)).
+ *
+ * l2sq, ip, l1		squared Euclidean distance, inner product, taxicab distance
+ * cos				the three sums of a cosine
+ * cosq				the same when aa is known already (a query against many
+ *					rows): aa is not written
+ *
+ * Suffix _f32: float against float.  _f16: half against half.  _f32_f16: a
+ * float query against halves.  _f32_u8: a float query against 8-bit codes,
+ * where element i of b is offset + scale * code[i].
+ */
+#define NV_DENSE_KERNELS(K, sfx, A, B, ...) \
+	K(float, l2sq_##sfx, (const A *a, const B *b, size_t n __VA_ARGS__)) \
+	K(float, ip_##sfx, (const A *a, const B *b, size_t n __VA_ARGS__)) \
+	K(float, l1_##sfx, (const A *a, const B *b, size_t n __VA_ARGS__)) \
+	K(void, cos_##sfx, (const A *a, const B *b, size_t n __VA_ARGS__, NvCosine *out)) \
+	K(void, cosq_##sfx, (const A *a, const B *b, size_t n __VA_ARGS__, NvCosine *out))
+
+#define NV_KERNELS(K) \
+	NV_DENSE_KERNELS(K, f32, nv_f32, nv_f32) \
+	NV_DENSE_KERNELS(K, f16, nv_f16, nv_f16) \
+	NV_DENSE_KERNELS(K, f32_f16, nv_f32, nv_f16) \
+	NV_DENSE_KERNELS(K, f32_u8, nv_f32, uint8_t, , float scale, float offset) \
+	/* code sums; L1 of two arrays of codes, |(da + sa * a) - sb * b| summed */ \
+	K(void, sums_u8, (const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)) \
+	K(float, l1_u8, (const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da)) \
+	/* bit strings of n bytes: number of differing bits; counts for Jaccard */ \
+	K(uint64_t, hamming, (const uint8_t *a, const uint8_t *b, size_t n)) \
+	K(void, jaccard, (const uint8_t *a, const uint8_t *b, size_t n, NvBitCounts *out)) \
+	/* conversions of n elements; f32_to_f16 rounds to nearest even and overflows to infinity */ \
+	K(void, f16_to_f32, (const nv_f16 *a, nv_f32 *out, size_t n)) \
+	K(void, f32_to_f16, (const nv_f32 *a, nv_f16 *out, size_t n)) \
+	/* \
+	 * Fast scan (Andre, Kermarrec, Le Scouarnec, "Cache locality is not \
+	 * enough", VLDB 2015).  codes: ngroups x 16 bytes; byte i of a group \
+	 * holds the 4 bits of child i low and of child i + 16 high.  lut: \
+	 * ngroups x 16 bytes.  out[c] = sum over groups of lut[group][bits of \
+	 * child c].  ngroups <= NV_FASTSCAN_MAX_GROUPS. \
+	 */ \
+	K(void, fastscan, (const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out)) \
+	/* squared L2 of na x dim against nb x dim rows; out is na x nb, row by row */ \
+	K(void, l2sq_many, (const float *a, size_t na, const float *b, size_t nb, size_t dim, float *out)) \
+	/* unnormalised Walsh-Hadamard transform in place; n is a power of two */ \
+	K(void, hadamard, (float *x, size_t n))
+
+typedef struct NvKernels
+{
+#define NV_KERNEL_FIELD(ret, name, args) ret (*name) args;
+	NV_KERNELS(NV_KERNEL_FIELD)
+#undef NV_KERNEL_FIELD
+} NvKernels;
+
+/* A set of kernels for one instruction set; absent ones are NULL. */
+typedef struct NvVariant
+{
+	const char *name;
+	uint32_t	needs;			/* NV_CPU_* bits, all required */
+	const NvKernels *kernels;
+} NvVariant;
+
+/* What runs: valid after nv_simd_init(). */
+extern NvKernels nv_kern;
+
+/*
+ * Choose the kernels: the best variant of each for this CPU, less the
+ * features that the environment variable NANOVEC_DISABLE_CPU lists (names of
+ * nv_cpu_feature_name(), separated by spaces or commas; for tests).
+ * Returns false, and the unknown name in *bad (static storage), when the
+ * list names a feature that does not exist; the name is then ignored.
+ * Not thread-safe; call once at load.
+ */
+extern bool nv_simd_init(const char **bad);
+
+/* Variants built into this binary, from the plainest to the most capable. */
+extern int	nv_simd_variant_count(void);
+extern const NvVariant *nv_simd_variant(int i);
+
+/* Kernels by number, for reports: how many, name, name of the chosen variant. */
+extern int	nv_simd_kernel_count(void);
+extern const char *nv_simd_kernel_name(int i);
+extern const char *nv_simd_kernel_variant(int i);
+
+#endif							/* NV_SIMD_H */

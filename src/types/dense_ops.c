@@ -1,0 +1,239 @@
+/*-------------------------------------------------------------------------
+ *
+ * dense_ops.c
+ *		Arithmetic, comparison and pieces of the dense types.
+ *
+ * Results are computed in float and stored in the element type; what does
+ * not fit is an error, never an infinity.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "types/dense.h"
+
+#include <math.h>
+
+#include "utils/float.h"
+#include "utils/varbit.h"
+
+typedef float (*ElementOp) (float a, float b);
+
+static float
+add_elements(float a, float b)
+{
+	return a + b;
+}
+
+static float
+subtract_elements(float a, float b)
+{
+	return a - b;
+}
+
+static float
+multiply_elements(float a, float b)
+{
+	return a * b;
+}
+
+/* op of each pair of elements; underflow to 0 is an error if asked. */
+static Datum
+elementwise(FunctionCallInfo fcinfo, const NvDenseType *type, ElementOp op, bool check_underflow)
+{
+	NvDense		a = NV_GETARG_DENSE(0, type);
+	NvDense		b = NV_GETARG_DENSE(1, type);
+	float	   *x,
+			   *y;
+	NvDense		stored;
+	Datum		result;
+
+	nv_check_same_dims(&a, &b);
+	x = nv_dense_floats(&a);
+	y = nv_dense_floats(&b);
+	if (!check_underflow)
+	{
+		for (int i = 0; i < a.dim; i++)
+			x[i] = op(x[i], y[i]);
+		result = nv_dense_make_result(type, x, a.dim);
+	}
+	else
+	{
+		float	   *z = palloc(a.dim * sizeof(float));
+
+		for (int i = 0; i < a.dim; i++)
+			z[i] = op(x[i], y[i]);
+		result = nv_dense_make_result(type, z, a.dim);
+		stored = nv_dense_open(result, type);
+		type->decode(&stored, z);
+		for (int i = 0; i < a.dim; i++)
+		{
+			if (z[i] == 0 && x[i] != 0 && y[i] != 0)
+				float_underflow_error();
+		}
+		pfree(z);
+	}
+
+	pfree(x);
+	pfree(y);
+	nv_dense_close(&a);
+	nv_dense_close(&b);
+	return result;
+}
+
+Datum
+nv_dense_add(FunctionCallInfo fcinfo, const NvDenseType *type)
+{
+	return elementwise(fcinfo, type, add_elements, false);
+}
+
+Datum
+nv_dense_sub(FunctionCallInfo fcinfo, const NvDenseType *type)
+{
+	return elementwise(fcinfo, type, subtract_elements, false);
+}
+
+Datum
+nv_dense_mul(FunctionCallInfo fcinfo, const NvDenseType *type)
+{
+	return elementwise(fcinfo, type, multiply_elements, true);
+}
+
+Datum
+nv_dense_concat(FunctionCallInfo fcinfo, const NvDenseType *type)
+{
+	NvDense		a = NV_GETARG_DENSE(0, type);
+	NvDense		b = NV_GETARG_DENSE(1, type);
+	char	   *result;
+
+	nv_check_dim(type->name, a.dim + b.dim);
+	result = nv_dense_alloc(type, a.dim + b.dim);
+	memcpy(result + type->header, a.data, a.dim * type->element);
+	memcpy(result + type->header + a.dim * type->element, b.data, b.dim * type->element);
+
+	nv_dense_close(&a);
+	nv_dense_close(&b);
+	PG_RETURN_POINTER(result);
+}
+
+/*
+ * Like substring(): count elements from the start-th, counted from 1, as far
+ * as they exist.
+ */
+Datum
+nv_dense_subvector(FunctionCallInfo fcinfo, const NvDenseType *type)
+{
+	NvDense		a = NV_GETARG_DENSE(0, type);
+	int64		start = PG_GETARG_INT32(1);
+	int64		count = PG_GETARG_INT32(2);
+	int64		end = Min(start + count, (int64) a.dim + 1);	/* first one left out */
+	char	   *result;
+
+	start = Max(start, 1);
+	nv_check_dim(type->name, count < 1 ? 0 : end - start);
+	result = nv_dense_alloc(type, (int) (end - start));
+	memcpy(result + type->header, (const char *) a.data + (start - 1) * type->element,
+		   (end - start) * type->element);
+
+	nv_dense_close(&a);
+	PG_RETURN_POINTER(result);
+}
+
+/* A bit string with a 1 for each element above 0. */
+Datum
+nv_dense_binary_quantize(FunctionCallInfo fcinfo, const NvDenseType *type)
+{
+	NvDense		a = NV_GETARG_DENSE(0, type);
+	float	   *x = nv_dense_floats(&a);
+	Size		size = VARBITTOTALLEN(a.dim);
+	VarBit	   *result = palloc0(size);
+	bits8	   *bits = VARBITS(result);
+
+	SET_VARSIZE(result, size);
+	VARBITLEN(result) = a.dim;
+	for (int i = 0; i < a.dim; i++)
+	{
+		if (x[i] > 0)
+			bits[i / 8] |= 0x80 >> (i % 8);
+	}
+
+	pfree(x);
+	nv_dense_close(&a);
+	PG_RETURN_VARBIT_P(result);
+}
+
+/* Euclidean norm of x[n], in double precision. */
+static double
+l2_norm(const float *x, int n)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += (double) x[i] * (double) x[i];
+	return sqrt(sum);
+}
+
+Datum
+nv_dense_l2_norm(FunctionCallInfo fcinfo, const NvDenseType *type)
+{
+	NvDense		a = NV_GETARG_DENSE(0, type);
+	float	   *x = nv_dense_floats(&a);
+	double		norm = l2_norm(x, a.dim);
+
+	pfree(x);
+	nv_dense_close(&a);
+	PG_RETURN_FLOAT8(norm);
+}
+
+/* The vector divided by its norm; a zero vector stays as it is. */
+Datum
+nv_dense_l2_normalize(FunctionCallInfo fcinfo, const NvDenseType *type)
+{
+	NvDense		a = NV_GETARG_DENSE(0, type);
+	float	   *x = nv_dense_floats(&a);
+	double		norm = l2_norm(x, a.dim);
+	Datum		result;
+
+	for (int i = 0; norm > 0 && i < a.dim; i++)
+		x[i] = (float) (x[i] / norm);
+	result = nv_dense_make_result(type, x, a.dim);
+
+	pfree(x);
+	nv_dense_close(&a);
+	return result;
+}
+
+Datum
+nv_dense_dims(FunctionCallInfo fcinfo, const NvDenseType *type)
+{
+	NvDense		a = NV_GETARG_DENSE(0, type);
+	int			dim = a.dim;
+
+	nv_dense_close(&a);
+	PG_RETURN_INT32(dim);
+}
+
+/* Element by element; of two that agree so far, the shorter is less. */
+int
+nv_dense_cmp(FunctionCallInfo fcinfo, const NvDenseType *type)
+{
+	NvDense		a = NV_GETARG_DENSE(0, type);
+	NvDense		b = NV_GETARG_DENSE(1, type);
+	float	   *x = nv_dense_floats(&a);
+	float	   *y = nv_dense_floats(&b);
+	int			shared = Min(a.dim, b.dim);
+	int			result = (a.dim > b.dim) - (a.dim < b.dim);
+
+	for (int i = 0; i < shared; i++)
+	{
+		if (x[i] != y[i])
+		{
+			result = x[i] < y[i] ? -1 : 1;
+			break;
+		}
+	}
+
+	pfree(x);
+	pfree(y);
+	nv_dense_close(&a);
+	nv_dense_close(&b);
+	return result;
+}

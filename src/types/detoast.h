@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * detoast.h
+ *		Keep a toasted argument that comes back call after call.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NV_DETOAST_H
+#define NV_DETOAST_H
+
+#include "nv_compat.h"
+
+/*
+ * Argument argno (0 or 1) of the function, not NULL.
+ *
+ * A query vector that was read from a table can be stored out of line, and
+ * would then be fetched and copied again for every row that it is compared
+ * with.  From the second call with the same toast pointer on, the result is a
+ * copy that is kept, in fn_mcxt, until another pointer comes or the
+ * transaction ends.  Anything else is returned as it is.
+ *
+ * Owns fn_extra of the calling function.
+ */
+extern Datum nv_cached_arg(FunctionCallInfo fcinfo, int argno);
+
+#endif							/* NV_DETOAST_H */

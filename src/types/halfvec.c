@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * halfvec.c
+ *		halfvec: IEEE 754 binary16 elements.  SQL entry points.
+ *
+ * What the functions do is in the files dense*.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "types/dense.h"
+
+#include <math.h>
+
+#include "simd/simd.h"
+
+static void
+halfvec_decode(const NvDense *v, float *out)
+{
+	nv_kern.f16_to_f32(v->data, out, v->dim);
+}
+
+static void
+halfvec_encode(const float *in, int dim, char *datum)
+{
+	nv_kern.f32_to_f16(in, (nv_f16 *) (datum + sizeof(NvDenseHeader)), dim);
+}
+
+const NvDenseType nv_halfvec_type = {
+	.name = "halfvec",
+	.header = sizeof(NvDenseHeader),
+	.element = sizeof(nv_f16),
+	.overflow = 65520,			/* the least that rounds to infinity */
+	.decode = halfvec_decode,
+	.encode = halfvec_encode
+};
+
+#define DENSE_FUNCTION(name) halfvec_##name
+#define DENSE_TYPE nv_halfvec_type
+#include "types/dense_sql.h"
+
+NV_FUNCTION(halfvec_to_vector)
+{
+	return nv_dense_convert(fcinfo, &nv_halfvec_type, &nv_vector_type);
+}

@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * vector.c
+ *		vector: float4 elements.  SQL entry points.
+ *
+ * What the functions do is in the files dense*.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "types/dense.h"
+
+#include <math.h>
+
+#include "simd/simd.h"
+
+static void
+vector_decode(const NvDense *v, float *out)
+{
+	memcpy(out, v->data, v->dim * sizeof(float));
+}
+
+static void
+vector_encode(const float *in, int dim, char *datum)
+{
+	memcpy(datum + sizeof(NvDenseHeader), in, dim * sizeof(float));
+}
+
+const NvDenseType nv_vector_type = {
+	.name = "vector",
+	.header = sizeof(NvDenseHeader),
+	.element = sizeof(float),
+	.overflow = INFINITY,
+	.decode = vector_decode,
+	.encode = vector_encode
+};
+
+#define DENSE_FUNCTION(name) vector_##name
+#define DENSE_TYPE nv_vector_type
+#include "types/dense_sql.h"
+
+NV_FUNCTION(vector_to_halfvec)
+{
+	return nv_dense_convert(fcinfo, &nv_vector_type, &nv_halfvec_type);
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Run the demo or tests on a private, throw-away PostgreSQL.
+#
+#   test/lib/run.sh demo
+#   test/lib/run.sh [unit] [build] [regress [TEST ...]] [tap [FILE ...]]
+#   test/lib/run.sh reference
+#
+# Installs the packages that are missing (as root or through sudo), builds
+# the extension in the source tree, and installs it into a copy of the
+# PostgreSQL installation under a temporary directory, so that neither the
+# machine's PostgreSQL nor its databases are touched.  The server runs as an
+# unprivileged user and listens on a Unix socket only.
+#
+# Environment:
+#   PG_CONFIG   which PostgreSQL (default: the newest that is installed)
+#   KEEP=1      keep the temporary directory and say where it is
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+. "$here/setup.sh"
+. "$here/server.sh"
+. "$here/suites.sh"
+
+[ $# -gt 0 ] || { sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'; exit 2; }
+
+setup_machine
+make_workdir
+trap cleanup EXIT
+build_extension
+
+case $1 in
+	demo)
+		start_server
+		run_demo
+		exit ;;
+	reference)
+		start_server
+		write_reference > "$top/docs/reference.md"
+		say "docs/reference.md written"
+		exit ;;
+esac
+
+while [ $# -gt 0 ]; do
+	suite=$1
+	shift
+	arguments=()
+	while [ $# -gt 0 ] && ! declare -F "suite_$1" > /dev/null; do
+		arguments+=("$1")
+		shift
+	done
+	declare -F "suite_$suite" > /dev/null || { say "no such suite: $suite"; exit 2; }
+	heading "$suite"
+	"suite_$suite" ${arguments[@]+"${arguments[@]}"}
+done
+
+echo
+if [ "$failed" -gt 0 ]; then
+	say "failed: ${failures[*]}"
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

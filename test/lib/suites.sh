@@ -1,0 +1,107 @@
+# Sourced by run.sh: the kinds of test, and the count of what passed.
+
+passed=0
+failed=0
+failures=()
+
+# Count the TAP result lines of a log; name those that failed.
+count_tap()
+{
+	local suite=$1 log=$2
+	local name
+
+	passed=$((passed + $(grep -cE '^ok\b' "$log" || true)))
+	while read -r name; do
+		failed=$((failed + 1))
+		failures+=("$suite: $name")
+	done < <(sed -nE 's/^not ok [0-9]*( - )?//p' "$log")
+}
+
+# A suite whose runner failed without naming a test still failed.
+check_runner()
+{
+	local suite=$1 status=$2 before=$3
+
+	if [ "$status" -ne 0 ] && [ "$failed" -eq "$before" ]; then
+		failed=$((failed + 1))
+		failures+=("$suite: exit status $status")
+	fi
+}
+
+# Run a command that prints TAP; print what matters of it.
+run_tap()
+{
+	local suite=$1 log=$work/$1.log before=$failed status=0
+	shift
+
+	"$@" > "$log" 2>&1 || status=$?
+	count_tap "$suite" "$log"
+	check_runner "$suite" "$status" "$before"
+	if [ "$failed" -gt "$before" ]; then
+		cat "$log"
+	else
+		grep -E '^# ' "$log" || true
+	fi
+	say "$suite: $(grep -cE '^ok\b' "$log" || true) ok, $((failed - before)) failed"
+}
+
+# Kernels and other code that needs no server
+suite_unit()
+{
+	run_tap unit make -s --no-print-directory -C "$top/test/unit" check
+}
+
+# Compilers, architectures and PostgreSQL versions; consistency of files
+suite_build()
+{
+	run_tap build env PG_CONFIG="$pg_config" WORK="$work" "$top/test/lib/build_checks.sh"
+}
+
+# pg_regress: all of sql/, or the tests named
+suite_regress()
+{
+	local tests=("$@") before=$failed status=0
+	local out=$work/run/regress log=$work/regress.log
+
+	if [ ${#tests[@]} -eq 0 ]; then
+		tests=($(cd "$top/sql" && ls *.sql | sed 's/\.sql$//'))
+	fi
+	start_server
+	as_user mkdir -p "$out"
+	as_user "$pgxs/src/test/regress/pg_regress" --bindir="$bin" --host="$work/run" --user=postgres \
+		--inputdir="$work/src" --outputdir="$out" --dbname=nanovec_regress \
+		--load-extension=nanovec "${tests[@]}" > "$log" 2>&1 || status=$?
+	# "test NAME ... ok" up to PostgreSQL 15, TAP from 16
+	sed -i -E 's/^test (\S+) +\.\.\. ok.*/ok - \1/; s/^test (\S+) +\.\.\. FAILED.*/not ok - \1/' "$log"
+	count_tap regress "$log"
+	check_runner regress "$status" "$before"
+	if [ "$failed" -gt "$before" ]; then
+		cat "$log"
+		[ ! -s "$out/regression.diffs" ] || cat "$out/regression.diffs"
+		[ ! -d "$out/results" ] || cp -r "$out/results" "$top/"
+		say "what the tests printed is in results/, to compare with expected/"
+	fi
+	say "regress: $(grep -cE '^ok\b' "$log" || true) ok, $((failed - before)) failed"
+}
+
+# Perl tests with servers of their own: all of test/t, or the files named
+suite_tap()
+{
+	local files=("$@")
+
+	if [ ${#files[@]} -eq 0 ]; then
+		files=($(cd "$top" && ls test/t/*.pl))
+	fi
+	run_tap tap as_user env PATH="$bin:$PATH" PERL5LIB="$pgxs/src/test/perl:$work/src/test/t" \
+		PG_REGRESS="$pgxs/src/test/regress/pg_regress" NANOVEC_SRC="$work/src" \
+		NANOVEC_SHARED="$(cd "$top/.." && pwd)/shared" \
+		TESTDIR="$work/run" TESTDATADIR="$work/run/tap" TESTLOGDIR="$work/run/tap/log" \
+		sh -c 'for f; do perl "$f" || exit 1; done' sh "${files[@]/#/$work/src/}"
+}
+
+run_demo()
+{
+	as_user "$bin/createdb" -h "$work/run" -U postgres demo
+	sql -q -v ON_ERROR_STOP=1 -v data="$work/src/demo/packages.tsv" -d demo \
+		-f "$work/src/demo/demo.sql"
+}

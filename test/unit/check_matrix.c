@@ -1,0 +1,236 @@
+/*-------------------------------------------------------------------------
+ *
+ * check_matrix.c
+ *		Distances of many rows to many rows, and the Hadamard transform.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "check.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+#include "tap.h"
+
+#define ROWS_MAX 9
+#define DIM_MAX 1025
+#define TRANSFORM_MAX 4096
+
+static const size_t dims[] = {
+	0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 47, 63, 64, 65, 100, 127, 128, 300,
+	768, DIM_MAX
+};
+
+#define NUM_DIMS (sizeof(dims) / sizeof(dims[0]))
+
+static Region memory_a;
+static Region memory_b;
+static Region memory_out;
+
+/*
+ * rows_a and rows_b hold na and nb rows; whole numbers must give exact
+ * distances.
+ */
+static void
+check_rows(const NvKernels *k, size_t na, size_t nb, size_t dim, bool whole, bool at_end)
+{
+	size_t		bytes_a = na * dim * sizeof(float);
+	size_t		bytes_b = nb * dim * sizeof(float);
+	size_t		bytes_out = na * nb * sizeof(float);
+	float	   *a = (float *) (at_end ? memory_a.end - bytes_a : memory_a.start);
+	float	   *b = (float *) (at_end ? memory_b.end - bytes_b : memory_b.start);
+	uint8_t    *out_bytes = at_end ? memory_out.end - bytes_out : memory_out.start;
+	float	   *out = (float *) out_bytes;
+
+	for (size_t i = 0; i < na * dim; i++)
+		a[i] = whole ? (float) random_int(-8, 8) : (float) random_gaussian();
+	for (size_t i = 0; i < nb * dim; i++)
+		b[i] = whole ? (float) random_int(-8, 8) : 0.1f;
+	region_fill(memory_out);
+	k->l2sq_many(a, na, b, nb, dim, out);
+	for (size_t r = 0; r < na; r++)
+	{
+		for (size_t c = 0; c < nb; c++)
+		{
+			long double want = 0;
+
+			for (size_t i = 0; i < dim; i++)
+			{
+				long double d = (long double) a[r * dim + i] - (long double) b[c * dim + i];
+
+				want += d * d;
+			}
+			if (!(fabsl(out[r * nb + c] - want) <= (whole ? 0 : NV_KERNEL_RELERR(dim) * want)))
+				tap_fail("row %zu of %zu and %zu of %zu, %zu elements: %.9g, not %.9Lg", r, na, c,
+						 nb, dim, (double) out[r * nb + c], want);
+		}
+	}
+	if (!canaries_intact(memory_out, out_bytes, out_bytes + bytes_out))
+		tap_fail("%zu x %zu rows: wrote outside of the result", na, nb);
+}
+
+/*
+ * Long sums of equal terms, whose rounding errors all point the same way:
+ * here too few independent sums show.
+ */
+static void
+check_long_rows(const NvKernels *k)
+{
+	size_t		dim = LONG_MAX;
+	float	   *a = malloc(4 * dim * sizeof(float));
+	float	   *b = malloc(4 * dim * sizeof(float));
+
+	for (int round = 0; round < 20; round++)
+	{
+		float		x = (float) random_uniform();
+		float		out[16];
+		long double want = (long double) x * x * dim;
+
+		for (size_t i = 0; i < 4 * dim; i++)
+		{
+			a[i] = x;
+			b[i] = 0.0f;
+		}
+		k->l2sq_many(a, 4, b, 4, dim, out);
+		for (int i = 0; i < 16; i++)
+		{
+			if (!(fabsl(out[i] - want) <= NV_KERNEL_RELERR(dim) * want))
+				tap_fail("%zu elements of %.9g: %.9g, not %.9Lg", dim, (double) x, (double) out[i],
+						 want);
+		}
+	}
+	free(a);
+	free(b);
+}
+
+static void
+check_l2sq_many(const NvVariant *v)
+{
+	tap_begin("%s l2sq_many", v->name);
+	for (size_t d = 0; d < NUM_DIMS; d++)
+	{
+		for (size_t na = 0; na <= ROWS_MAX; na++)
+		{
+			for (size_t nb = 0; nb <= ROWS_MAX; nb++)
+			{
+				if (dims[d] > 300 && quick_mode() && (na + nb) % 4 != 0)
+					continue;
+				check_rows(v->kernels, na, nb, dims[d], true, true);
+				check_rows(v->kernels, na, nb, dims[d], true, false);
+				if (dims[d] <= 300)
+					check_rows(v->kernels, na, nb, dims[d], false, true);
+			}
+		}
+	}
+	check_rows(v->kernels, ROWS_MAX, ROWS_MAX, DIM_MAX, false, true);
+	check_long_rows(v->kernels);
+	tap_end();
+}
+
+/* Element i of the transform of n whole numbers, by definition. */
+static long
+transformed(const long *x, size_t n, size_t i)
+{
+	long		sum = 0;
+
+	for (size_t j = 0; j < n; j++)
+		sum += __builtin_parityl((unsigned long) (i & j)) ? -x[j] : x[j];
+	return sum;
+}
+
+/*
+ * Whole numbers of up to 8: every sum on the way is exact in a float, also
+ * when the transform is applied twice, which multiplies by n.
+ */
+static void
+check_whole_transform(const NvKernels *k, size_t n, size_t shift, bool at_end, bool by_definition)
+{
+	static long x[TRANSFORM_MAX];
+	uint8_t    *bytes = at_end ? memory_out.end - shift - n * sizeof(float) :
+		memory_out.start + shift;
+	float	   *y = (float *) bytes;
+
+	region_fill(memory_out);
+	for (size_t i = 0; i < n; i++)
+	{
+		x[i] = random_int(-8, 8);
+		y[i] = (float) x[i];
+	}
+	k->hadamard(y, n);
+	for (size_t i = 0; by_definition && i < n; i++)
+	{
+		if (y[i] != (float) transformed(x, n, i))
+			tap_fail("element %zu of %zu: %g, not %ld", i, n, (double) y[i], transformed(x, n, i));
+	}
+	k->hadamard(y, n);
+	for (size_t i = 0; i < n; i++)
+	{
+		if (y[i] != (float) (x[i] * (long) n))
+			tap_fail("element %zu of %zu, twice: %g, not %ld", i, n, (double) y[i], x[i] * (long) n);
+	}
+	if (!canaries_intact(memory_out, bytes, bytes + n * sizeof(float)))
+		tap_fail("wrote outside of %zu elements", n);
+}
+
+/* Errors of numbers that are not whole grow with the log2(n) stages only. */
+static void
+check_gaussian_transform(const NvKernels *k, size_t n)
+{
+	static float x[TRANSFORM_MAX];
+	static float y[TRANSFORM_MAX];
+	double		norm = 0;
+	double		error = 0;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		x[i] = y[i] = (float) random_gaussian();
+		norm += (double) x[i] * x[i];
+	}
+	k->hadamard(y, n);
+	k->hadamard(y, n);
+	for (size_t i = 0; i < n; i++)
+	{
+		double		d = (double) y[i] / (double) n - (double) x[i];
+
+		error += d * d;
+	}
+	if (!(sqrt(error) <= 2 * log2(2.0 * (double) n) * 1.2e-7 * sqrt(norm)))
+		tap_fail("%zu gaussians, twice: relative error %g", n, sqrt(error / norm));
+}
+
+static void
+check_hadamard(const NvVariant *v)
+{
+	size_t		definition_max = quick_mode() ? 512 : TRANSFORM_MAX;
+
+	tap_begin("%s hadamard", v->name);
+	for (size_t n = 1; n <= TRANSFORM_MAX; n *= 2)
+	{
+		check_whole_transform(v->kernels, n, 0, true, n <= definition_max);
+		for (size_t shift = 0; shift < 17 * sizeof(float); shift += sizeof(float))
+		{
+			check_whole_transform(v->kernels, n, shift, true, n <= 64);
+			check_whole_transform(v->kernels, n, shift, false, n <= 64);
+		}
+		check_gaussian_transform(v->kernels, n);
+	}
+	tap_end();
+}
+
+void
+check_matrix(const NvVariant *v)
+{
+	if (memory_a.start == NULL)
+	{
+		memory_a = region_create(ROWS_MAX * DIM_MAX * sizeof(float));
+		memory_b = region_create(ROWS_MAX * DIM_MAX * sizeof(float));
+		memory_out = region_create((TRANSFORM_MAX + 100) * sizeof(float));
+	}
+	random_seed(4);
+	if (v->kernels->l2sq_many != NULL)
+		check_l2sq_many(v);
+	if (v->kernels->hadamard != NULL)
+		check_hadamard(v);
+}
