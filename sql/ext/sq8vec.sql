@@ -1,13 +1,13 @@
 
 -- Functions of sq8vec
 
-CREATE FUNCTION sq8vec(codes smallint[], scale real, "offset" real) RETURNS sq8vec
+CREATE FUNCTION sq8vec(codes smallint[], scale double precision, "offset" double precision) RETURNS sq8vec
 	AS 'MODULE_PATHNAME', 'sq8vec_from_codes' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION sq8vec(smallint[], real, real) IS 'sq8vec of given codes (0..255, or -128..127): element i is offset + scale * codes[i]';
+COMMENT ON FUNCTION sq8vec(smallint[], double precision, double precision) IS 'sq8vec of given codes (0..255, or -128..127): element i is offset + scale * codes[i]';
 
-CREATE FUNCTION sq8vec(codes bytea, scale real, "offset" real, signed boolean DEFAULT false) RETURNS sq8vec
+CREATE FUNCTION sq8vec(codes bytea, scale double precision, "offset" double precision, signed boolean DEFAULT false) RETURNS sq8vec
 	AS 'MODULE_PATHNAME', 'sq8vec_from_bytes' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION sq8vec(bytea, real, real, boolean) IS 'sq8vec of given codes, a byte each (two''s complement if signed): element i is offset + scale * code i';
+COMMENT ON FUNCTION sq8vec(bytea, double precision, double precision, boolean) IS 'sq8vec of given codes, a byte each (two''s complement if signed): element i is offset + scale * code i';
 
 CREATE FUNCTION sq8vec_codes(sq8vec) RETURNS smallint[]
 	AS 'MODULE_PATHNAME', 'sq8vec_codes' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;

@@ -90,6 +90,10 @@ l2sq_many(const float *a, size_t na, const float *b, size_t nb, size_t dim, floa
 	size_t		a_tiled = na - na % TILE_A;
 	size_t		b_tiled = nb - nb % TILE_B;
 
+	/* a tile keeps one register of sums per pair of rows: too few when scalar */
+	if (VEC_LANES < NV_MIN_LANES)
+		a_tiled = 0;
+
 	for (size_t r = 0; r < a_tiled; r += TILE_A)
 	{
 		for (size_t c = 0; c < b_tiled; c += TILE_B)

@@ -8,14 +8,17 @@
  * pays, in forms for one instruction set (a "variant").  nv_simd_init()
  * looks at the CPU once and fills nv_kern with the best form of each.
  *
- * Pointers may have any alignment; every kernel accepts n = 0 and never
- * reads past the n elements that it was given.
+ * Pointers to nv_f32, nv_f16 and bytes may have any alignment; those declared
+ * float or uint16_t are aligned as C asks.  Every kernel accepts n = 0 and
+ * never touches anything past the n elements that it was given.
  *
  * Accuracy: f32 kernels accumulate in float lanes.  For n elements and at
  * least NV_MIN_LANES independent sums, the result differs from the exact
  * one by at most NV_KERNEL_RELERR(n) times the sum of the magnitudes of the
  * terms added (a standard bound on blocked summation; see Higham, "Accuracy
- * and Stability of Numerical Algorithms", section 4.2).
+ * and Stability of Numerical Algorithms", section 4.2).  Where an element is
+ * itself computed, as offset + scale * code, |offset| + |scale * code| counts
+ * as its magnitude.
  *
  *-------------------------------------------------------------------------
  */

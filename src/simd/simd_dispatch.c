@@ -23,8 +23,8 @@ static const NvVariant variants[] = {
 #endif
 #if defined(__x86_64__)
 	{"avx2", NV_CPU_AVX2 | NV_CPU_FMA | NV_CPU_F16C | NV_CPU_POPCNT, &nv_kernels_avx2},
-	{"avx512", NV_CPU_AVX512F | NV_CPU_AVX512BW | NV_CPU_AVX512DQ | NV_CPU_AVX512VL,
-	&nv_kernels_avx512},
+	{"avx512", NV_CPU_FMA | NV_CPU_F16C | NV_CPU_AVX512F | NV_CPU_AVX512BW | NV_CPU_AVX512DQ |
+	NV_CPU_AVX512VL, &nv_kernels_avx512},
 	{"avx512_vnni", NV_CPU_AVX512F | NV_CPU_AVX512BW | NV_CPU_AVX512VNNI,
 	&nv_kernels_avx512_vnni},
 	{"avx512_vpopcntdq", NV_CPU_AVX512F | NV_CPU_AVX512BW | NV_CPU_VPOPCNTDQ,

@@ -14,7 +14,8 @@
  * Text form: "[x,y,...]", the elements.  Where quantizing these numbers anew
  * would not give the same value back, the grid follows:
  * "[x,y,...]@(scale,offset)", or "[x,y,...]@(scale,offset,128)" for signed
- * codes.
+ * codes.  A value that neither form could bring back is refused: its scale is
+ * so small beside its offset that codes make no difference.
  *
  * Binary form, in network byte order: int16 dim, int16 zero, float4 scale,
  * float4 offset, then dim code bytes.
@@ -144,49 +145,6 @@ const NvDenseType nv_sq8vec_type = {
 #define DENSE_QUANTIZED
 #include "types/dense_sql.h"
 
-/*
- * False, with an ERROR or softly, unless scale, offset and zero make a grid
- * all of whose points from code lo to code hi are finite float4.
- */
-static bool
-check_grid(float scale, float offset, int zero, int lo, int hi, struct Node *escontext)
-{
-	if (!nv_check_finite(scale, "sq8vec", escontext) ||
-		!nv_check_finite(offset, "sq8vec", escontext))
-		return false;
-	if (scale < 0)
-		ereturn(escontext, false,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("sq8vec scale must not be negative")));
-	if (zero != 0 && zero != SIGNED_ZERO)
-		ereturn(escontext, false,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("sq8vec zero point must be 0 or %d, not %d", SIGNED_ZERO, zero)));
-	if (isinf((float) grid_value(scale, offset, lo - zero)) ||
-		isinf((float) grid_value(scale, offset, hi - zero)))
-		ereturn(escontext, false,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("sq8vec elements are out of range for type real"),
-				 errhint("Use a smaller scale or offset.")));
-	return true;
-}
-
-/* check_grid() over the codes that are there; dim >= 1. */
-static bool
-check_codes(float scale, float offset, int zero, const uint8 *codes, int dim,
-			struct Node *escontext)
-{
-	int			lo = codes[0];
-	int			hi = codes[0];
-
-	for (int i = 1; i < dim; i++)
-	{
-		lo = Min(lo, codes[i]);
-		hi = Max(hi, codes[i]);
-	}
-	return check_grid(scale, offset, zero, lo, hi, escontext);
-}
-
 /* A new datum with a grid and codes (not set yet). */
 static Sq8Header *
 make_sq8vec(int dim, float scale, float offset, int zero)
@@ -203,6 +161,88 @@ static inline uint8 *
 sq8vec_codes_of(Sq8Header *header)
 {
 	return (uint8 *) (header + 1);
+}
+
+/* Would quantizing the elements of v give v back, bit for bit? */
+static bool
+is_canonical(const NvDense *v, const float *elements)
+{
+	Sq8Header  *again = nv_dense_alloc(&nv_sq8vec_type, v->dim);
+	bool		same;
+
+	sq8vec_encode(elements, v->dim, (char *) again);
+	same = v->zero == 0 &&
+		memcmp(&again->scale, &v->scale, sizeof(float)) == 0 &&
+		memcmp(&again->offset, &v->offset, sizeof(float)) == 0 &&
+		memcmp(sq8vec_codes_of(again), v->data, v->dim) == 0;
+	pfree(again);
+	return same;
+}
+
+/* The point of the grid nearest to x, counted from code 0; any integer. */
+static inline double
+nearest_code(double x, double scale, double offset, int zero)
+{
+	return (scale > 0 ? rint((x - offset) / scale) : 0) + zero;
+}
+
+/* Do the elements of v and its grid determine its codes? */
+static bool
+grid_determines_codes(const NvDense *v, const float *elements)
+{
+	const uint8 *codes = v->data;
+
+	for (int i = 0; i < v->dim; i++)
+	{
+		if (nearest_code(elements[i], v->scale, v->offset, v->zero) != codes[i])
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Check a value that did not come from sq8vec_encode(): its grid, that its
+ * elements are finite, and that its text form can be read back.
+ */
+static bool
+check_value(Sq8Header *header, struct Node *escontext)
+{
+	NvDense		v;
+	float	   *elements;
+	bool		in_range = true;
+	bool		readable;
+
+	if (!nv_check_finite(header->scale, "sq8vec", escontext) ||
+		!nv_check_finite(header->offset, "sq8vec", escontext))
+		return false;
+	if (header->scale < 0)
+		ereturn(escontext, false,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("sq8vec scale must not be negative")));
+	if (header->common.extra != 0 && header->common.extra != SIGNED_ZERO)
+		ereturn(escontext, false,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("sq8vec zero point must be 0 or %d, not %d",
+						SIGNED_ZERO, header->common.extra)));
+
+	v = nv_dense_open(PointerGetDatum(header), &nv_sq8vec_type);
+	elements = nv_dense_floats(&v);
+	for (int i = 0; i < v.dim; i++)
+		in_range &= !isinf(elements[i]);
+	readable = in_range && (grid_determines_codes(&v, elements) || is_canonical(&v, elements));
+	pfree(elements);
+
+	if (!in_range)
+		ereturn(escontext, false,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("sq8vec elements are out of range for type real"),
+				 errhint("Use a smaller scale or offset.")));
+	if (!readable)
+		ereturn(escontext, false,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("sq8vec scale %g is too small for offset %g", v.scale, v.offset),
+				 errdetail("Elements with different codes would be the same number.")));
+	return true;
 }
 
 /* Parse "@(scale,offset)" or "@(scale,offset,128)" at *pos. */
@@ -250,10 +290,8 @@ encode_on_grid(const float *elements, int dim, float scale, float offset, int ze
 
 	for (int i = 0; i < dim; i++)
 	{
-		double		code = zero;
+		double		code = nearest_code(elements[i], scale, offset, zero);
 
-		if (scale > 0)
-			code = rint(((double) elements[i] - offset) / scale) + zero;
 		if (code < 0 || code > 255)
 			ereturn(escontext, NULL,
 					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
@@ -263,9 +301,7 @@ encode_on_grid(const float *elements, int dim, float scale, float offset, int ze
 							   grid_value(scale, offset, 255 - zero))));
 		codes[i] = (uint8) code;
 	}
-	if (!check_codes(scale, offset, zero, codes, dim, escontext))
-		return NULL;
-	return header;
+	return check_value(header, escontext) ? header : NULL;
 }
 
 NV_FUNCTION(sq8vec_in)
@@ -289,8 +325,7 @@ NV_FUNCTION(sq8vec_in)
 	}
 	else
 	{
-		if (!parse_grid(literal, &pos, &scale, &offset, &zero, fcinfo->context) ||
-			!check_grid(scale, offset, zero, zero, zero, fcinfo->context))
+		if (!parse_grid(literal, &pos, &scale, &offset, &zero, fcinfo->context))
 			PG_RETURN_NULL();
 		header = encode_on_grid(elements, dim, scale, offset, zero, fcinfo->context);
 		if (header == NULL)
@@ -302,22 +337,6 @@ NV_FUNCTION(sq8vec_in)
 		!nv_check_typmod(PG_GETARG_INT32(2), dim, fcinfo->context))
 		PG_RETURN_NULL();
 	PG_RETURN_POINTER(header);
-}
-
-/* Would quantizing the elements of v give v back, bit for bit? */
-static bool
-is_canonical(const NvDense *v, const float *elements)
-{
-	Sq8Header  *again = nv_dense_alloc(&nv_sq8vec_type, v->dim);
-	bool		same;
-
-	sq8vec_encode(elements, v->dim, (char *) again);
-	same = v->zero == 0 &&
-		memcmp(&again->scale, &v->scale, sizeof(float)) == 0 &&
-		memcmp(&again->offset, &v->offset, sizeof(float)) == 0 &&
-		memcmp(sq8vec_codes_of(again), v->data, v->dim) == 0;
-	pfree(again);
-	return same;
 }
 
 NV_FUNCTION(sq8vec_out)
@@ -361,7 +380,7 @@ NV_FUNCTION(sq8vec_recv)
 	nv_check_typmod(PG_GETARG_INT32(2), dim, NULL);
 	header = make_sq8vec(dim, scale, offset, zero);
 	pq_copymsgbytes(buf, (char *) sq8vec_codes_of(header), dim);
-	check_codes(scale, offset, zero, sq8vec_codes_of(header), dim, NULL);
+	check_value(header, NULL);
 	PG_RETURN_POINTER(header);
 }
 
@@ -406,7 +425,7 @@ NV_FUNCTION(sq8vec_from_codes)
 		if (DatumGetInt16(elements[i]) < 0)
 			zero = SIGNED_ZERO;
 	}
-	header = make_sq8vec(dim, PG_GETARG_FLOAT4(1), PG_GETARG_FLOAT4(2), zero);
+	header = make_sq8vec(dim, (float) PG_GETARG_FLOAT8(1), (float) PG_GETARG_FLOAT8(2), zero);
 	codes = sq8vec_codes_of(header);
 	for (int i = 0; i < dim; i++)
 	{
@@ -419,7 +438,7 @@ NV_FUNCTION(sq8vec_from_codes)
 					 errhint("Codes range from 0 to 255, or from -128 to 127.")));
 		codes[i] = (uint8) code;
 	}
-	check_codes(header->scale, header->offset, zero, codes, dim, NULL);
+	check_value(header, NULL);
 	pfree(elements);
 	PG_FREE_IF_COPY(array, 0);
 	PG_RETURN_POINTER(header);
@@ -436,12 +455,12 @@ NV_FUNCTION(sq8vec_from_bytes)
 	uint8	   *codes;
 
 	nv_check_dim("sq8vec", (int64) size);
-	header = make_sq8vec((int) size, PG_GETARG_FLOAT4(1), PG_GETARG_FLOAT4(2), zero);
+	header = make_sq8vec((int) size, (float) PG_GETARG_FLOAT8(1), (float) PG_GETARG_FLOAT8(2), zero);
 	codes = sq8vec_codes_of(header);
 	memcpy(codes, VARDATA_ANY(bytes), size);
 	for (Size i = 0; is_signed && i < size; i++)
 		codes[i] ^= 0x80;		/* two's complement to offset by 128 */
-	check_codes(header->scale, header->offset, zero, codes, (int) size, NULL);
+	check_value(header, NULL);
 	PG_FREE_IF_COPY(bytes, 0);
 	PG_RETURN_POINTER(header);
 }

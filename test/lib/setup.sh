@@ -127,7 +127,7 @@ build_extension()
 	fi
 	# the server's user may not be able to read the source tree
 	mkdir "$work/src"
-	cp -a "$top/sql" "$top/expected" "$top/test" "$top/demo" "$top/docs" "$top/META.json" \
+	cp -a "$top/sql" "$top/expected" "$top/test" "$top/demo" "$top/tools" "$top/docs" "$top"/*.md "$top/META.json" \
 		"$top/nanovec.control" "$work/src/"
 	[ "$(id -u)" -ne 0 ] || chown -R "$user" "$work/src" "$work/run"
 }

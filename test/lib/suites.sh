@@ -87,16 +87,23 @@ suite_regress()
 # Perl tests with servers of their own: all of test/t, or the files named
 suite_tap()
 {
-	local files=("$@")
+	local files=("$@") file name before
 
 	if [ ${#files[@]} -eq 0 ]; then
 		files=($(cd "$top" && ls test/t/*.pl))
 	fi
-	run_tap tap as_user env PATH="$bin:$PATH" PERL5LIB="$pgxs/src/test/perl:$work/src/test/t" \
-		PG_REGRESS="$pgxs/src/test/regress/pg_regress" NANOVEC_SRC="$work/src" \
-		NANOVEC_SHARED="$(cd "$top/.." && pwd)/shared" \
-		TESTDIR="$work/run" TESTDATADIR="$work/run/tap" TESTLOGDIR="$work/run/tap/log" \
-		sh -c 'for f; do perl "$f" || exit 1; done' sh "${files[@]/#/$work/src/}"
+	for file in "${files[@]}"; do
+		name=$(basename "$file" .pl)
+		before=$failed
+		run_tap "$name" as_user env PATH="$bin:$PATH" \
+			PERL5LIB="$pgxs/src/test/perl:$work/src/test/t" \
+			PG_REGRESS="$pgxs/src/test/regress/pg_regress" NANOVEC_SRC="$work/src" \
+			NANOVEC_PG_CONFIG="$pg_config" TESTDIR="$work/run" TESTDATADIR="$work/run/tap" \
+			TESTLOGDIR="$work/run/tap/log" perl "$work/src/$file"
+		if [ "$failed" -gt "$before" ]; then
+			tail -n 30 "$work"/run/*/log/*"$name"* 2> /dev/null || true
+		fi
+	done
 }
 
 run_demo()

@@ -68,23 +68,23 @@ check_l1(const NvKernels *k, Pattern p, const uint8_t *a, const uint8_t *b, size
 	static const float sa[] = {0.01f, 3.0f, 0.7f, 0.3f, 2.0f};
 	static const float sb[] = {0.02f, 0.1f, 0.1f, 0.3f, 1.0f};
 	static const float da[] = {-1.5f, 1e4f, -7e-3f, 0.25f, -3.0f};
-	long double want = 0;
-	long double magnitude = 0;
-	long double bound;
+	double want = 0;
+	double magnitude = 0;
+	double bound;
 	float		got;
 
 	for (size_t i = 0; i < n; i++)
 	{
-		long double x = (long double) sa[p] * a[i];
-		long double y = (long double) sb[p] * b[i];
+		double x = (double) sa[p] * a[i];
+		double y = (double) sb[p] * b[i];
 
-		want += fabsl((long double) da[p] + x - y);
-		magnitude += fabsl((long double) da[p]) + x + y;
+		want += fabs((double) da[p] + x - y);
+		magnitude += fabs((double) da[p]) + x + y;
 	}
 	bound = p == BYTES_SMALL ? 0 : NV_KERNEL_RELERR(n) * magnitude;
 	got = k->l1_u8(a, b, n, sa[p], sb[p], da[p]);
-	if (!(fabsl(got - want) <= bound))
-		tap_fail("%zu %s codes: %.9g, not %.9Lg +- %.3Lg", n, pattern_names[p], (double) got,
+	if (!(fabs(got - want) <= bound))
+		tap_fail("%zu %s codes: %.9g, not %.9g +- %.3g", n, pattern_names[p], (double) got,
 				 want, bound);
 }
 

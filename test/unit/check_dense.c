@@ -139,11 +139,13 @@ typedef enum DataSet
 	DATA_ALTERNATING,
 	DATA_ZERO,
 	DATA_SUBNORMAL,
+	DATA_ABSORBED,				/* a large element, then ones that vanish next to it */
 	NUM_DATA_SETS
 } DataSet;
 
 static const char *const data_names[] = {
-	"whole", "gaussian", "range", "equal", "alternating", "zero", "subnormal"
+	"whole", "gaussian", "range", "equal", "alternating", "zero", "subnormal",
+	"absorbed"
 };
 
 /* One data set for one pair of types, with the sums that kernels should find. */
@@ -187,6 +189,8 @@ draw(DataSet data, size_t i, int operand, int limit, double smallest)
 			return (i % 2 && operand == 0 ? -1.0 : 1.0) * (1.0 + 0.001 * random_gaussian());
 		case DATA_SUBNORMAL:
 			return smallest * random_int(-1000, 1000);
+		case DATA_ABSORBED:
+			return (i == 0 ? 1.0 : 0x1.fcp-13) * (operand ? -1.0 : 1.0);
 		default:
 			return i % 3 ? 0.0 : -0.0;
 	}
@@ -276,8 +280,8 @@ add_element(Sums *s, const Case *c, size_t i)
 static Case *
 make_case(Pair pair, DataSet data)
 {
-	static const float scales[] = {1.0f, 0.02f, 0.001f, 0.1f, 2.0f / 255, 0.5f, 1e-40f};
-	static const float offsets[] = {-3.5f, -2.5f, 50.0f, 0.3f, -1.0f, 0.0f, -1e-38f};
+	static const float scales[] = {1.0f, 0.02f, 0.001f, 0.1f, 2.0f / 255, 0.5f, 1e-40f, 1e-6f};
+	static const float offsets[] = {-3.5f, -2.5f, 50.0f, 0.3f, -1.0f, 0.0f, -1e-38f, 0.0f};
 	Case	   *c = calloc(1, sizeof(Case));
 	Sums		s = {{0}, {0}};
 

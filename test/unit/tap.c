@@ -15,6 +15,12 @@
 
 #define REASONS_SHOWN 5
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
 static int	tests_run = 0;
 static int	tests_failed = 0;
 static int	reasons = 0;		/* of the running test */

@@ -1,0 +1,39 @@
+# What the files that describe the extension say agrees with the extension.
+
+use strict;
+use warnings;
+
+use JSON::PP;
+use NanovecTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my ($version) = slurp_file(source_file('nanovec.control')) =~ /^default_version = '(.+)'$/m;
+my $meta = decode_json(slurp_file(source_file('META.json')));
+my $readme = slurp_file(source_file('README.md'));
+
+like($version, qr/^\d+\.\d+\.\d+$/, 'nanovec.control has a version');
+is($meta->{version}, $version, 'META.json has the same');
+is($meta->{provides}{nanovec}{version}, $version, 'also for the extension');
+is($meta->{name}, 'nanovec', 'the name is right');
+is($meta->{license}, 'postgresql', 'the licence is right');
+ok(-f source_file($meta->{provides}{nanovec}{$_}), "META.json: $_ exists") foreach qw(file docfile);
+like(slurp_file(source_file('CHANGELOG.md')), qr/^## \Q$version\E/m, 'CHANGELOG.md has the version');
+
+my $node = start_node('documents');
+my $reference = $node->safe_psql('postgres', slurp_file(source_file('tools/reference.sql')));
+my ($written) = $readme =~ /<!-- reference: .*? -->\n(.*?)<!-- end of reference -->/s;
+
+is($written, "$reference\n", 'the reference in README.md is what make reference writes');
+
+# Every SQL example of README.md runs, one after the other.
+my @examples = $readme =~ /```sql\n(.*?)```/sg;
+my ($out, $err) = ('', '');
+
+cmp_ok(scalar @examples, '>', 3, 'README.md has examples');
+$node->safe_psql('postgres', 'DROP EXTENSION nanovec');
+is($node->psql('postgres', join("\n", @examples), stdout => \$out, stderr => \$err, on_error_stop => 1),
+	0, 'the SQL in README.md runs') or diag $err;
+
+$node->stop;
+done_testing();

@@ -1,0 +1,62 @@
+# With CPU features disabled the server uses the plainer kernels, and gives
+# the same answers.
+
+use strict;
+use warnings;
+
+use NanovecTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $nearest = q{
+	SELECT string_agg(id::text, ',' ORDER BY rank) FROM (
+		SELECT id, row_number() OVER (ORDER BY v <-> (SELECT v FROM items WHERE id = 7)) AS rank
+		FROM items) s WHERE rank <= 20};
+my $sums = q{
+	SELECT round(sum(a.v <-> b.v)::numeric, 2), round(sum(a.v <=> b.v)::numeric, 2),
+		round(sum(a.v <#> b.v)::numeric, 2), round(sum(a.v <+> b.v)::numeric, 1),
+		round(sum(a.v::halfvec <-> b.v::halfvec)::numeric, 2),
+		round(sum(a.v::sq8vec <-> b.v::sq8vec)::numeric, 2),
+		sum(binary_quantize(a.v) <~> binary_quantize(b.v))
+	FROM items a JOIN items b ON b.id = a.id + 1};
+my $variants = q{SELECT string_agg(DISTINCT split_part(variant, '_', 1), ',') FROM nanovec_simd()};
+my %disable = (
+	everything => '',
+	'no AVX-512' => 'avx512f',
+	'no SIMD' => 'avx512f,avx2,neon');
+my %not_allowed = ('no AVX-512' => qr/avx512/, 'no SIMD' => qr/avx|neon/);
+my %answers;
+
+my $node = start_node('variants');
+$node->safe_psql('postgres', q{
+	SELECT setseed(0.5);
+	CREATE TABLE items AS SELECT i AS id,
+		(SELECT array_agg(random() - 0.5)::vector FROM generate_series(1, 77) WHERE i = i) AS v
+	FROM generate_series(1, 500) i});
+
+foreach my $case (sort keys %disable)
+{
+	$node->stop;
+	local $ENV{NANOVEC_DISABLE_CPU} = $disable{$case};
+	$node->start;
+
+	my $ran = $node->safe_psql('postgres', $variants);
+	note "$case: $ran";
+	unlike($ran, $not_allowed{$case}, "$case: the variants are plainer") if $not_allowed{$case};
+	$answers{$case} = $node->safe_psql('postgres', "$nearest; $sums");
+}
+is($answers{$_}, $answers{everything}, "$_: same answers") foreach keys %not_allowed;
+
+$node->stop;
+{
+	local $ENV{NANOVEC_DISABLE_CPU} = 'avx2000';
+	$node->start;
+}
+my ($out, $err) = ('', '');
+$node->psql('postgres', q{SELECT '[1]'::vector}, stdout => \$out, stderr => \$err);
+is($out, '[1]', 'an unknown feature does not keep the library from loading');
+like($err, qr/WARNING:  unknown CPU feature "avx2000" in NANOVEC_DISABLE_CPU/, 'but gives a warning');
+
+$node->stop;
+done_testing();

@@ -1,0 +1,47 @@
+# What the TAP tests share.
+
+package NanovecTest;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+
+our @EXPORT = qw(start_node source_file shared_file build_helper);
+
+# A running server with nanovec in its database postgres.
+sub start_node
+{
+	my ($name) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init;
+	$node->append_conf('postgresql.conf', "fsync = off\n");
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION nanovec');
+	return $node;
+}
+
+# A file of the source tree.
+sub source_file
+{
+	my ($name) = @_;
+	return "$ENV{NANOVEC_SRC}/$name";
+}
+
+# Compile test/lib/NAME.c, which uses libpq; returns the program's path.
+sub build_helper
+{
+	my ($name) = @_;
+	my $program = "$PostgreSQL::Test::Utils::tmp_check/$name";
+	my ($incdir, $libdir) = map { my $x = `$ENV{NANOVEC_PG_CONFIG} --$_`; chomp $x; $x }
+	  qw(includedir libdir);
+
+	system_or_bail('gcc', '-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', "-I$incdir",
+		source_file("test/lib/$name.c"), '-o', $program, "-L$libdir", '-lpq');
+	return $program;
+}
+
+1;
