@@ -39,7 +39,7 @@ check_cosine(const NvCosine *c)
 {
 	if (!(c->aa >= LEAST_L2SQ && c->aa <= FLT_MAX && c->bb >= LEAST_L2SQ && c->bb <= FLT_MAX))
 		return NAN;
-	return c->ab / sqrt((double) c->aa * (double) c->bb);
+	return nv_cosine_of_sums(c->ab, c->aa, c->bb);
 }
 
 /* The four measures of a type whose kernels take two plain arrays. */
@@ -154,7 +154,7 @@ sq8vec_cosine(const NvDense *a, const NvDense *b)
 
 	if (!(xx > 0 && yy > 0))
 		return NAN;
-	return sq8vec_product(&s) / (sqrt(xx) * sqrt(yy));
+	return nv_cosine_of_sums(sq8vec_product(&s), xx, yy);
 }
 
 static double

@@ -62,7 +62,7 @@ name(const element *x, const element *y, int n, NvMeasure measure) \
 			SUM_OF(sum, a * b); \
 			SUM_OF(xx, ((void) b, a * a)); \
 			SUM_OF(yy, ((void) a, b * b)); \
-			sum /= sqrt(xx) * sqrt(yy); \
+			sum = nv_cosine_of_sums(sum, xx, yy); \
 			break; \
 	} \
 	return sum; \

@@ -8,10 +8,28 @@
 #ifndef NV_DOUBLE_MEASURE_H
 #define NV_DOUBLE_MEASURE_H
 
+#include <float.h>
+#include <math.h>
+
 #include "distance/distance.h"
 
 /* Of x[n] and y[n]; a cosine is NaN when one of them is all 0. */
 extern double nv_measure_float4(const float *x, const float *y, int n, NvMeasure measure);
 extern double nv_measure_float8(const double *x, const double *y, int n, NvMeasure measure);
+
+/*
+ * The cosine that the sums of a cosine make: NaN when xx or yy is 0.  The
+ * product of the squares gives exactly 1 for equal vectors; only where it
+ * would overflow or underflow are the roots taken apart.
+ */
+static inline double
+nv_cosine_of_sums(double xy, double xx, double yy)
+{
+	double		product = xx * yy;
+
+	if (product >= DBL_MIN && product <= DBL_MAX)
+		return xy / sqrt(product);
+	return xy / (sqrt(xx) * sqrt(yy));
+}
 
 #endif							/* NV_DOUBLE_MEASURE_H */

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-#include "distance/distance.h"
+#include "distance/double_measure.h"
 #include "types/detoast.h"
 #include "types/sparse.h"
 
@@ -69,7 +69,7 @@ sparse_measure(const NvSparse *a, const NvSparse *b, NvMeasure measure)
 		case NV_MEASURE_IP:
 			return s.ab;
 		case NV_MEASURE_COSINE:
-			return s.ab / (sqrt(square(a)) * sqrt(square(b)));
+			return nv_cosine_of_sums(s.ab, square(a), square(b));
 		case NV_MEASURE_L1:
 			return s.l1;
 	}

@@ -142,10 +142,11 @@ extern bool nv_parse_end(const char *literal, const char *pos, const char *type_
 /*
  * Parse one number at *pos, and set *pos behind it.  Raises as
  * nv_parse_elements(); a result that does not fit is one of magnitude
- * >= overflow, or infinite.
+ * >= overflow, or infinite, or one that became 0 unless that is allowed.
  */
 extern bool nv_parse_float(const char *literal, char **pos, const char *type_name,
-						   float overflow, float *result, struct Node *escontext);
+						   float overflow, bool may_vanish, float *result,
+						   struct Node *escontext);
 
 #define nv_is_space(c) \
 	((c) == ' ' || (c) == '\t' || (c) == '\n' || (c) == '\r' || (c) == '\v' || (c) == '\f')

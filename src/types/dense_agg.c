@@ -25,14 +25,18 @@ typedef struct AvgState
 
 /* A state argument of SQL, which anyone may have made up. */
 static AvgState
-get_state(FunctionCallInfo fcinfo, int argno, const char *caller)
+get_state(FunctionCallInfo fcinfo, int argno)
 {
 	AvgState	state;
 
 	state.array = PG_GETARG_ARRAYTYPE_P(argno);
 	if (ARR_NDIM(state.array) != 1 || ARR_DIMS(state.array)[0] < 1 ||
 		ARR_HASNULL(state.array) || ARR_ELEMTYPE(state.array) != FLOAT8OID)
-		elog(ERROR, "%s: expected state array", caller);
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("expected state array"),
+				 errdetail("The state of an average is a one-dimensional array of the number of "
+						   "rows and the sum of each element.")));
 	state.values = (double *) ARR_DATA_PTR(state.array);
 	state.dim = ARR_DIMS(state.array)[0] - 1;
 	return state;
@@ -60,7 +64,7 @@ make_state(int dim)
 Datum
 nv_dense_accum(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
-	AvgState	old = get_state(fcinfo, 0, "nv_dense_accum");
+	AvgState	old = get_state(fcinfo, 0);
 	AvgState	new = old;
 	NvDense		v = NV_GETARG_DENSE(1, type);
 	float	   *x;
@@ -91,8 +95,8 @@ nv_dense_accum(FunctionCallInfo fcinfo, const NvDenseType *type)
 Datum
 nv_dense_combine(FunctionCallInfo fcinfo)
 {
-	AvgState	a = get_state(fcinfo, 0, "nv_dense_combine");
-	AvgState	b = get_state(fcinfo, 1, "nv_dense_combine");
+	AvgState	a = get_state(fcinfo, 0);
+	AvgState	b = get_state(fcinfo, 1);
 	AvgState	sum;
 
 	if (a.values[0] == 0)
@@ -114,7 +118,7 @@ nv_dense_combine(FunctionCallInfo fcinfo)
 Datum
 nv_dense_avg(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
-	AvgState	state = get_state(fcinfo, 0, "nv_dense_avg");
+	AvgState	state = get_state(fcinfo, 0);
 	float	   *mean;
 	Datum		result;
 

@@ -31,7 +31,7 @@ syntax_error(const char *literal, const char *type_name, const char *detail,
 
 bool
 nv_parse_float(const char *literal, char **pos, const char *type_name,
-			   float overflow, float *result, struct Node *escontext)
+			   float overflow, bool may_vanish, float *result, struct Node *escontext)
 {
 	char	   *start = *pos;
 	float		value;
@@ -45,7 +45,8 @@ nv_parse_float(const char *literal, char **pos, const char *type_name,
 	}
 
 	/* an infinity that was spelled out is for nv_check_finite() to refuse */
-	if ((errno == ERANGE && isinf(value)) || (isfinite(value) && fabsf(value) >= overflow))
+	if ((errno == ERANGE && (isinf(value) || (value == 0 && !may_vanish))) ||
+		(isfinite(value) && fabsf(value) >= overflow))
 		ereturn(escontext, false,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("\"%s\" is out of range for type %s",
@@ -101,7 +102,8 @@ nv_parse_elements(const char *literal, char **pos, const NvDenseType *type,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					 errmsg("%s cannot have more than %d dimensions", type->name, NV_MAX_DIM)));
 		p = skip_spaces(p);
-		if (!nv_parse_float(literal, &p, type->name, type->overflow, &elements[n], escontext))
+		if (!nv_parse_float(literal, &p, type->name, type->overflow, true, &elements[n],
+							escontext))
 			return NULL;
 		n++;
 		p = skip_spaces(p);

@@ -192,8 +192,8 @@ nv_dense_l2_normalize(FunctionCallInfo fcinfo, const NvDenseType *type)
 	double		norm = l2_norm(x, a.dim);
 	Datum		result;
 
-	for (int i = 0; norm > 0 && i < a.dim; i++)
-		x[i] = (float) (x[i] / norm);
+	for (int i = 0; i < a.dim; i++)
+		x[i] = norm > 0 ? (float) (x[i] / norm) : 0;
 	result = nv_dense_make_result(type, x, a.dim);
 
 	pfree(x);

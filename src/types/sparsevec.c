@@ -114,15 +114,15 @@ check_nnz(int64 nnz, int dim, struct Node *escontext)
 		ereturn(escontext, false,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("sparsevec cannot have negative number of elements")));
-	if (nnz > dim)
-		ereturn(escontext, false,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("sparsevec cannot have more elements than dimensions")));
 	if (nnz > NV_SPARSE_MAX_NNZ)
 		ereturn(escontext, false,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("sparsevec cannot have more than %d non-zero elements",
 						NV_SPARSE_MAX_NNZ)));
+	if (nnz > dim)
+		ereturn(escontext, false,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("sparsevec cannot have more elements than dimensions")));
 	return true;
 }
 
@@ -208,7 +208,7 @@ parse_entries(const char *literal, char **pos, Entry *entries, int *nnz,
 		if (*p++ != ':')
 			return syntax_error(literal, NULL, escontext);
 		p = skip_spaces(p);
-		if (!nv_parse_float(literal, &p, "sparsevec", INFINITY, &value, escontext))
+		if (!nv_parse_float(literal, &p, "sparsevec", INFINITY, false, &value, escontext))
 			return false;
 		if (value != 0)
 		{
@@ -278,8 +278,7 @@ NV_FUNCTION(sparsevec_in)
 		PG_RETURN_NULL();
 	}
 	if (!check_sparse_dim(dim, escontext) ||
-		!nv_check_typmod(typmod, (int) dim, escontext) ||
-		!check_nnz(nnz, (int) dim, escontext))
+		!nv_check_typmod(typmod, (int) dim, escontext))
 		PG_RETURN_NULL();
 
 	qsort(entries, nnz, sizeof(Entry), compare_entries);

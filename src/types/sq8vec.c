@@ -255,11 +255,11 @@ parse_grid(const char *literal, char **pos, float *scale, float *offset, int *ze
 	if (p[0] != '@' || p[1] != '(')
 		goto bad;
 	p += 2;
-	if (!nv_parse_float(literal, &p, "sq8vec", INFINITY, scale, escontext))
+	if (!nv_parse_float(literal, &p, "sq8vec", INFINITY, false, scale, escontext))
 		return false;
 	if (*p++ != ',')
 		goto bad;
-	if (!nv_parse_float(literal, &p, "sq8vec", INFINITY, offset, escontext))
+	if (!nv_parse_float(literal, &p, "sq8vec", INFINITY, false, offset, escontext))
 		return false;
 	*zero = 0;
 	if (strncmp(p, ",128", 4) == 0)

@@ -166,7 +166,8 @@ check_whole_transform(const NvKernels *k, size_t n, size_t shift, bool at_end, b
 	for (size_t i = 0; i < n; i++)
 	{
 		if (y[i] != (float) (x[i] * (long) n))
-			tap_fail("element %zu of %zu, twice: %g, not %ld", i, n, (double) y[i], x[i] * (long) n);
+			tap_fail("element %zu of %zu, twice: %g, not %ld", i, n, (double) y[i],
+					 x[i] * (long) n);
 	}
 	if (!canaries_intact(memory_out, bytes, bytes + n * sizeof(float)))
 		tap_fail("wrote outside of %zu elements", n);
