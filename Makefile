@@ -49,7 +49,7 @@ check:
 check-unit check-build check-regress check-tap: check-%:
 	@test/lib/run.sh $*
 
-# docs/reference.md, from the COMMENTs of the extension
+# the reference in README.md, from the COMMENTs of the extension
 reference:
 	@test/lib/run.sh reference
 

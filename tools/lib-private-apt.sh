@@ -48,7 +48,8 @@ private_apt_dir()
 
 private_apt_setup()
 {
-	local suite=$1 dir keyring
+	local suite=$1 dir keyring mirror
+	mirror=$(private_apt_mirror) || exit 1
 	dir=$(private_apt_dir "$suite")
 	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 	[ -r "$keyring" ] || die "needs the package debian-archive-keyring"
@@ -59,7 +60,7 @@ private_apt_setup()
 	: >>"$dir/preferences"
 	cat >"$dir/sources.list.d/$suite.sources" <<-END
 		Types: deb deb-src
-		URIs: $(private_apt_mirror)
+		URIs: $mirror
 		Suites: $suite
 		Components: main
 		Signed-By: $keyring

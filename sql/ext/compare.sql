@@ -46,7 +46,7 @@ COMMENT ON OPERATOR <= (vector, vector) IS 'less than or equal';
 CREATE OPERATOR = (
 	LEFTARG = vector, RIGHTARG = vector, PROCEDURE = vector_eq,
 	COMMUTATOR = =, NEGATOR = <>,
-	RESTRICT = eqsel, JOIN = eqjoinsel
+	RESTRICT = eqsel, JOIN = eqjoinsel, MERGES
 );
 COMMENT ON OPERATOR = (vector, vector) IS 'equal';
 
@@ -122,7 +122,7 @@ COMMENT ON OPERATOR <= (halfvec, halfvec) IS 'less than or equal';
 CREATE OPERATOR = (
 	LEFTARG = halfvec, RIGHTARG = halfvec, PROCEDURE = halfvec_eq,
 	COMMUTATOR = =, NEGATOR = <>,
-	RESTRICT = eqsel, JOIN = eqjoinsel
+	RESTRICT = eqsel, JOIN = eqjoinsel, MERGES
 );
 COMMENT ON OPERATOR = (halfvec, halfvec) IS 'equal';
 
@@ -198,7 +198,7 @@ COMMENT ON OPERATOR <= (sparsevec, sparsevec) IS 'less than or equal';
 CREATE OPERATOR = (
 	LEFTARG = sparsevec, RIGHTARG = sparsevec, PROCEDURE = sparsevec_eq,
 	COMMUTATOR = =, NEGATOR = <>,
-	RESTRICT = eqsel, JOIN = eqjoinsel
+	RESTRICT = eqsel, JOIN = eqjoinsel, MERGES
 );
 COMMENT ON OPERATOR = (sparsevec, sparsevec) IS 'equal';
 
@@ -274,7 +274,7 @@ COMMENT ON OPERATOR <= (sq8vec, sq8vec) IS 'less than or equal';
 CREATE OPERATOR = (
 	LEFTARG = sq8vec, RIGHTARG = sq8vec, PROCEDURE = sq8vec_eq,
 	COMMUTATOR = =, NEGATOR = <>,
-	RESTRICT = eqsel, JOIN = eqjoinsel
+	RESTRICT = eqsel, JOIN = eqjoinsel, MERGES
 );
 COMMENT ON OPERATOR = (sq8vec, sq8vec) IS 'equal';
 

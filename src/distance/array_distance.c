@@ -10,6 +10,8 @@
  */
 #include "nv_compat.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "distance/double_measure.h"
 #include "types/detoast.h"
@@ -46,6 +48,67 @@ array_as_vector(ArrayType *array)
 	return v;
 }
 
+/* The binary exponent of the greatest magnitude in x[n]; 0 if that has none. */
+static int
+greatest_exponent(const double *x, int n)
+{
+	double		greatest = 0;
+	int			exponent = 0;
+
+	for (int i = 0; i < n; i++)
+		greatest = Max(greatest, fabs(x[i]));
+	if (isfinite(greatest))
+		frexp(greatest, &exponent);
+	return exponent;
+}
+
+/* x[n] divided by 2^exponent, palloc'd. */
+static double *
+scale_down(const double *x, int n, int exponent)
+{
+	double	   *out = palloc(n * sizeof(double));
+
+	for (int i = 0; i < n; i++)
+		out[i] = ldexp(x[i], -exponent);
+	return out;
+}
+
+/* The distance of numbers whose squares may be out of range, by way of others. */
+static pg_noinline double
+scaled_float8_distance(const double *x, const double *y, int n, NvMetric metric)
+{
+	int			ex = greatest_exponent(x, n);
+	int			ey = greatest_exponent(y, n);
+	double	   *u,
+			   *v;
+	double		distance;
+
+	if (metric == NV_METRIC_L2)
+		ex = ey = Max(ex, ey);
+	u = scale_down(x, n, ex);
+	v = scale_down(y, n, ey);
+	distance = nv_finish_distance(nv_measure_float8(u, v, n, nv_metric_measure(metric)), metric);
+	pfree(u);
+	pfree(v);
+
+	if (metric == NV_METRIC_L2)
+		return ldexp(distance, ex);
+	if (metric == NV_METRIC_IP)
+		return ldexp(distance, ex + ey);
+	return distance;
+}
+
+static double
+float8_distance(const double *x, const double *y, int n, NvMetric metric)
+{
+	double		measure = nv_measure_float8(x, y, n, nv_metric_measure(metric));
+	bool		squared = metric == NV_METRIC_L2 || metric == NV_METRIC_IP;
+
+	if (isnan(measure) || (squared && !nv_square_is_safe(fabs(measure))))
+		return scaled_float8_distance(x, y, n, metric);
+	return nv_finish_distance(measure, metric);
+}
+
 static Datum
 array_distance(FunctionCallInfo fcinfo, Oid element, NvMetric metric)
 {
@@ -63,11 +126,8 @@ array_distance(FunctionCallInfo fcinfo, Oid element, NvMetric metric)
 		result = nv_dense_distance(&x, &y, metric);
 	}
 	else
-		result = nv_finish_distance(nv_measure_float8((double *) ARR_DATA_PTR(a),
-													  (double *) ARR_DATA_PTR(b),
-													  ARR_DIMS(a)[0],
-													  nv_metric_measure(metric)),
-									metric);
+		result = float8_distance((double *) ARR_DATA_PTR(a), (double *) ARR_DATA_PTR(b),
+								 ARR_DIMS(a)[0], metric);
 
 	if ((Pointer) a != DatumGetPointer(arg[0]))
 		pfree(a);

@@ -42,6 +42,18 @@ check_cosine(const NvCosine *c)
 	return nv_cosine_of_sums(c->ab, c->aa, c->bb);
 }
 
+/*
+ * An inner product near 0 may be one of products that vanished, unless the
+ * vectors themselves are large enough to have a cosine.
+ */
+static double
+check_ip(double x, const NvDense *a, const NvDense *b, MeasureFunction cosine)
+{
+	if (unlikely(fabs(x) < LEAST_L2SQ) && isnan(cosine(a, b)))
+		return NAN;
+	return check_finite(x);
+}
+
 /* The four measures of a type whose kernels take two plain arrays. */
 #define PLAIN_MEASURES(type, kernel) \
 static double \
@@ -51,18 +63,18 @@ type##_l2sq(const NvDense *a, const NvDense *b) \
 } \
 \
 static double \
-type##_ip(const NvDense *a, const NvDense *b) \
-{ \
-	return check_finite(nv_kern.ip_##kernel(a->data, b->data, a->dim)); \
-} \
-\
-static double \
 type##_cosine(const NvDense *a, const NvDense *b) \
 { \
 	NvCosine	parts; \
 \
 	nv_kern.cos_##kernel(a->data, b->data, a->dim, &parts); \
 	return check_cosine(&parts); \
+} \
+\
+static double \
+type##_ip(const NvDense *a, const NvDense *b) \
+{ \
+	return check_ip(nv_kern.ip_##kernel(a->data, b->data, a->dim), a, b, type##_cosine); \
 } \
 \
 static double \

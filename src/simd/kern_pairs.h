@@ -33,6 +33,13 @@
 #define PAIR_AFFINE
 #include "simd/kern_dense.h"
 
+/* Load a register, or the n elements that are left, the others 0. */
+NV_INLINE NV_TARGET vec
+load_upto(const nv_f32 *p, size_t n)
+{
+	return n >= VEC_LANES ? load_f32(p) : loadn_f32(p, n);
+}
+
 /*
  * Squared distances of TILE_A rows of a to TILE_B rows of b: each row is
  * loaded once for the whole tile.
@@ -58,12 +65,12 @@ l2sq_tile(const float *a, const float *b, size_t dim, float *out, size_t out_str
 
 		NV_UNROLL
 		for (int c = 0; c < TILE_B; c++)
-			y[c] = left >= VEC_LANES ? load_f32(b + c * dim + i) : loadn_f32(b + c * dim + i, left);
+			y[c] = load_upto(b + c * dim + i, left);
 
 		NV_UNROLL
 		for (int r = 0; r < TILE_A; r++)
 		{
-			vec			x = left >= VEC_LANES ? load_f32(a + r * dim + i) : loadn_f32(a + r * dim + i, left);
+			vec			x = load_upto(a + r * dim + i, left);
 
 			NV_UNROLL
 			for (int c = 0; c < TILE_B; c++)

@@ -292,7 +292,8 @@ encode_on_grid(const float *elements, int dim, float scale, float offset, int ze
 	{
 		double		code = nearest_code(elements[i], scale, offset, zero);
 
-		if (code < 0 || code > 255)
+		/* a scale of 0 makes a grid of one point */
+		if (code < 0 || code > 255 || (scale == 0 && elements[i] != offset))
 			ereturn(escontext, NULL,
 					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 					 errmsg("element %d is not on the grid of the sq8vec", i + 1),

@@ -36,8 +36,8 @@ case $1 in
 		exit ;;
 	reference)
 		start_server
-		write_reference > "$top/docs/reference.md"
-		say "docs/reference.md written"
+		write_reference
+		say "the reference in README.md is written"
 		exit ;;
 esac
 

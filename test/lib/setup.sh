@@ -66,6 +66,12 @@ setup_machine()
 	command -v clang > /dev/null || missing+=(clang)
 	command -v prove > /dev/null || missing+=(perl)
 	perl -MIPC::Run -e 1 2> /dev/null || missing+=(libipc-run-perl)
+	# to test the kernels of another architecture
+	if [ "$(uname -m)" = x86_64 ]; then
+		command -v aarch64-linux-gnu-gcc > /dev/null ||
+			missing+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+		command -v qemu-aarch64 > /dev/null || missing+=(qemu-user)
+	fi
 	pg_config=$(find_pg_config)
 	if [ ${#missing[@]} -eq 0 ] && [ -n "$pg_config" ]; then
 		return

@@ -106,6 +106,18 @@ suite_tap()
 	done
 }
 
+# The part of README.md between its two markers
+write_reference()
+{
+	sql -q -d postgres -c 'CREATE EXTENSION nanovec'
+	sql -q -At -d postgres -f "$work/src/tools/reference.sql" > "$work/reference.md"
+	sed -i -e '/^<!-- reference: /,/^<!-- end of reference -->/{
+		/^<!-- reference: /{p;r '"$work/reference.md"'
+		}
+		/^<!-- end of reference -->/!d
+	}' "$top/README.md"
+}
+
 run_demo()
 {
 	as_user "$bin/createdb" -h "$work/run" -U postgres demo
