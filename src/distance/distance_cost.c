@@ -19,12 +19,13 @@
 #define DEFAULT_DIM 512
 
 /*
- * In units of cpu_operator_cost: a call, and each 32 dimensions.  Measured
- * over sequential scans of 384 and 1536 dimensions against ones that compare
- * an int4 column; see docs/design-notes.md.
+ * In units of cpu_operator_cost: a call, and the dimensions that cost as much
+ * as comparing two integers.  Fitted to sequential scans of float4 rows of 384
+ * and 1536 dimensions (60 and 180 operators); most of it is memory traffic.
+ * See docs/design-notes.md.
  */
-#define CALL_OPERATORS 4.0
-#define DIMS_PER_OPERATOR 32.0
+#define CALL_OPERATORS 15.0
+#define DIMS_PER_OPERATOR 9.0
 
 /* The dimensions of a call's arguments, from their type modifiers. */
 static int
