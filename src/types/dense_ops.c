@@ -145,7 +145,7 @@ nv_dense_binary_quantize(FunctionCallInfo fcinfo, const NvDenseType *type)
 	float	   *x = nv_dense_floats(&a);
 	Size		size = VARBITTOTALLEN(a.dim);
 	VarBit	   *result = palloc0(size);
-	bits8	   *bits = VARBITS(result);
+	uint8	   *bits = VARBITS(result);
 
 	SET_VARSIZE(result, size);
 	VARBITLEN(result) = a.dim;
