@@ -2,6 +2,7 @@
 #
 #   make demo       nearest neighbours of real things, on a throw-away server
 #   make check      all tests, on a throw-away server
+#   make bench      measurements against other engines (bench-quick: 5 minutes)
 #   make            build with the PostgreSQL that PG_CONFIG names
 #   make install    install into it
 #
@@ -34,7 +35,8 @@ endif
 
 # These set up the machine themselves and so must work where PostgreSQL is not
 # installed yet: PGXS is not asked for.
-SELF_CONTAINED = demo check check-unit check-build check-regress check-tap reference
+SELF_CONTAINED = demo check check-unit check-bench check-build check-regress check-tap \
+	reference bench bench-quick
 
 ifneq ($(filter $(SELF_CONTAINED),$(MAKECMDGOALS)),)
 
@@ -44,10 +46,17 @@ demo:
 	@test/lib/run.sh demo
 
 check:
-	@test/lib/run.sh unit build regress tap
+	@test/lib/run.sh unit bench build regress tap
 
-check-unit check-build check-regress check-tap: check-%:
+check-unit check-bench check-build check-regress check-tap: check-%:
 	@test/lib/run.sh $*
+
+# nanovec against its peers: see bench/README.md; options in BENCH
+bench:
+	@bench/run.sh $(BENCH)
+
+bench-quick:
+	@bench/run.sh --quick $(BENCH)
 
 # the reference in README.md, from the COMMENTs of the extension
 reference:

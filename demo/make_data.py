@@ -57,14 +57,16 @@ PART_SUMMARY = re.compile(r"""transitional|dummy|meta-?\s?package|debug\ symbols
     |plug-?ins?(?!\ support)\b|debian""", re.X | re.I)
 
 # apt's lists don't say how popular a package is.  These are well known but look like parts or lack debtags.
-WELL_KNOWN = """0ad agda ansible aria2 bat borgbackup btrfs-progs caddy cargo chicken-bin clang clisp clojure clustalo
-    cmake codeblocks crystal default-jdk docker.io dovecot-core ecl electrum elixir emacs erlang exim4 fceux fd-find
-    firejail fish fzf gcc ghdl gnome-chess gnome-mines golang gradle guile-3.0 hashcat hydra i3 jq jupyter-notebook
-    kakoune keepassxc kotlin kubernetes-client libreoffice-base libreoffice-calc libreoffice-draw libreoffice-impress
-    libreoffice-math libreoffice-writer liferea lua5.4 lxde maven meson mgba-qt micro mono-complete musescore3 neovim
-    nethack-console newsboat nextcloud-desktop nim ninja-build obs-studio perl php pipewire podman postgresql python3
-    qemu-system-x86 r-base redis restic retroarch ripgrep ruby rustc scala smlnj sqlmap squid strongswan sway tcl
-    telegram-desktop thunderbird weechat wesnoth wireguard wireshark xfce4 yosys""".split()
+WELL_KNOWN = """0ad agda ansible aria2 bat borgbackup btrfs-progs caddy cargo chicken-bin clang clisp clojure clustalo cmake
+    codeblocks crystal default-jdk docker.io dovecot-core dpkg ecl electrum elixir emacs erlang etcd-server
+    exim4 fceux fd-find firejail fish fzf gcc gforth ghdl gnome-chess gnome-mines golang gradle guile-3.0
+    hashcat hledger hydra i3 idle influxdb jq jupyter-notebook kakoune keepassxc kolourpaint kotlin
+    kubernetes-client kwin-x11 libreoffice-base libreoffice-calc libreoffice-draw libreoffice-impress
+    libreoffice-math libreoffice-writer liferea ltrace lua5.4 lxd lxde maven meson mgba-qt micro monero
+    mono-complete musescore3 nagios4 neovim nethack-console newsboat nextcloud-desktop nim ninja-build npm
+    obs-studio pass perl php pipewire podman postgresql python3 qemu-system-x86 r-base redis restic retroarch
+    ripgrep ruby rustc scala smlnj sqlmap squid strongswan sway tcl telegram-desktop thunderbird weechat wesnoth
+    wireguard wireshark xfce4 yosys zabbix-server-mysql""".split()
 
 # Words that say nothing about what a program is for
 STOP_WORDS = sorted(ENGLISH_STOP_WORDS.union("""http https www org debian package packages program programs software
@@ -73,8 +75,10 @@ STOP_WORDS = sorted(ENGLISH_STOP_WORDS.union("""http https www org debian packag
     supports supported based need needs want like make makes allow allows run runs running work works written set
     install installed available various different multiple new simple easy easily small fast quick powerful versatile
     flexible advanced lightweight light modern popular complete highly interactive realistic scalable efficient robust
-    command line interface good high level designed aims great number current currently default""".split()))
-VAGUE_TAGS = {"culture", "implemented-in", "interface", "made-of", "role", "scope", "suite", "uitoolkit", "x11"}
+    command line interface good high level designed aims great number current currently default real time realtime
+    multi platform cross""".split()))
+VAGUE_TAGS = set("""culture hardware implemented-in interface made-of network role scope suite uitoolkit x11
+    protocol::ip protocol::tcp protocol::udp use::gameplaying use::viewing""".split())
 
 
 def index_files(kind, lists):
@@ -178,10 +182,10 @@ def description(p):
 
 def tags(p):
     """Section and telling debtags; game::board:chess is also game::board."""
-    result = ["section " + p["section"]]
+    result = 2 * ["section " + p["section"]]
     for tag in p["tags"]:
         facet, _, value = tag.partition("::")
-        if facet not in VAGUE_TAGS and "TODO" not in value:
+        if facet not in VAGUE_TAGS and tag not in VAGUE_TAGS and "TODO" not in value:
             result += [tag, tag.rpartition(":")[0]] if ":" in value else [tag]
     return result
 
@@ -213,10 +217,10 @@ def features(packages, names):
 def reduce(rows, dim):
     """Unit vectors of dim numbers from the SVD, the first of its dimensions toned down."""
     svd = TruncatedSVD(dim, n_iter=10, random_state=0)
-    return normalize(svd.fit_transform(rows) / np.sqrt(svd.singular_values_))
+    return normalize(svd.fit_transform(rows) / np.sqrt(svd.singular_values_)).astype(np.float32)
 
 
-def refine(vectors, like, steps=150, rate=0.003, sharp_like=14.0, sharp_dot=5.0):
+def refine(vectors, like, steps=120, rate=0.003, sharp_like=14.0, sharp_dot=10.0):
     """Move unit vectors so that a package's nearest are those that it is most like.
 
     As in neighbour embedding: a softmax over all others' likeness is what the
@@ -253,7 +257,7 @@ def main():
     rows = features(packages, names)
     # A part of the likeness is that of a finer SVD, which forgives a chance word in common.
     finer = reduce(rows, 3 * args.dim)
-    like = 0.6 * (rows @ rows.T).toarray() + 0.4 * finer @ finer.T
+    like = 0.6 * (rows @ rows.T).toarray().astype(np.float32) + 0.4 * finer @ finer.T
     vectors = refine(reduce(rows, args.dim), like)
 
     with open(args.output, "w", encoding="utf-8") as out:

@@ -199,4 +199,5 @@ SELECT a.kind, b.kind, c, a.v <-> b.v = fa <-> fb AND a.v <#> b.v = fa <#> fb AN
 FROM th_all AS a JOIN th_all AS b USING (c),
 	LATERAL (SELECT (a.v::text || '')::halfvec AS fa, (b.v::text || '')::halfvec AS fb) AS fresh
 WHERE a.kind < b.kind ORDER BY c, a.kind, b.kind;
-DROP TABLE th_held CASCADE;
+DROP VIEW th_all;
+DROP TABLE th_held;

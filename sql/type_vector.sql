@@ -189,4 +189,5 @@ SELECT a.kind, b.kind, c, a.v <-> b.v = fa <-> fb AND a.v <#> b.v = fa <#> fb AN
 FROM tv_all AS a JOIN tv_all AS b USING (c),
 	LATERAL (SELECT (a.v::text || '')::vector AS fa, (b.v::text || '')::vector AS fb) AS fresh
 WHERE a.kind < b.kind ORDER BY c, a.kind, b.kind;
-DROP TABLE tv_held CASCADE;
+DROP VIEW tv_all;
+DROP TABLE tv_held;

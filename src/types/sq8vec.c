@@ -117,8 +117,9 @@ sq8vec_encode(const float *in, int dim, char *datum)
 		least = Min(least, in[i]);
 		greatest = Max(greatest, in[i]);
 	}
-	header->offset = least + 0.0f;	/* never -0, which decoding could not give */
-	header->scale = choose_scale(header->offset, greatest);
+	/* neither is ever -0, which decoding could not give */
+	header->offset = least + 0.0f;
+	header->scale = choose_scale(header->offset, greatest + 0.0f);
 
 	for (int i = 0; i < dim; i++)
 	{

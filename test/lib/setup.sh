@@ -64,6 +64,7 @@ setup_machine()
 	command -v gcc > /dev/null || missing+=(gcc libc6-dev)
 	command -v make > /dev/null || missing+=(make)
 	command -v clang > /dev/null || missing+=(clang)
+	command -v python3 > /dev/null || missing+=(python3)
 	command -v prove > /dev/null || missing+=(perl)
 	perl -MIPC::Run -e 1 2> /dev/null || missing+=(libipc-run-perl)
 	# to test the kernels of another architecture
@@ -133,7 +134,7 @@ build_extension()
 	fi
 	# the server's user may not be able to read the source tree
 	mkdir "$work/src"
-	cp -a "$top/sql" "$top/expected" "$top/test" "$top/demo" "$top/tools" "$top/docs" "$top"/*.md "$top/META.json" \
+	cp -a "$top/sql" "$top/expected" "$top/test" "$top/bench" "$top/demo" "$top/tools" "$top/docs" "$top"/*.md "$top/META.json" \
 		"$top/nanovec.control" "$work/src/"
 	[ "$(id -u)" -ne 0 ] || chown -R "$user" "$work/src" "$work/run"
 }

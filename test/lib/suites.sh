@@ -51,6 +51,12 @@ suite_unit()
 	run_tap unit make -s --no-print-directory -C "$top/test/unit" check
 }
 
+# The benchmark's arithmetic
+suite_bench()
+{
+	run_tap bench python3 "$top/test/bench/test_stats.py"
+}
+
 # Compilers, architectures and PostgreSQL versions; consistency of files
 suite_build()
 {

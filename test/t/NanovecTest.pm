@@ -6,10 +6,11 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use File::Basename;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(start_node source_file shared_file build_helper);
+our @EXPORT = qw(start_node source_file build_helper);
 
 # A running server with nanovec in its database postgres.
 sub start_node
@@ -31,16 +32,16 @@ sub source_file
 	return "$ENV{NANOVEC_SRC}/$name";
 }
 
-# Compile test/lib/NAME.c, which uses libpq; returns the program's path.
+# Compile NAME.c (below test/lib), which uses libpq; returns the program's path.
 sub build_helper
 {
-	my ($name) = @_;
-	my $program = "$PostgreSQL::Test::Utils::tmp_check/$name";
+	my ($name, @flags) = @_;
+	my $program = "$PostgreSQL::Test::Utils::tmp_check/" . basename($name);
 	my ($incdir, $libdir) = map { my $x = `$ENV{NANOVEC_PG_CONFIG} --$_`; chomp $x; $x }
 	  qw(includedir libdir);
 
 	system_or_bail('gcc', '-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', "-I$incdir",
-		source_file("test/lib/$name.c"), '-o', $program, "-L$libdir", '-lpq');
+		source_file("test/lib/$name.c"), '-o', $program, "-L$libdir", '-lpq', @flags);
 	return $program;
 }
 

@@ -1,0 +1,134 @@
+"""The measurements.  Each returns rows of results, plain dicts for the JSON file."""
+
+import os
+
+import numpy as np
+
+from . import datasets, server as servers, stats
+
+SELECTIVITIES = (0.5, 0.1, 0.01, 0.001)
+
+
+class Run:
+    """What all measurements need: the server, the data and where files are."""
+
+    def __init__(self, server, dataset, work, max_queries, exact_queries):
+        self.server = server
+        self.dataset = dataset
+        self.work = work
+        self.queries = dataset.queries[:max_queries]
+        self.truth = dataset.truth[:max_queries]
+        self.query_file = servers.write_queries(os.path.join(work, "queries.bin"), self.queries)
+        self.exact_file = servers.write_queries(os.path.join(work, "exact-queries.bin"),
+                                                self.queries[:exact_queries])
+        self.exact_queries = min(exact_queries, len(self.queries))
+
+    def ask(self, contender, settings=(), k=10, clients=1, warm=1, passes=1, where="", truth=None):
+        """Run all queries; latency figures, queries per second, recall."""
+        few = not contender.indexed
+        latency, seconds, ids = self.server.run_client(
+            contender.engine, contender.statement(k, where),
+            self.exact_file if few else self.query_file, k=k, clients=clients,
+            setup=contender.session() + tuple(settings), warm=warm, passes=passes)
+        truth = self.truth if truth is None else truth
+        answers = [[i for i in row if i >= 0] for row in ids.tolist()]
+        return {
+            "recall": stats.recall(answers, truth[:len(answers)].tolist(), k),
+            "rows": sum(map(len, answers)) / len(answers),
+            "qps": len(latency) / seconds,
+            "p50": stats.percentile(latency, 0.5),
+            "p95": stats.percentile(latency, 0.95),
+            "p99": stats.percentile(latency, 0.99),
+        }
+
+
+def load(run, contender, copy_file):
+    """Create and fill the contender's table, without an index."""
+    storage = "external" if contender.kind == "toasted" else "plain"
+    run.server.sql(contender.engine, f"""
+        DROP TABLE IF EXISTS {contender.table};
+        CREATE TABLE {contender.table} (id int, bucket int, embedding vector({contender.dims}));
+        ALTER TABLE {contender.table} ALTER embedding SET STORAGE {storage};
+        COPY {contender.table} FROM '{copy_file}' (FORMAT binary);
+        VACUUM (FREEZE, ANALYZE) {contender.table};""")
+
+
+def build(run, contender, processes, memory):
+    """Build the index anew; seconds and bytes."""
+    run.server.sql(contender.engine, f"DROP INDEX IF EXISTS {contender.table}_index; CHECKPOINT")
+    seconds = run.server.timed(
+        contender.engine, contender.index_sql(),
+        (f"max_parallel_maintenance_workers = {processes - 1}",
+         f"maintenance_work_mem = '{memory}kB'", "min_parallel_table_scan_size = 0",
+         "client_min_messages = error"))
+    size = int(run.server.sql(contender.engine,
+                              f"SELECT pg_relation_size('{contender.table}_index')"))
+    return {"seconds": seconds, "bytes": size}
+
+
+def insert(run, contender, copy_file, rows):
+    """Add rows one by one and in bulk, with the index in place; then remove them."""
+    engine, table = contender.engine, contender.table
+    wal = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
+    run.server.sql(engine, f"""
+        DROP TABLE IF EXISTS more;
+        CREATE TABLE more (LIKE {table} INCLUDING STORAGE);
+        COPY more FROM '{copy_file}' (FORMAT binary);
+        CHECKPOINT;""")
+    result = {}
+    for how, condition, statement in (
+            ("single", f"id % 2 = 0", f"""
+                DO $$ DECLARE r more; BEGIN
+                    FOR r IN SELECT * FROM more WHERE id % 2 = 0 LOOP
+                        INSERT INTO {table} VALUES (r.id, r.bucket, r.embedding);
+                    END LOOP;
+                END $$"""),
+            ("bulk", f"id % 2 = 1", f"INSERT INTO {table} SELECT * FROM more WHERE id % 2 = 1")):
+        before = int(run.server.sql(engine, wal))
+        seconds = run.server.timed(engine, statement)
+        written = int(run.server.sql(engine, wal)) - before
+        result[f"{how}_rows_per_second"] = rows / 2 / seconds
+        result[f"{how}_wal_per_row"] = written / (rows / 2)
+    run.server.sql(engine, f"DELETE FROM {table} WHERE id >= {contender.rows}; "
+                           f"DROP TABLE more; VACUUM {table}")
+    return result
+
+
+def vacuum(run, contender, settings):
+    """Delete a tenth, vacuum, and ask again; the table is not the same afterwards."""
+    engine, table = contender.engine, contender.table
+    run.server.sql(engine, f"DELETE FROM {table} WHERE bucket < 100; CHECKPOINT")
+    seconds = run.server.timed(engine, f"VACUUM {table}")
+    alive = servers.bucket_of(np.arange(contender.rows)) >= 100
+    truth = datasets.exact_nearest(run.dataset.base, run.queries, run.dataset.metric, alive)
+    after = run.ask(contender, settings, truth=truth)
+    return {"seconds": seconds, "recall": after["recall"], "p50": after["p50"]}
+
+
+def filtered(run, contender, settings):
+    """WHERE that leaves a share of the rows: rows returned, recall, latency."""
+    out = []
+    buckets = servers.bucket_of(np.arange(contender.rows))
+    for share in SELECTIVITIES:
+        limit = int(1000 * share)
+        truth = datasets.exact_nearest(run.dataset.base, run.queries, run.dataset.metric,
+                                       buckets < limit, k=10)
+        answer = run.ask(contender, settings, where=f"bucket < {limit}", truth=truth)
+        out.append({"selectivity": share, **answer})
+    return out
+
+
+def cold(run, contender, settings, count=20):
+    """Pages read per query just after a restart."""
+    dropped = run.server.restart(cold=True)
+    reads = []
+    for query in run.queries[:count]:
+        literal = "[" + ",".join(map(repr, query.tolist())) + "]"
+        statement = contender.statement().replace("$1", f"'{literal}'")
+        plan = run.server.sql(contender.engine, f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {statement}",
+                              contender.session() + tuple(settings))
+        shared = next(line for line in plan.splitlines() if "Buffers: shared" in line)
+        words = dict(part.split("=") for part in shared.split() if "=" in part)
+        reads.append(int(words.get("read", 0)))
+    return {"first_query_reads": reads[0], "reads_per_query": float(np.median(reads)),
+            "os_cache_dropped": dropped}

@@ -1,0 +1,93 @@
+--
+-- Casts between vector, halfvec and sq8vec: values, ranges, type modifiers,
+-- and where they happen by themselves
+--
+\pset format unaligned
+\pset tuples_only on
+-- how a command fails, in one line
+CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	state text; message text; detail text; hint text;
+BEGIN
+	EXECUTE command;
+	RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
+		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
+					 'HINT: ' || NULLIF(hint, ''));
+END $$;
+-- the same for each of some commands
+CREATE FUNCTION pg_temp.errors_of(commands text[]) RETURNS SETOF text LANGUAGE sql AS $$
+	SELECT c || E'\n  ' || pg_temp.error_of(c) FROM unnest(commands) WITH ORDINALITY AS u (c, n) ORDER BY n
+$$;
+
+-- values
+SELECT '[1,-2,0.5]'::vector::halfvec, '[1,-2,0.5]'::halfvec::vector, '[0,1,255]'::vector::sq8vec, '[0,1,255]'::sq8vec::vector,
+	'[0,1,255]'::halfvec::sq8vec, '[0,1,255]'::sq8vec::halfvec, '[1,2]@(0.5,0)'::sq8vec::vector, '[1,2]@(0.5,0)'::sq8vec::halfvec;
+SELECT '[0.1,-0,1e-45]'::vector::halfvec, '[0.1]'::halfvec::vector, '[0.1,0.15,0.3]'::vector::sq8vec, '[0.1]'::sq8vec::halfvec;
+SELECT CAST('[1]'::vector AS halfvec), halfvec '[1]'::vector, NULL::vector::halfvec IS NULL AND NULL::halfvec::vector IS NULL
+	AND NULL::vector::sq8vec IS NULL AND NULL::sq8vec::vector IS NULL AND NULL::sq8vec::halfvec IS NULL;
+-- there and back
+SELECT bool_and(v::halfvec::vector = v), bool_and(v::halfvec::sq8vec::vector = v), bool_and(v::sq8vec::halfvec::vector = v),
+	bool_and(vector_dims(v::halfvec) = d AND vector_dims(v::sq8vec) = d), count(*)
+FROM (SELECT d, ARRAY(SELECT (i * 31 % 256) / 4.0 - 20 FROM generate_series(0, 255) AS i LIMIT d)::vector AS v
+	  FROM unnest(ARRAY[1, 256]) AS d) AS s;
+
+-- ranges
+SELECT '[65504,-65504,65519.99]'::vector::halfvec;
+SELECT '[65504,65519]@(1,65264)'::sq8vec, '[65504,65519]@(1,65264)'::sq8vec::halfvec;
+SELECT pg_temp.errors_of(ARRAY[
+	$$SELECT '[1,65520]'::vector::halfvec$$,
+	$$SELECT '[-65520]'::vector::halfvec$$,
+	$$SELECT '[3e38]'::vector::halfvec$$,
+	$$SELECT '[0.1,123456.789]'::vector::halfvec$$,
+	$$SELECT '[0,70000]'::sq8vec::halfvec$$,
+	$$SELECT '[-1e38,1]'::sq8vec::halfvec$$
+]);
+
+-- type modifiers
+SELECT '[1,2]'::vector::halfvec(2), '[1,2]'::vector(2)::halfvec, '[1,2]'::halfvec::vector(2), '[0,255]'::vector::sq8vec(2)::halfvec(2)::vector(2);
+SELECT pg_temp.errors_of(ARRAY[
+	$$SELECT '[1,2]'::vector::halfvec(3)$$,
+	$$SELECT '[1,2]'::halfvec::vector(3)$$,
+	$$SELECT '[1,2]'::vector::sq8vec(3)$$,
+	$$SELECT '[1,2]'::sq8vec::vector(1)$$,
+	$$SELECT '[1,2]'::halfvec::sq8vec(16000)$$,
+	$$SELECT '[1,2]'::sq8vec::halfvec(1)$$,
+	$$SELECT '[1,2]'::vector(2)::vector(3)$$,
+	$$SELECT vector_to_halfvec('[1,2]', 3, false)$$,
+	$$SELECT halfvec_to_vector('[1,2]', 1, true)$$
+]);
+
+-- Which happen by themselves: vector to halfvec and sq8vec to vector.  The
+-- others take an assignment or an explicit cast.
+SELECT format_type(castsource, NULL), format_type(casttarget, NULL), castcontext
+FROM pg_cast WHERE castsource IN ('vector'::regtype, 'halfvec'::regtype, 'sq8vec'::regtype)
+AND casttarget IN ('vector'::regtype, 'halfvec'::regtype, 'sq8vec'::regtype)
+ORDER BY castsource::regtype::text, casttarget::regtype::text;
+SELECT '[1,2]'::vector <-> '[1,4]'::halfvec, '[1,2]'::halfvec <-> '[1,4]'::vector, pg_typeof('[1]'::vector + '[1]'::halfvec);
+SELECT '[0,255]'::sq8vec <-> '[0,251]'::vector, '[0,251]'::vector <-> '[0,255]'::sq8vec, '[0,255]'::sq8vec + '[1,1]'::vector,
+	pg_typeof('[0,255]'::sq8vec + '[0,255]'::sq8vec);
+SELECT vector_norm('[0,255]'::sq8vec), l2_normalize('[0,255]'::sq8vec), vector_dims('[0,255]'::sq8vec), subvector('[0,1,255]'::sq8vec, 2, 2),
+	binary_quantize('[-1,0,254]'::sq8vec), '[0,255]'::sq8vec || '[1]'::vector;
+SELECT '[1,2]'::vector = '[1,2]'::halfvec, '[1,2]'::vector < '[1,3]'::halfvec, '[0,255]'::sq8vec = '[0,255]'::vector;
+CREATE TEMP TABLE cd_mixed (v vector, h halfvec, q sq8vec);
+SELECT pg_temp.errors_of(ARRAY[
+	$$SELECT q <-> h FROM cd_mixed$$,
+	$$SELECT h <=> q FROM cd_mixed$$,
+	$$SELECT l2_norm(v) FROM cd_mixed$$,
+	$$SELECT halfvec_to_vector(v, -1, false) FROM cd_mixed$$,
+	$$SELECT vector_norm(h) FROM cd_mixed$$,
+	$$SELECT sq8vec_codes(v) FROM cd_mixed$$
+]);
+
+-- assignments cast all ways
+INSERT INTO cd_mixed VALUES ('[0,1,255]'::halfvec, '[0,1,255]'::sq8vec, '[0,1,255]'::vector), ('[0,1,255]'::sq8vec, '[0,1,255]'::vector, '[0,1,255]'::halfvec);
+SELECT * FROM cd_mixed;
+UPDATE cd_mixed SET v = h, h = q, q = v;
+SELECT * FROM cd_mixed;
+SELECT pg_temp.error_of($$INSERT INTO cd_mixed (h) SELECT '[70000]'::vector$$);
+-- long values
+SELECT v::halfvec::vector = v, v::sq8vec::vector <-> v < 0.5 * sqrt(16000), vector_dims(v::sq8vec::halfvec)
+FROM (SELECT array_agg(i % 300)::vector AS v FROM generate_series(1, 16000) AS i) AS s;
