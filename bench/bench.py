@@ -38,9 +38,9 @@ def arguments():
     args = p.parse_args()
     if args.quick:
         text = os.path.exists(os.path.join(args.shared, "data", "text384", "base.f16.npy"))
-        args.dataset = "text384:20000" if text else "gen:20000:128"
-        args.rounds, args.queries, args.exact_queries = 3, 200, 30
-        args.measures = "search,build,insert,filtered,yardstick"
+        args.dataset = "text384:10000" if text else "gen:10000:128"
+        args.rounds, args.queries, args.exact_queries = 3, 200, 50
+        args.measures = "search,insert,filtered,yardstick"
     return args
 
 
@@ -127,10 +127,9 @@ class Bench:
 
     def build(self):
         """Builds at one and two processes; the last one, with enough memory, stays."""
-        rounds = range(self.args.rounds) if "build" in self.args.measures else range(1)
-        cases = [(r, processes) for r in rounds for processes in (1, 2)]
-        if "build" not in self.args.measures:
-            cases = [(0, 2)]
+        cases = [(0, 2)]
+        if "build" in self.args.measures.split(","):
+            cases = [(r, processes) for r in range(self.args.rounds) for processes in (1, 2)]
         memory = parse_memory(self.args.memory)
         for round_, processes in tqdm(cases, desc="build indexes"):
             for c in self.indexed():
@@ -168,7 +167,8 @@ class Bench:
                     answer = self.run.ask(c, self.best_setting(c), clients=clients)
                     self.record(c, "clients", round_, case=f"{clients} clients", **answer)
 
-    def insert(self, rows=2000):
+    def insert(self):
+        rows = min(2000, len(self.run.dataset.base) // 10)
         extra = datasets.generate(rows, self.run.dataset.dims, queries=1, seed=11).base
         file = servers.write_copy(os.path.join(servers.WORK, "more.copy"), extra,
                                   first_id=len(self.run.dataset.base))

@@ -20,7 +20,8 @@ descriptions, of its name and summary, and of its debtags; a truncated SVD of
 that; and some steps of gradient descent that pull packages together where the
 SVD dropped a likeness that TF-IDF has.  Each embedding has the length 1.  No
 language model and nothing but apt's lists is used.  The same lists give the
-same output.
+same output, but for the last digit of a few numbers where another release of
+the libraries or another number of threads adds up in another order.
 """
 
 import argparse
@@ -57,8 +58,8 @@ PART_SUMMARY = re.compile(r"""transitional|dummy|meta-?\s?package|debug\ symbols
     |plug-?ins?(?!\ support)\b|debian""", re.X | re.I)
 
 # apt's lists don't say how popular a package is.  These are well known but look like parts or lack debtags.
-WELL_KNOWN = """0ad agda ansible aria2 bat borgbackup btrfs-progs caddy cargo chicken-bin clang clisp clojure clustalo cmake
-    codeblocks crystal default-jdk docker.io dovecot-core dpkg ecl electrum elixir emacs erlang etcd-server
+WELL_KNOWN = """0ad agda ansible aria2 bat borgbackup btrfs-progs caddy cargo chicken-bin clang clisp clojure clustalo
+    cmake codeblocks crystal default-jdk docker.io dovecot-core dpkg ecl electrum elixir emacs erlang etcd-server
     exim4 fceux fd-find firejail fish fzf gcc gforth ghdl gnome-chess gnome-mines golang gradle guile-3.0
     hashcat hledger hydra i3 idle influxdb jq jupyter-notebook kakoune keepassxc kolourpaint kotlin
     kubernetes-client kwin-x11 libreoffice-base libreoffice-calc libreoffice-draw libreoffice-impress

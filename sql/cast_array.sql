@@ -93,8 +93,9 @@ SELECT pg_temp.errors_of(ARRAY[
 -- what happens by itself: vector to real[]; arrays become vectors on assignment
 SELECT format_type(castsource, NULL), format_type(casttarget, NULL), castcontext
 FROM pg_cast WHERE castsource::regtype::text || ' ' || casttarget::regtype ~ '\[\]'
-AND ARRAY[castsource::regtype, casttarget::regtype] && '{vector,halfvec,sq8vec}'::regtype[] ORDER BY 1, 2;
-SELECT unnest('[1,2,3]'::vector::real[]), array_length('[1,2,3]'::vector::real[], 1), 2 = ANY ('[1,2,3]'::vector), array_append('[1,2]'::vector::real[], 3);
+AND ARRAY[castsource::regtype, casttarget::regtype] && '{vector,halfvec,sq8vec}'::regtype[]
+ORDER BY castsource::regtype::text COLLATE "C", casttarget::regtype::text COLLATE "C";
+SELECT unnest('[1,2,3]'::vector::real[]), array_length('[1,2,3]'::vector::real[], 1), 2 = ANY ('[1,2,3]'::vector::real[]), array_append('[1,2]'::vector::real[], 3);
 CREATE TEMP TABLE ca_mixed (v vector(2), h halfvec(2), q sq8vec(2), r real[]);
 INSERT INTO ca_mixed VALUES (ARRAY[1,2], ARRAY[1.5,2], ARRAY[0,255]::real[], '[1,2]'::vector), (ARRAY[1,2]::float8[], NULL, NULL, '[3,4]'::halfvec), (NULL, NULL, NULL, '[0,255]'::sq8vec);
 SELECT * FROM ca_mixed;

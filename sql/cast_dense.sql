@@ -65,7 +65,7 @@ SELECT pg_temp.errors_of(ARRAY[
 SELECT format_type(castsource, NULL), format_type(casttarget, NULL), castcontext
 FROM pg_cast WHERE castsource IN ('vector'::regtype, 'halfvec'::regtype, 'sq8vec'::regtype)
 AND casttarget IN ('vector'::regtype, 'halfvec'::regtype, 'sq8vec'::regtype)
-ORDER BY castsource::regtype::text, casttarget::regtype::text;
+ORDER BY castsource::regtype::text COLLATE "C", casttarget::regtype::text COLLATE "C";
 SELECT '[1,2]'::vector <-> '[1,4]'::halfvec, '[1,2]'::halfvec <-> '[1,4]'::vector, pg_typeof('[1]'::vector + '[1]'::halfvec);
 SELECT '[0,255]'::sq8vec <-> '[0,251]'::vector, '[0,251]'::vector <-> '[0,255]'::sq8vec, '[0,255]'::sq8vec + '[1,1]'::vector,
 	pg_typeof('[0,255]'::sq8vec + '[0,255]'::sq8vec);

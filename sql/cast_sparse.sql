@@ -67,7 +67,7 @@ SELECT pg_temp.errors_of(ARRAY[
 
 -- what happens by itself: dense to sparse; the other way takes an assignment
 SELECT format_type(castsource, NULL), format_type(casttarget, NULL), castcontext
-FROM pg_cast WHERE 'sparsevec'::regtype IN (castsource, casttarget) ORDER BY castsource::regtype::text, casttarget::regtype::text;
+FROM pg_cast WHERE 'sparsevec'::regtype IN (castsource, casttarget) ORDER BY castsource::regtype::text COLLATE "C", casttarget::regtype::text COLLATE "C";
 SELECT '[3,0]'::vector <-> '{2:4}/2'::sparsevec, '{2:4}/2'::sparsevec <-> '[3,0]'::halfvec, '[3,0]'::vector = '{1:3}/2'::sparsevec,
 	l2_distance('{2:4}/2'::sparsevec, '[3,0]'::vector), '[1,2]'::halfvec <=> '{1:1,2:2}/2'::sparsevec;
 SELECT pg_temp.errors_of(ARRAY[

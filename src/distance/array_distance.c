@@ -48,64 +48,78 @@ array_as_vector(ArrayType *array)
 	return v;
 }
 
-/* The binary exponent of the greatest magnitude in x[n]; 0 if that has none. */
+/* The binary exponent of a magnitude; 0 where that makes no sense. */
 static int
-greatest_exponent(const double *x, int n)
+binary_exponent(double magnitude)
 {
-	double		greatest = 0;
 	int			exponent = 0;
 
-	for (int i = 0; i < n; i++)
-		greatest = Max(greatest, fabs(x[i]));
-	if (isfinite(greatest))
-		frexp(greatest, &exponent);
+	if (isfinite(magnitude))
+		frexp(magnitude, &exponent);
 	return exponent;
 }
 
-/* x[n] divided by 2^exponent, palloc'd. */
+/* x[n] divided by a power of 2 that makes it at most 1; palloc'd. */
 static double *
-scale_down(const double *x, int n, int exponent)
+scale_down(const double *x, int n, int *exponent)
 {
 	double	   *out = palloc(n * sizeof(double));
+	double		greatest = 0;
 
 	for (int i = 0; i < n; i++)
-		out[i] = ldexp(x[i], -exponent);
+		greatest = Max(greatest, fabs(x[i]));
+	*exponent = binary_exponent(greatest);
+	for (int i = 0; i < n; i++)
+		out[i] = ldexp(x[i], -*exponent);
 	return out;
 }
 
-/* The distance of numbers whose squares may be out of range, by way of others. */
-static pg_noinline double
-scaled_float8_distance(const double *x, const double *y, int n, NvMetric metric)
+/* Euclidean distance, of differences whose squares overflow or vanish. */
+static double
+scaled_l2_distance(const double *x, const double *y, int n)
 {
-	int			ex = greatest_exponent(x, n);
-	int			ey = greatest_exponent(y, n);
-	double	   *u,
-			   *v;
-	double		distance;
+	double		greatest = 0;
+	double		sum = 0;
+	int			exponent;
 
-	if (metric == NV_METRIC_L2)
-		ex = ey = Max(ex, ey);
-	u = scale_down(x, n, ex);
-	v = scale_down(y, n, ey);
-	distance = nv_finish_distance(nv_measure_float8(u, v, n, nv_metric_measure(metric)), metric);
+	for (int i = 0; i < n; i++)
+		greatest = Max(greatest, fabs(x[i] - y[i]));
+	exponent = binary_exponent(greatest);
+	for (int i = 0; i < n; i++)
+	{
+		double		difference = ldexp(x[i] - y[i], -exponent);
+
+		sum += difference * difference;
+	}
+	return ldexp(sqrt(sum), exponent);
+}
+
+/* Inner product or cosine distance, of products that overflow or vanish. */
+static double
+scaled_product(const double *x, const double *y, int n, NvMetric metric)
+{
+	int			ex,
+				ey;
+	double	   *u = scale_down(x, n, &ex);
+	double	   *v = scale_down(y, n, &ey);
+	double		result = nv_finish_distance(nv_measure_float8(u, v, n, nv_metric_measure(metric)),
+											metric);
+
 	pfree(u);
 	pfree(v);
-
-	if (metric == NV_METRIC_L2)
-		return ldexp(distance, ex);
-	if (metric == NV_METRIC_IP)
-		return ldexp(distance, ex + ey);
-	return distance;
+	return metric == NV_METRIC_IP ? ldexp(result, ex + ey) : result;
 }
 
 static double
 float8_distance(const double *x, const double *y, int n, NvMetric metric)
 {
 	double		measure = nv_measure_float8(x, y, n, nv_metric_measure(metric));
-	bool		squared = metric == NV_METRIC_L2 || metric == NV_METRIC_IP;
 
-	if (isnan(measure) || (squared && !nv_square_is_safe(fabs(measure))))
-		return scaled_float8_distance(x, y, n, metric);
+	if (metric == NV_METRIC_L2 && !nv_square_is_safe(measure))
+		return scaled_l2_distance(x, y, n);
+	if ((metric == NV_METRIC_IP && !nv_square_is_safe(fabs(measure))) ||
+		(metric == NV_METRIC_COSINE && isnan(measure)))
+		return scaled_product(x, y, n, metric);
 	return nv_finish_distance(measure, metric);
 }
 

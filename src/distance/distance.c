@@ -124,11 +124,17 @@ sq8vec_product(const Sq8Sums *s)
 		s->sx * s->sy * s->codes.ab;
 }
 
-/* sum x x, of one side */
+/*
+ * sum x x, of one side.  0 where the sums cancel, that is, where all elements
+ * are tiny beside the offset of their grid.
+ */
 static double
 sq8vec_square(double n, double offset, double scale, double sum, double sum_squares)
 {
-	return n * offset * offset + 2 * offset * scale * sum + scale * scale * sum_squares;
+	double		apart = n * offset * offset + scale * scale * sum_squares;
+	double		square = apart + 2 * offset * scale * sum;
+
+	return square > 1e-6 * apart ? square : 0;
 }
 
 static double

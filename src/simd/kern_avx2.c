@@ -19,6 +19,7 @@
 /* 8 sums, 2 rows of b and one of a leave room in 16 registers */
 #define TILE_A 4
 #define TILE_B 2
+#define vpin(v) __asm__ volatile("" : : "x"(v))
 
 typedef __m256 vec;
 
@@ -42,6 +43,18 @@ vsum(vec v)
 	s = _mm_add_ps(s, _mm_movehl_ps(s, s));
 	s = _mm_add_ss(s, _mm_movehdup_ps(s));
 	return _mm_cvtss_f32(s);
+}
+
+/* The first step leaves u in the even lanes and v in the odd ones. */
+NV_INLINE NV_TARGET void
+vsum2(vec u, vec v, float *x, float *y)
+{
+	vec			both = vadd(_mm256_unpacklo_ps(u, v), _mm256_unpackhi_ps(u, v));
+	__m128		s = _mm_add_ps(_mm256_castps256_ps128(both), _mm256_extractf128_ps(both, 1));
+
+	s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+	*x = _mm_cvtss_f32(s);
+	*y = _mm_cvtss_f32(_mm_movehdup_ps(s));
 }
 
 /* All bits set in the first n lanes. */

@@ -19,6 +19,7 @@
 #define VEC_LANES 4
 #define TILE_A 4
 #define TILE_B 4
+#define vpin(v) ((void) 0)
 
 typedef float32x4_t vec;
 
@@ -29,6 +30,7 @@ NV_INLINE vec vsub(vec a, vec b) { return vsubq_f32(a, b); }
 NV_INLINE vec vabs(vec a) { return vabsq_f32(a); }
 NV_INLINE vec vfma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
 NV_INLINE float vsum(vec v) { return vaddvq_f32(v); }
+NV_INLINE void vsum2(vec u, vec v, float *x, float *y) { *x = vsum(u); *y = vsum(v); }
 
 NV_INLINE vec
 vfirst(vec v, size_t n)

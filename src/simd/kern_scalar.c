@@ -25,6 +25,7 @@ NV_INLINE vec vsub(vec a, vec b) { return a - b; }
 NV_INLINE vec vabs(vec a) { return fabsf(a); }
 NV_INLINE vec vfma(vec a, vec b, vec c) { return a * b + c; }
 NV_INLINE float vsum(vec v) { return v; }
+NV_INLINE void vsum2(vec u, vec v, float *x, float *y) { *x = u; *y = v; }
 
 NV_INLINE vec load_f32(const nv_f32 *p) { return *p; }
 NV_INLINE vec load_f16(const nv_f16 *p) { return nv_half_to_float(*p); }
@@ -36,6 +37,7 @@ NV_INLINE void store_f32(nv_f32 *p, vec v) { *p = v; }
 #define loadn_f16(p, n) vzero()
 #define loadn_u8(p, n) vzero()
 #define vfirst(v, n) (v)
+#define vpin(v) ((void) 0)
 #define butterfly_in_vec(v) (v)
 
 #include "simd/kern_pairs.h"
