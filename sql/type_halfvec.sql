@@ -13,6 +13,9 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
 		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
+		RETURN state || ': ' || message;
+	END IF;
 	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
 					 'HINT: ' || NULLIF(hint, ''));
 END $$;
@@ -82,8 +85,10 @@ SELECT pg_temp.error_of($$SELECT halfvec_in('[1,2]', 0, 3)$$), halfvec_in('[1,2]
 CREATE TABLE th_typed (id int, free halfvec, three halfvec(3), list halfvec(2)[]);
 SELECT attname, format_type(atttypid, atttypmod), attstorage FROM pg_attribute
 WHERE attrelid = 'th_typed'::regclass AND attnum > 0 ORDER BY attnum;
-INSERT INTO th_typed VALUES (1, '[1]', '[1,2,3]', '{"[1,2]","[3,4]"}'), (2, '[1,2]', NULL, '{NULL}'), (3, NULL, '[0,0,-0]', '{}');
-INSERT INTO th_typed (id, three) VALUES (4, ARRAY[4,5,6]), (5, ARRAY[0.1,1.5,2.5]), (6, '[7,8,9]'::vector);
+INSERT INTO th_typed VALUES (1, '[1]', '[1,2,3]', '{"[1,2]","[3,4]"}'),
+	(2, '[1,2]', NULL, '{NULL}'), (3, NULL, '[0,0,-0]', '{}');
+INSERT INTO th_typed (id, three) VALUES (4, ARRAY[4,5,6]), (5, ARRAY[0.1,1.5,2.5]),
+	(6, '[7,8,9]'::vector);
 SELECT pg_temp.error_of(c) FROM unnest(ARRAY[
 	$$INSERT INTO th_typed (three) VALUES ('[1,2]')$$,
 	$$INSERT INTO th_typed (three) VALUES ('[1,2,3,4]')$$,
@@ -141,20 +146,24 @@ CREATE TABLE th_halves AS
 			  * power(2::float8, greatest(c / 1024, 1) - 25) AS x
 	FROM generate_series(0, 31743) AS c;
 CREATE TABLE th_vectors AS
-	SELECT g, array_agg(x ORDER BY c) AS x, array_agg(-x ORDER BY c)::halfvec AS minus, array_agg(x ORDER BY c)::halfvec AS plus,
+	SELECT g, array_agg(x ORDER BY c) AS x, array_agg(-x ORDER BY c)::halfvec AS minus,
+		array_agg(x ORDER BY c)::halfvec AS plus,
 		string_agg(int2send(c::int2), '' ORDER BY c) AS bits,
 		string_agg(int2send((c - 32768)::int2), '' ORDER BY c) AS minus_bits
 	FROM (SELECT *, c / 1000 AS g FROM th_halves) AS h GROUP BY g;
 SELECT count(*),
-	count(*) FILTER (WHERE halfvec_send(plus) <> int2send(vector_dims(plus)::int2) || '\x0000'::bytea || bits),
-	count(*) FILTER (WHERE halfvec_send(minus) <> int2send(vector_dims(plus)::int2) || '\x0000'::bytea || minus_bits),
+	count(*) FILTER (WHERE halfvec_send(plus) <> int2send(vector_dims(plus)::int2)
+		|| '\x0000'::bytea || bits),
+	count(*) FILTER (WHERE halfvec_send(minus) <> int2send(vector_dims(plus)::int2)
+		|| '\x0000'::bytea || minus_bits),
 	count(*) FILTER (WHERE halfvec_send(plus::text::halfvec) <> halfvec_send(plus)),
 	count(*) FILTER (WHERE halfvec_send(minus::text::halfvec) <> halfvec_send(minus)),
 	count(*) FILTER (WHERE plus::real[]::float8[] <> x OR plus::vector::real[]::float8[] <> x),
 	count(*) FILTER (WHERE halfvec_send(minus::vector::halfvec) <> halfvec_send(minus)),
 	count(*) FILTER (WHERE translate(plus::text, '[]', '{}') <> plus::real[]::text)
 FROM th_vectors;
-SELECT h.c, ARRAY[x]::halfvec FROM th_halves AS h WHERE c IN (0, 1, 1023, 1024, 15360, 15361, 31743) ORDER BY c;
+SELECT h.c, ARRAY[x]::halfvec FROM th_halves AS h WHERE c IN (0, 1, 1023, 1024, 15360, 15361, 31743)
+	ORDER BY c;
 -- halfway between two halves goes to the even one, anything else to the nearer
 SELECT count(*),
 	count(*) FILTER (WHERE halfvec_send(mid::halfvec) <> halfvec_send(even::halfvec)),
@@ -163,14 +172,18 @@ SELECT count(*),
 	count(*) FILTER (WHERE halfvec_send(above::vector::halfvec) <> halfvec_send(upper::halfvec))
 FROM (SELECT array_agg((a.x + b.x) / 2 ORDER BY a.c)::real[] AS mid,
 			 array_agg(CASE a.c % 2 WHEN 0 THEN a.x ELSE b.x END ORDER BY a.c) AS even,
-			 array_agg((a.x + b.x) / 2 * (1 - 1e-6) ORDER BY a.c)::real[] AS below, array_agg(a.x ORDER BY a.c) AS lower,
-			 array_agg((a.x + b.x) / 2 * (1 + 1e-6) ORDER BY a.c)::real[] AS above, array_agg(b.x ORDER BY a.c) AS upper
+			 array_agg((a.x + b.x) / 2 * (1 - 1e-6) ORDER BY a.c)::real[] AS below,
+				array_agg(a.x ORDER BY a.c) AS lower,
+			 array_agg((a.x + b.x) / 2 * (1 + 1e-6) ORDER BY a.c)::real[] AS above,
+				array_agg(b.x ORDER BY a.c) AS upper
 	  FROM th_halves AS a JOIN th_halves AS b ON b.c = a.c + 1 GROUP BY a.c / 1000) AS g;
 DROP TABLE th_halves, th_vectors;
 
 -- size: 8 bytes and 2 a dimension; 3 less where a short header will do
-CREATE TABLE th_sizes AS SELECT d, array_fill(0.5, ARRAY[d])::halfvec AS v FROM unnest(ARRAY[1, 3, 61, 62, 800]) AS d;
-SELECT d, pg_column_size(v) AS stored, pg_column_size(array_fill(0.5, ARRAY[d])::halfvec) AS fresh FROM th_sizes ORDER BY d;
+CREATE TABLE th_sizes AS SELECT d, array_fill(0.5, ARRAY[d])::halfvec AS v
+	FROM unnest(ARRAY[1, 3, 61, 62, 800]) AS d;
+SELECT d, pg_column_size(v) AS stored, pg_column_size(array_fill(0.5, ARRAY[d])::halfvec) AS fresh
+	FROM th_sizes ORDER BY d;
 DROP TABLE th_sizes;
 
 -- values as tables hold them: short header, plain, compressed, out of line
@@ -181,20 +194,26 @@ INSERT INTO th_held
 		array_cat(ARRAY[k], array_fill(3, ARRAY[1999]))::halfvec,
 		(SELECT array_agg((i * 37 + k) % 41) FROM generate_series(1, 3000) AS i)::halfvec
 	FROM generate_series(1, 3) AS k;
-SELECT kind, pg_column_size(short), pg_column_size(plain), pg_column_size(packed) < 1000 AS compressed,
+SELECT kind, pg_column_size(short), pg_column_size(plain),
+	pg_column_size(packed) < 1000 AS compressed,
 	pg_column_size(outside) FROM th_held ORDER BY kind;
-SELECT pg_relation_size(reltoastrelid) >= 3 * 6000 AS toasted FROM pg_class WHERE oid = 'th_held'::regclass;
-SELECT kind, short, short::text::halfvec = short AND plain::text::halfvec = plain AND packed::text::halfvec = packed AS same,
-	outside = (SELECT array_agg((i * 37 + kind::int) % 41) FROM generate_series(1, 3000) AS i)::halfvec AS same_outside,
+SELECT pg_relation_size(reltoastrelid) >= 3 * 6000 AS toasted FROM pg_class
+	WHERE oid = 'th_held'::regclass;
+SELECT kind, short, short::text::halfvec = short AND plain::text::halfvec = plain
+	AND packed::text::halfvec = packed AS same,
+	outside = (SELECT array_agg((i * 37 + kind::int) % 41)
+		FROM generate_series(1, 3000) AS i)::halfvec AS same_outside,
 	vector_dims(packed), vector_dims(outside)
 FROM th_held ORDER BY kind;
 -- every distance between held values and fresh ones
 CREATE VIEW th_all AS
 	SELECT kind, 1 AS c, short AS v FROM th_held UNION ALL SELECT kind, 2, plain FROM th_held
 	UNION ALL SELECT kind, 3, packed FROM th_held UNION ALL SELECT kind, 4, outside FROM th_held;
-SELECT a.kind, b.kind, c, a.v <-> b.v = fa <-> fb AND a.v <#> b.v = fa <#> fb AND a.v <=> b.v = fa <=> fb
+SELECT a.kind, b.kind, c, a.v <-> b.v = fa <-> fb AND a.v <#> b.v = fa <#> fb
+	AND a.v <=> b.v = fa <=> fb
 	AND a.v <+> b.v = fa <+> fb AND a.v <-> b.v = fa <-> b.v AND a.v <=> b.v = a.v <=> fb
-	AND halfvec_spherical_distance(l2_normalize(a.v), l2_normalize(b.v)) = halfvec_spherical_distance(l2_normalize(fa), l2_normalize(fb)) AS same,
+	AND halfvec_spherical_distance(l2_normalize(a.v),
+		l2_normalize(b.v)) = halfvec_spherical_distance(l2_normalize(fa), l2_normalize(fb)) AS same,
 	a.v <-> b.v AS l2, a.v <+> b.v AS l1
 FROM th_all AS a JOIN th_all AS b USING (c),
 	LATERAL (SELECT (a.v::text || '')::halfvec AS fa, (b.v::text || '')::halfvec AS fb) AS fresh

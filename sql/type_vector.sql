@@ -13,6 +13,9 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
 		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
+		RETURN state || ': ' || message;
+	END IF;
 	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
 					 'HINT: ' || NULLIF(hint, ''));
 END $$;
@@ -74,7 +77,8 @@ SELECT '[1,2,3]'::vector(3), '[1,2,3]'::vector::vector(3);
 SELECT format('%-24s ', t) || pg_temp.error_of(format('SELECT ''[1,2,3]''::%s', t))
 FROM unnest(ARRAY['vector(1)', 'vector(4)', 'vector(16000)', 'vector(3)', 'vector(''3'')',
 	'vector(0)', 'vector(-1)', 'vector(-2147483648)', 'vector(16001)', 'vector(2147483647)',
-	'vector(2147483648)', 'vector(1,2)', 'vector(3,3,3)', 'vector(3.5)', 'vector(''a'')', 'vector(NULL)',
+	'vector(2147483648)', 'vector(1,2)', 'vector(3,3,3)', 'vector(3.5)', 'vector(''a'')',
+		'vector(NULL)',
 	'vector()']) WITH ORDINALITY AS u (t, n) ORDER BY n;
 SELECT pg_temp.error_of($$SELECT '[1,2,3]'::vector::vector(2)$$);
 SELECT pg_temp.error_of($$SELECT vector('[1,2,3]'::vector, 2, true)$$);
@@ -84,8 +88,10 @@ SELECT pg_temp.error_of($$SELECT vector_in('[1,2]', 0, 3)$$), vector_in('[1,2]',
 CREATE TABLE tv_typed (id int, free vector, three vector(3), list vector(2)[]);
 SELECT attname, format_type(atttypid, atttypmod), attstorage FROM pg_attribute
 WHERE attrelid = 'tv_typed'::regclass AND attnum > 0 ORDER BY attnum;
-INSERT INTO tv_typed VALUES (1, '[1]', '[1,2,3]', '{"[1,2]","[3,4]"}'), (2, '[1,2]', NULL, '{NULL}'), (3, NULL, '[0,0,-0]', '{}');
-INSERT INTO tv_typed (id, three) VALUES (4, ARRAY[4,5,6]), (5, ARRAY[0.5,1.5,2.5]), (6, '[7,8,9]'::halfvec);
+INSERT INTO tv_typed VALUES (1, '[1]', '[1,2,3]', '{"[1,2]","[3,4]"}'),
+	(2, '[1,2]', NULL, '{NULL}'), (3, NULL, '[0,0,-0]', '{}');
+INSERT INTO tv_typed (id, three) VALUES (4, ARRAY[4,5,6]), (5, ARRAY[0.5,1.5,2.5]),
+	(6, '[7,8,9]'::halfvec);
 SELECT pg_temp.error_of(c) FROM unnest(ARRAY[
 	$$INSERT INTO tv_typed (three) VALUES ('[1,2]')$$,
 	$$INSERT INTO tv_typed (three) VALUES ('[1,2,3,4]')$$,
@@ -115,7 +121,8 @@ SELECT vector_dims(array_fill(1, ARRAY[16000])::vector),
 SELECT pg_temp.error_of($$SELECT ('[' || repeat('1,', 16000) || '1]')::vector$$);
 SELECT pg_temp.error_of($$SELECT ('[' || repeat('1,', 16000) || 'x]')::vector$$);
 SELECT pg_temp.error_of($$SELECT ('[' || repeat('1,', 100000) || '1]')::vector$$);
-SELECT pg_temp.error_of($$SELECT ('[' || repeat('1,', 15999) || ']')::vector$$) LIKE '22P02: invalid input syntax for type vector: "[1,1,%';
+SELECT pg_temp.error_of($$SELECT ('[' || repeat('1,', 15999) || ']')::vector$$)
+	LIKE '22P02: invalid input syntax for type vector: "[1,1,%';
 SELECT ('[' || repeat('0', 100000) || '1.' || repeat('0', 100000) || ']')::vector;
 
 -- binary form: int16 dim, int16 0, float4 each
@@ -159,8 +166,10 @@ SELECT v FROM tv_bits WHERE i IN (2, 251, 1000) ORDER BY i;
 DROP TABLE tv_bits;
 
 -- size: 8 bytes and 4 a dimension; 3 less where a short header will do
-CREATE TABLE tv_sizes AS SELECT d, array_fill(0.5, ARRAY[d])::vector AS v FROM unnest(ARRAY[1, 3, 30, 31, 400]) AS d;
-SELECT d, pg_column_size(v) AS stored, pg_column_size(array_fill(0.5, ARRAY[d])::vector) AS fresh FROM tv_sizes ORDER BY d;
+CREATE TABLE tv_sizes AS SELECT d, array_fill(0.5, ARRAY[d])::vector AS v
+	FROM unnest(ARRAY[1, 3, 30, 31, 400]) AS d;
+SELECT d, pg_column_size(v) AS stored, pg_column_size(array_fill(0.5, ARRAY[d])::vector) AS fresh
+	FROM tv_sizes ORDER BY d;
 DROP TABLE tv_sizes;
 
 -- values as tables hold them: short header, plain, compressed, out of line
@@ -171,20 +180,26 @@ INSERT INTO tv_held
 		array_cat(ARRAY[k], array_fill(3, ARRAY[999]))::vector,
 		(SELECT array_agg((i * 37 + k) % 41) FROM generate_series(1, 3000) AS i)::vector
 	FROM generate_series(1, 3) AS k;
-SELECT kind, pg_column_size(short), pg_column_size(plain), pg_column_size(packed) < 1000 AS compressed,
+SELECT kind, pg_column_size(short), pg_column_size(plain),
+	pg_column_size(packed) < 1000 AS compressed,
 	pg_column_size(outside) FROM tv_held ORDER BY kind;
-SELECT pg_relation_size(reltoastrelid) >= 3 * 12000 AS toasted FROM pg_class WHERE oid = 'tv_held'::regclass;
-SELECT kind, short, short::text::vector = short AND plain::text::vector = plain AND packed::text::vector = packed AS same,
-	outside = (SELECT array_agg((i * 37 + kind::int) % 41) FROM generate_series(1, 3000) AS i)::vector AS same_outside,
+SELECT pg_relation_size(reltoastrelid) >= 3 * 12000 AS toasted FROM pg_class
+	WHERE oid = 'tv_held'::regclass;
+SELECT kind, short, short::text::vector = short AND plain::text::vector = plain
+	AND packed::text::vector = packed AS same,
+	outside = (SELECT array_agg((i * 37 + kind::int) % 41)
+		FROM generate_series(1, 3000) AS i)::vector AS same_outside,
 	vector_dims(packed), vector_dims(outside)
 FROM tv_held ORDER BY kind;
 -- every distance between held values and fresh ones
 CREATE VIEW tv_all AS
 	SELECT kind, 1 AS c, short AS v FROM tv_held UNION ALL SELECT kind, 2, plain FROM tv_held
 	UNION ALL SELECT kind, 3, packed FROM tv_held UNION ALL SELECT kind, 4, outside FROM tv_held;
-SELECT a.kind, b.kind, c, a.v <-> b.v = fa <-> fb AND a.v <#> b.v = fa <#> fb AND a.v <=> b.v = fa <=> fb
+SELECT a.kind, b.kind, c, a.v <-> b.v = fa <-> fb AND a.v <#> b.v = fa <#> fb
+	AND a.v <=> b.v = fa <=> fb
 	AND a.v <+> b.v = fa <+> fb AND a.v <-> b.v = fa <-> b.v AND a.v <=> b.v = a.v <=> fb
-	AND vector_spherical_distance(l2_normalize(a.v), l2_normalize(b.v)) = vector_spherical_distance(l2_normalize(fa), l2_normalize(fb)) AS same,
+	AND vector_spherical_distance(l2_normalize(a.v),
+		l2_normalize(b.v)) = vector_spherical_distance(l2_normalize(fa), l2_normalize(fb)) AS same,
 	a.v <-> b.v AS l2, a.v <+> b.v AS l1
 FROM tv_all AS a JOIN tv_all AS b USING (c),
 	LATERAL (SELECT (a.v::text || '')::vector AS fa, (b.v::text || '')::vector AS fb) AS fresh

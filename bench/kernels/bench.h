@@ -33,7 +33,7 @@ typedef struct Inputs
 /* Calls the function so many times on the same inputs, keeping every result. */
 typedef void (*Loop) (Function f, const Inputs *in, size_t calls);
 
-/* One row of measurements. */
+/* One function at one dimension, and what was measured of it. */
 typedef struct Subject
 {
 	char		name[40];
@@ -42,10 +42,30 @@ typedef struct Subject
 	Function	function;
 	size_t		n;
 	double		bytes;			/* read by one call */
+	Loop		before_loop;	/* run before each sample: see measure() */
+	Function	before;
+	int			before_us;
+	size_t		before_calls;
 	size_t		calls;			/* in one sample */
-	double	   *samples;		/* nanoseconds for one call */
+	double	   *samples;		/* nanoseconds for one call, by round */
 	double		ns;				/* their median */
 } Subject;
+
+#define MAX_SUBJECTS 400
+
+typedef struct SubjectList
+{
+	int			count;
+	Subject		subjects[MAX_SUBJECTS];
+} SubjectList;
+
+extern double now_ns(void);
+extern Subject *add_subject(SubjectList *list, const char *name, const char *variant, Loop loop,
+							Function function, size_t n, double bytes);
+extern void run_before(Subject *s, Loop loop, Function function, int us);
+extern void measure(SubjectList *list, const Inputs *inputs, int rounds, int sample_us);
+extern double median_ratio(const Subject *a, const Subject *b, int rounds);
+extern void clear_list(SubjectList *list);
 
 /* Read-only loops over two arrays of floats, in l1_read.c. */
 typedef struct L1Form

@@ -5,11 +5,10 @@
  *		speed at which this machine reads that cache and against others'
  *		kernels.
  *
- * Everything that is compared is measured in turns: each round takes one
- * sample of each subject, right after running it unmeasured for a while, so
- * that a change of the clock or a neighbour's noise hits all of them alike.
- * Reported are medians over the rounds.  Results are stored after every call,
- * and calls do not depend on each other, as when a query meets many rows.
+ * Everything that is compared is measured in turns, so that a change of the
+ * clock or a neighbour's noise hits all of it alike; reported are medians.
+ * Results are stored after every call, and calls do not depend on each other,
+ * as when a query meets many rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bench.h"
 #include "simd/cpu.h"
@@ -26,21 +24,22 @@
 #define DIM_MAX 1536
 #define L1_DIM 768				/* dimension of the comparison with L1 reads */
 #define MANY_ROWS 4				/* rows on each side of l2sq_many */
-#define MAX_SUBJECTS 400
 
 static const size_t dims[] = {128, 384, 768, DIM_MAX};
 
 #define NUM_DIMS (sizeof(dims) / sizeof(dims[0]))
 
 /* Options. */
-static int	rounds = 25;
-static int	sample_us = 200;
+static int	rounds = 101;
+static int	sample_us = 60;
 static size_t offset_bytes = 0;
+static bool peers_only = false;
 static const char *blas_path = NULL;
 static const char *simsimd_path = NULL;
 
 static Inputs inputs;
 static Peers peers;
+static SubjectList list;		/* what is being measured */
 
 /*
  * Loops: one for each signature.  KEEP makes the compiler believe that the
@@ -99,7 +98,7 @@ DEFINE_LOOP(loop_cos_distance, Type_cos_f32,
 			x.out[8] = 1.0f - OUT_COS->ab / sqrtf(OUT_COS->aa * OUT_COS->bb))
 DEFINE_LOOP(loop_cosq_distance, Type_cos_f32,
 			f(x.f32_a, x.f32_b, x.n, OUT_COS);
-			x.out[8] = 1.0f - OUT_COS->ab / sqrtf(x.f32_a[0] * OUT_COS->bb))
+			x.out[8] = 1.0f - OUT_COS->ab / sqrtf(1.5f * OUT_COS->bb))
 
 /* A kernel: where it is in a table, its loop, and bits read for each dimension. */
 typedef struct KernelInfo
@@ -156,84 +155,6 @@ usable_variant(const char *name)
 	return NULL;
 }
 
-static double
-now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double) t.tv_sec * 1e9 + (double) t.tv_nsec;
-}
-
-/* Nanoseconds for one call, over so many of them. */
-static double
-sample(const Subject *s, size_t calls)
-{
-	Inputs		in = inputs;
-	double		start;
-
-	in.n = s->n;
-	start = now_ns();
-	s->loop(s->function, &in, calls);
-	return (now_ns() - start) / (double) calls;
-}
-
-static int
-compare_doubles(const void *a, const void *b)
-{
-	double		x = *(const double *) a;
-	double		y = *(const double *) b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Measure all subjects in turns. */
-static void
-measure(Subject *subjects, int count)
-{
-	for (int i = 0; i < count; i++)
-	{
-		Subject    *s = &subjects[i];
-
-		s->samples = malloc(sizeof(double) * (size_t) rounds);
-		s->calls = 64;
-		while (sample(s, s->calls) * (double) s->calls < sample_us * 1e3)
-			s->calls *= 2;
-	}
-	for (int r = 0; r < rounds; r++)
-	{
-		for (int i = 0; i < count; i++)
-		{
-			sample(&subjects[i], subjects[i].calls / 2);
-			subjects[i].samples[r] = sample(&subjects[i], subjects[i].calls);
-		}
-	}
-	for (int i = 0; i < count; i++)
-	{
-		qsort(subjects[i].samples, (size_t) rounds, sizeof(double), compare_doubles);
-		subjects[i].ns = subjects[i].samples[rounds / 2];
-		free(subjects[i].samples);
-	}
-}
-
-static Subject *
-add_subject(Subject *list, int *count, const char *name, const char *variant, Loop loop,
-			Function function, size_t n, double bytes)
-{
-	Subject    *s = &list[(*count)++];
-
-	if (*count > MAX_SUBJECTS)
-		abort();
-	memset(s, 0, sizeof(*s));
-	snprintf(s->name, sizeof(s->name), "%s", name);
-	snprintf(s->variant, sizeof(s->variant), "%s", variant);
-	s->loop = loop;
-	s->function = function;
-	s->n = n;
-	s->bytes = bytes;
-	return s;
-}
-
 /* The dimension that a kernel really runs at, where some are impossible. */
 static size_t
 actual_dim(const KernelInfo *k, size_t dim)
@@ -252,9 +173,6 @@ actual_dim(const KernelInfo *k, size_t dim)
 static void
 report_all(void)
 {
-	static Subject list[MAX_SUBJECTS];
-	int			count = 0;
-
 	for (size_t k = 0; k < NUM_KERNEL_INFOS; k++)
 	{
 		const KernelInfo *info = &kernel_infos[k];
@@ -270,28 +188,33 @@ report_all(void)
 			{
 				size_t		n = actual_dim(info, dims[d]);
 
-				add_subject(list, &count, info->name, variant->name, info->loop, f, n,
+				add_subject(&list, info->name, variant->name, info->loop, f, n,
 							(double) n * info->bits / 8);
 			}
 		}
 	}
-	measure(list, count);
+	measure(&list, &inputs, rounds, sample_us);
 
 	printf("\nGB/s of operands read, data in L1\n%-14s %-18s", "kernel", "variant");
 	for (size_t d = 0; d < NUM_DIMS; d++)
 		printf(" %7zu", dims[d]);
 	printf("\n");
-	for (int i = 0; i < count; i += (int) NUM_DIMS)
+	for (int i = 0; i < list.count; i += (int) NUM_DIMS)
 	{
-		printf("%-14s %-18s", list[i].name, list[i].variant);
+		const Subject *s = &list.subjects[i];
+
+		printf("%-14s %-18s", s->name, s->variant);
 		for (int d = 0; d < (int) NUM_DIMS; d++)
-			printf(" %7.1f", list[i + d].bytes / list[i + d].ns);
+			printf(" %7.1f", s[d].bytes / s[d].ns);
 		printf("\n");
 	}
+	clear_list(&list);
 }
 
 /* The f32 kernels that the comparisons are about; L1 distance has no peer. */
-static const char *const compared[] = {"l2sq_f32", "ip_f32", "cos_f32", "cosq_f32"};
+static const char *const compared[] = {"l2sq_f32", "ip_f32", "cosq_f32", "cos_f32"};
+
+#define NUM_COMPARED (sizeof(compared) / sizeof(compared[0]))
 
 static const KernelInfo *
 kernel_info(const char *name)
@@ -304,45 +227,92 @@ kernel_info(const char *name)
 	return NULL;
 }
 
+/*
+ * Add the read loops of one variant to the list, to be measured after so long
+ * of 'before', or of themselves if it is NULL.  Returns how many.
+ */
+static int
+add_forms(const char *variant_name, Function before, int us)
+{
+	int			added = 0;
+
+	for (int i = 0; i < num_l1_forms; i++)
+	{
+		const L1Form *form = &l1_forms[i];
+		Function	read = (Function) form->read;
+		Subject    *s;
+
+		if (strcmp(form->variant, variant_name) != 0)
+			continue;
+		s = add_subject(&list, form->name, form->folded ? "" : "-", loop_sum_f32, read,
+						L1_DIM, L1_DIM * 8.0);
+		run_before(s, loop_sum_f32, before != NULL ? before : read, us);
+		added++;
+	}
+	return added;
+}
+
+/* The fastest of the read loops that fold what they load. */
+static const Subject *
+best_form(const Subject *forms, int count)
+{
+	const Subject *best = NULL;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (forms[i].variant[0] == '\0' && (best == NULL || forms[i].ns < best->ns))
+			best = &forms[i];
+	}
+	return best;
+}
+
 /* Kernels against the rate at which this machine reads the same arrays. */
 static void
 report_l1_share(const char *variant_name)
 {
-	static Subject list[MAX_SUBJECTS];
 	const NvVariant *variant = usable_variant(variant_name);
-	const Subject *best = NULL;
-	int			count = 0;
+	const Subject *own_best;
+	const Subject *best;
 	int			forms;
 
 	if (variant == NULL)
 		return;
-	for (int i = 0; i < num_l1_forms; i++)
-	{
-		if (strcmp(l1_forms[i].variant, variant_name) == 0)
-			add_subject(list, &count, l1_forms[i].name, l1_forms[i].folded ? "" : "not folded",
-						loop_sum_f32, (Function) l1_forms[i].read, L1_DIM, L1_DIM * 8.0);
-	}
-	forms = count;
-	for (size_t k = 0; k < sizeof(compared) / sizeof(compared[0]); k++)
+	/* two milliseconds of itself let the clock become what the loop allows */
+	forms = add_forms(variant_name, NULL, 2000);
+	add_forms(variant_name, (Function) variant->kernels->l2sq_f32, sample_us);
+	for (size_t k = 0; k < NUM_COMPARED; k++)
 	{
 		const KernelInfo *info = kernel_info(compared[k]);
+		Function	f = kernel_function(variant->kernels, info->where);
 
-		add_subject(list, &count, info->name, variant_name, info->loop,
-					kernel_function(variant->kernels, info->where), L1_DIM, L1_DIM * 8.0);
+		run_before(add_subject(&list, info->name, variant_name, info->loop, f, L1_DIM,
+							   L1_DIM * 8.0),
+				   info->loop, f, sample_us);
 	}
-	measure(list, count);
+	measure(&list, &inputs, rounds, sample_us);
 
-	printf("\nL1 reads of two arrays of %d floats, %s\n", L1_DIM, variant_name);
+	printf("\nReads of two arrays of %d floats from L1, %s: ns, GB/s at the loop's own clock;\n"
+		   "ns, GB/s at the clock of kernels\n", L1_DIM, variant_name);
 	for (int i = 0; i < forms; i++)
 	{
-		printf("  %-16s %6.1f ns %7.1f GB/s  %s\n", list[i].name, list[i].ns,
-			   list[i].bytes / list[i].ns, list[i].variant);
-		if (list[i].variant[0] == '\0' && (best == NULL || list[i].ns < best->ns))
-			best = &list[i];
+		const Subject *s = &list.subjects[i];
+
+		printf("  %-18s %7.1f %7.1f   %7.1f %7.1f\n", s->name, s->ns, s->bytes / s->ns,
+			   s[forms].ns, s[forms].bytes / s[forms].ns);
 	}
-	for (int i = forms; i < count; i++)
-		printf("%-16s %6.1f ns %7.1f GB/s  %5.1f %% of the best (%s)\n", list[i].name,
-			   list[i].ns, list[i].bytes / list[i].ns, 100 * best->ns / list[i].ns, best->name);
+	own_best = best_form(list.subjects, forms);
+	best = best_form(list.subjects + forms, forms);
+	printf("Kernels: ns, GB/s, %% of the best read loop (that does not only load) at the clock\n"
+		   "of kernels, and at its own\n");
+	for (int i = 2 * forms; i < list.count; i++)
+	{
+		const Subject *s = &list.subjects[i];
+
+		printf("  %-10s %-7s %7.1f %7.1f   %5.1f   %5.1f\n", s->name, s->variant, s->ns,
+			   s->bytes / s->ns, 100 * median_ratio(best, s, rounds),
+			   100 * median_ratio(own_best, s, rounds));
+	}
+	clear_list(&list);
 }
 
 /* Does a peer compute what it should?  Guards against calling the wrong thing. */
@@ -366,20 +336,23 @@ static void
 report_duel(const char *ours_name, const char *variant, Loop ours_loop, Function ours,
 			const char *peer_name, Loop peer_loop, Function peer)
 {
-	static Subject list[MAX_SUBJECTS];
-	int			count = 0;
-
 	for (size_t d = 0; d < NUM_DIMS; d++)
 	{
-		add_subject(list, &count, ours_name, variant, ours_loop, ours, dims[d], dims[d] * 8.0);
-		add_subject(list, &count, peer_name, variant, peer_loop, peer, dims[d], dims[d] * 8.0);
+		double		bytes = (double) dims[d] * 8;
+
+		add_subject(&list, ours_name, variant, ours_loop, ours, dims[d], bytes);
+		add_subject(&list, peer_name, variant, peer_loop, peer, dims[d], bytes);
 	}
-	measure(list, count);
-	printf("%-15s %-7s %-24s", ours_name, variant, peer_name);
-	for (size_t d = 0; d < NUM_DIMS; d++)
-		printf("  %6.1f/%6.1f %5.2f", list[2 * d].ns, list[2 * d + 1].ns,
-			   list[2 * d + 1].ns / list[2 * d].ns);
+	measure(&list, &inputs, 3 * rounds, sample_us);
+	printf("%-15s %-7s %-23s", ours_name, variant, peer_name);
+	for (int i = 0; i < list.count; i += 2)
+	{
+		const Subject *s = &list.subjects[i];
+
+		printf("  %5.1f %5.1f %5.2f", s[0].ns, s[1].ns, median_ratio(&s[1], &s[0], 3 * rounds));
+	}
 	printf("\n");
+	clear_list(&list);
 }
 
 static void
@@ -398,9 +371,9 @@ report_peers(void)
 		aa += (double) inputs.f32_a[i] * inputs.f32_a[i];
 		bb += (double) inputs.f32_b[i] * inputs.f32_b[i];
 	}
-	printf("\nns for one call, ours / peer's, and how many times faster ours is\n%-48s", "");
+	printf("\nns for one call, ours and the peer's, and how many times as fast ours is\n%-47s", "");
 	for (size_t d = 0; d < NUM_DIMS; d++)
-		printf("  %19zu", dims[d]);
+		printf("  %17zu", dims[d]);
 	printf("\n");
 	for (int i = 0; i < 2; i++)
 	{
@@ -439,16 +412,25 @@ report_peers(void)
 	}
 }
 
+/*
+ * Memory that starts a few bytes after a page does.  Inputs start there;
+ * outputs start where no input of up to 768 dimensions reaches, because loads
+ * that agree with an earlier store in the last 12 bits of their addresses
+ * wait for it.
+ */
 static void *
-aligned_block(size_t size)
+new_block(size_t size, size_t start)
 {
-	char	   *p = aligned_alloc(64, (size + 64 + 63) / 64 * 64);
+	size_t		total = (size + start + 4095) / 4096 * 4096;
+	char	   *p = aligned_alloc(4096, total);
 
 	if (p == NULL)
 		abort();
-	memset(p, 0, size + 64);
-	return p + offset_bytes;
+	memset(p, 0, total);
+	return p + start;
 }
+
+#define OUTPUT_START 3584
 
 static void
 make_inputs(void)
@@ -462,10 +444,9 @@ make_inputs(void)
 	{
 		uint32_t	state = 12345 + (uint32_t) which;
 
-		f32[which] = aligned_block(n * sizeof(float));
-		f16[which] = aligned_block(n * sizeof(uint16_t));
-		/* a fast-scan block takes 4 bytes for each dimension */
-		u8[which] = aligned_block(n);
+		f32[which] = new_block(n * sizeof(float), offset_bytes);
+		f16[which] = new_block(n * sizeof(uint16_t), offset_bytes);
+		u8[which] = new_block(n, offset_bytes);	/* fast scan: 4 bytes for a dimension */
 		for (size_t i = 0; i < n; i++)
 		{
 			state = state * 1664525u + 1013904223u;
@@ -480,9 +461,8 @@ make_inputs(void)
 	inputs.f16_b = f16[1];
 	inputs.u8_a = u8[0];
 	inputs.u8_b = u8[1];
-	offset_bytes = 0;
-	inputs.zeros = aligned_block(DIM_MAX * sizeof(float));
-	inputs.out = aligned_block(DIM_MAX * sizeof(float));
+	inputs.zeros = new_block(DIM_MAX * sizeof(float), 0);
+	inputs.out = new_block(DIM_MAX * sizeof(float), OUTPUT_START);
 }
 
 static bool
@@ -502,6 +482,8 @@ parse_options(int argc, char **argv)
 			blas_path = argv[++i];
 		else if (strcmp(argv[i], "--simsimd") == 0)
 			simsimd_path = argv[++i];
+		else if (strcmp(argv[i], "--peers-only") == 0)
+			peers_only = strcmp(argv[++i], "yes") == 0;
 		else
 			return false;
 	}
@@ -520,12 +502,10 @@ kernel_bench_main(int argc, char **argv)
 	if (!parse_options(argc, argv))
 	{
 		fprintf(stderr, "usage: %s [--rounds N] [--sample-us N] [--offset BYTES] "
-				"[--blas LIBRARY] [--simsimd LIBRARY]\n", argv[0]);
+				"[--blas LIBRARY] [--simsimd LIBRARY] [--peers-only yes]\n", argv[0]);
 		return 2;
 	}
 	nv_simd_init(&bad);
-	printf("arrays start %zu bytes after a multiple of 64; medians of %d samples of %d us\n",
-		   offset_bytes, rounds, sample_us);
 	make_inputs();
 	peers = peers_load(blas_path, simsimd_path);
 
@@ -533,9 +513,14 @@ kernel_bench_main(int argc, char **argv)
 	for (start = now_ns(); now_ns() - start < 3e8;)
 		nv_kern.l2sq_f32(inputs.f32_a, inputs.f32_b, DIM_MAX);
 
-	report_all();
-	report_l1_share("avx2");
-	report_l1_share("avx512");
+	if (!peers_only)
+	{
+		printf("arrays start %zu bytes after a page; medians of %d samples of %d us\n",
+			   offset_bytes, rounds, sample_us);
+		report_all();
+		report_l1_share("avx2");
+		report_l1_share("avx512");
+	}
 	report_peers();
 	fflush(stdout);
 	return 0;

@@ -185,16 +185,10 @@ sq8vec_l1(const NvDense *a, const NvDense *b)
 									  (float) (ox - oy)));
 }
 
-typedef struct ElementRow
-{
-	const NvDenseType *type;
-	MeasureFunction measure[NV_NUM_MEASURES];
-} ElementRow;
-
-static const ElementRow element_rows[] = {
-	{&nv_vector_type, {vector_l2sq, vector_ip, vector_cosine, vector_l1}},
-	{&nv_halfvec_type, {halfvec_l2sq, halfvec_ip, halfvec_cosine, halfvec_l1}},
-	{&nv_sq8vec_type, {sq8vec_l2sq, sq8vec_ip, sq8vec_cosine, sq8vec_l1}},
+static const MeasureFunction element_rows[][NV_NUM_MEASURES] = {
+	[NV_DENSE_VECTOR] = {vector_l2sq, vector_ip, vector_cosine, vector_l1},
+	[NV_DENSE_HALFVEC] = {halfvec_l2sq, halfvec_ip, halfvec_cosine, halfvec_l1},
+	[NV_DENSE_SQ8VEC] = {sq8vec_l2sq, sq8vec_ip, sq8vec_cosine, sq8vec_l1},
 };
 
 static double
@@ -282,15 +276,10 @@ nv_metric_measure(NvMetric metric)
 double
 nv_dense_distance(const NvDense *a, const NvDense *b, NvMetric metric)
 {
-	const ElementRow *row = element_rows;
 	NvMeasure	measure = metric_rows[metric].measure;
-	double		x;
+	double		x = element_rows[a->type->kind][measure] (a, b);
 
 	Assert(a->type == b->type && a->dim == b->dim);
-	while (row->type != a->type)
-		row++;
-
-	x = row->measure[measure] (a, b);
 	if (unlikely(isnan(x)))
 		x = measure_in_double(a, b, measure);
 	return metric_rows[metric].finish(x);

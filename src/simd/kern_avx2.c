@@ -35,26 +35,46 @@ vabs(vec a)
 	return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
 }
 
+NV_INLINE NV_TARGET __m128
+halves(vec v)
+{
+	return _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+}
+
+/*
+ * Sums of the lanes, of one, two or three registers.  Each first adds within
+ * every 128-bit part, lanes 2 apart and then neighbours, with two or three
+ * sums sharing a register, and then adds the parts.
+ */
 NV_INLINE NV_TARGET float
 vsum(vec v)
 {
-	__m128		s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-
-	s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-	s = _mm_add_ss(s, _mm_movehdup_ps(s));
-	return _mm_cvtss_f32(s);
+	v = vadd(v, _mm256_permute_ps(v, 0x4e));
+	v = vadd(v, _mm256_permute_ps(v, 0xb1));
+	return _mm_cvtss_f32(halves(v));
 }
 
-/* The first step leaves u in the even lanes and v in the odd ones. */
 NV_INLINE NV_TARGET void
 vsum2(vec u, vec v, float *x, float *y)
 {
 	vec			both = vadd(_mm256_unpacklo_ps(u, v), _mm256_unpackhi_ps(u, v));
-	__m128		s = _mm_add_ps(_mm256_castps256_ps128(both), _mm256_extractf128_ps(both, 1));
+	__m128		s = halves(vadd(both, _mm256_permute_ps(both, 0x4e)));
 
-	s = _mm_add_ps(s, _mm_movehl_ps(s, s));
 	*x = _mm_cvtss_f32(s);
 	*y = _mm_cvtss_f32(_mm_movehdup_ps(s));
+}
+
+NV_INLINE NV_TARGET void
+vsum3(vec u, vec v, vec w, float *x, float *y, float *z)
+{
+	vec			both = vadd(_mm256_unpacklo_ps(u, v), _mm256_unpackhi_ps(u, v));
+	vec			third = vadd(w, _mm256_permute_ps(w, 0x4e));
+	__m128		s = halves(vadd(_mm256_shuffle_ps(both, third, 0x44),
+							   _mm256_shuffle_ps(both, third, 0xde)));
+
+	*x = _mm_cvtss_f32(s);
+	*y = _mm_cvtss_f32(_mm_movehdup_ps(s));
+	*z = _mm_cvtss_f32(_mm_movehl_ps(s, s));
 }
 
 /* All bits set in the first n lanes. */

@@ -12,6 +12,8 @@
  *	vfma(a,b,c)			a * b + c
  *	vsum(v)				sum of the lanes
  *	vsum2(u,v,&x,&y)	x = vsum(u) and y = vsum(v) together
+ *	vsum3(u,v,w,&x,&y,&z)	the same of three; every vsum adds in the same order, so
+ *						that the cosine of equal vectors is exactly 1
  *	vfirst(v,n)			the first n lanes, the others 0
  *	vpin(v)				no instruction; v is computed before what later vpin()s name
  *	load_f32(p) load_f16(p) load_u8(p)			VEC_LANES elements as floats
@@ -166,8 +168,7 @@ NV_CONCAT(cos, PAIR) (const A_TYPE *a, const B_TYPE *b, size_t n PAIR_ARGS, NvCo
 	SUMS(bb);
 
 	SWEEP(STEP_COS);
-	vsum2(MERGED(ab), MERGED(bb), &out->ab, &out->bb);
-	out->aa = vsum(MERGED(aa));
+	vsum3(MERGED(ab), MERGED(bb), MERGED(aa), &out->ab, &out->bb, &out->aa);
 }
 
 #undef TYPE_f32

@@ -32,6 +32,14 @@ NV_INLINE vec vfma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
 NV_INLINE float vsum(vec v) { return vaddvq_f32(v); }
 NV_INLINE void vsum2(vec u, vec v, float *x, float *y) { *x = vsum(u); *y = vsum(v); }
 
+NV_INLINE void
+vsum3(vec u, vec v, vec w, float *x, float *y, float *z)
+{
+	*x = vsum(u);
+	*y = vsum(v);
+	*z = vsum(w);
+}
+
 NV_INLINE vec
 vfirst(vec v, size_t n)
 {

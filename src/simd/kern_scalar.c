@@ -27,6 +27,14 @@ NV_INLINE vec vfma(vec a, vec b, vec c) { return a * b + c; }
 NV_INLINE float vsum(vec v) { return v; }
 NV_INLINE void vsum2(vec u, vec v, float *x, float *y) { *x = u; *y = v; }
 
+NV_INLINE void
+vsum3(vec u, vec v, vec w, float *x, float *y, float *z)
+{
+	*x = u;
+	*y = v;
+	*z = w;
+}
+
 NV_INLINE vec load_f32(const nv_f32 *p) { return *p; }
 NV_INLINE vec load_f16(const nv_f16 *p) { return nv_half_to_float(*p); }
 NV_INLINE vec load_u8(const uint8_t *p) { return *p; }

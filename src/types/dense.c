@@ -16,7 +16,7 @@
 #include "utils/float.h"
 
 NvDense
-nv_dense_open(Datum d, const NvDenseType *type)
+nv_dense_open_any(Datum d, const NvDenseType *type)
 {
 	struct varlena *value = (struct varlena *) DatumGetPointer(d);
 	struct varlena *packed = pg_detoast_datum_packed(value);
@@ -43,14 +43,6 @@ nv_dense_open(Datum d, const NvDenseType *type)
 	if (type->open != NULL)
 		type->open(&v, body);
 	return v;
-}
-
-void
-nv_dense_close(NvDense *v)
-{
-	if (v->copy != NULL)
-		pfree(v->copy);
-	v->copy = NULL;
 }
 
 float *

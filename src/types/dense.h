@@ -41,8 +41,17 @@ typedef struct NvDense
 	void	   *copy;			/* what detoasting palloc'd, or NULL */
 } NvDense;
 
+/* Numbers the types, for tables that have a row for each. */
+typedef enum NvDenseKind
+{
+	NV_DENSE_VECTOR,
+	NV_DENSE_HALFVEC,
+	NV_DENSE_SQ8VEC
+} NvDenseKind;
+
 struct NvDenseType
 {
+	NvDenseKind kind;
 	const char *name;			/* SQL name, for messages */
 	Size		header;			/* bytes before the elements, varlena header included */
 	Size		element;		/* bytes per element */
@@ -73,14 +82,40 @@ extern const NvDenseType nv_sq8vec_type;
 
 /* dense.c: looking at values and making them */
 
+/* nv_dense_open() of any datum; the inline form below is for the usual ones. */
+extern NvDense nv_dense_open_any(Datum d, const NvDenseType *type);
+
 /*
  * Open a datum.  No copy is made of a value that is stored inline, whatever
  * its varlena header.  The result points into the datum; nv_dense_close()
  * frees the copy, if one was made.  ERROR (DATA_CORRUPTED) when the datum's
  * size does not agree with its dimensions.
  */
-extern NvDense nv_dense_open(Datum d, const NvDenseType *type);
-extern void nv_dense_close(NvDense *v);
+static inline NvDense
+nv_dense_open(Datum d, const NvDenseType *type)
+{
+	const NvDenseHeader *header = (const NvDenseHeader *) DatumGetPointer(d);
+
+	if (likely(!VARATT_IS_EXTENDED(header) && type->open == NULL && header->dim >= 1 &&
+			   VARSIZE(header) == type->header + header->dim * type->element))
+	{
+		NvDense		v = {
+			.type = type,
+			.dim = header->dim,
+			.data = (const char *) header + type->header
+		};
+
+		return v;
+	}
+	return nv_dense_open_any(d, type);
+}
+
+static inline void
+nv_dense_close(NvDense *v)
+{
+	if (unlikely(v->copy != NULL))
+		pfree(v->copy);
+}
 
 /* Argument n of an SQL function, likewise. */
 #define NV_GETARG_DENSE(n, type) nv_dense_open(PG_GETARG_DATUM(n), type)

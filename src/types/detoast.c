@@ -17,7 +17,7 @@ typedef struct CachedArg
 } CachedArg;
 
 Datum
-nv_cached_arg(FunctionCallInfo fcinfo, int argno)
+nv_cached_toasted_arg(FunctionCallInfo fcinfo, int argno)
 {
 	Datum		arg = PG_GETARG_DATUM(argno);
 	struct varlena *value = (struct varlena *) DatumGetPointer(arg);
@@ -25,9 +25,6 @@ nv_cached_arg(FunctionCallInfo fcinfo, int argno)
 	CachedArg  *cached;
 
 	Assert(argno == 0 || argno == 1);
-	if (likely(!VARATT_IS_EXTERNAL_ONDISK(value)) || fcinfo->flinfo == NULL)
-		return arg;
-
 	if (fcinfo->flinfo->fn_extra == NULL)
 		fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt,
 														  2 * sizeof(CachedArg));

@@ -10,6 +10,9 @@
 
 #include "nv_compat.h"
 
+/* nv_cached_arg() of an argument that is stored out of line. */
+extern Datum nv_cached_toasted_arg(FunctionCallInfo fcinfo, int argno);
+
 /*
  * Argument argno (0 or 1) of the function, not NULL.
  *
@@ -21,6 +24,14 @@
  *
  * Owns fn_extra of the calling function.
  */
-extern Datum nv_cached_arg(FunctionCallInfo fcinfo, int argno);
+static inline Datum
+nv_cached_arg(FunctionCallInfo fcinfo, int argno)
+{
+	Datum		arg = PG_GETARG_DATUM(argno);
+
+	if (unlikely(VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(arg))) && fcinfo->flinfo != NULL)
+		return nv_cached_toasted_arg(fcinfo, argno);
+	return arg;
+}
 
 #endif							/* NV_DETOAST_H */

@@ -213,7 +213,7 @@ parse_entries(const char *literal, char **pos, Entry *entries, int *nnz,
 		if (value != 0)
 		{
 			/* what is out of range stays so; dim is not known yet */
-			entries[n].index = (int32) Min(Max(index - 1, -1), PG_INT32_MAX);
+			entries[n].index = (int32) (Min(Max(index, 0), PG_INT32_MAX) - 1);
 			entries[n].value = value;
 			n++;
 		}
