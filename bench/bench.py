@@ -27,6 +27,7 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--dataset", default="text384", help="see bench/README.md (default: text384)")
     p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--build-rounds", type=int, help="of index builds (default: as --rounds)")
     p.add_argument("--queries", type=int, default=1000, help="at most this many")
     p.add_argument("--exact-queries", type=int, default=30, help="for exact search")
     p.add_argument("--measures", default=",".join(ALL), help="of " + ",".join(ALL))
@@ -129,7 +130,8 @@ class Bench:
         """Builds at one and two processes; the last one, with enough memory, stays."""
         cases = [(0, 2)]
         if "build" in self.args.measures.split(","):
-            cases = [(r, processes) for r in range(self.args.rounds) for processes in (1, 2)]
+            cases = [(r, processes) for r in range(self.args.build_rounds or self.args.rounds)
+                     for processes in (1, 2)]
         memory = parse_memory(self.args.memory)
         for round_, processes in tqdm(cases, desc="build indexes"):
             for c in self.indexed():

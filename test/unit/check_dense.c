@@ -438,6 +438,53 @@ check_not_finite(const DenseKernel *kernel, const NvKernels *table)
 	}
 }
 
+/* The kernel of the same pair of types for another operation. */
+static const DenseKernel *
+sibling(const DenseKernel *kernel, Op op)
+{
+	for (size_t i = 0; i < NUM_DENSE; i++)
+	{
+		if (dense_kernels[i].op == op && dense_kernels[i].pair == kernel->pair)
+			return &dense_kernels[i];
+	}
+	abort();
+}
+
+/*
+ * The cosine of equal vectors must be exactly 1, also when the norm of one
+ * comes from another kernel: all the sums must be the same to the last bit.
+ */
+static void
+check_equal_vectors(const DenseKernel *kernel, const NvKernels *table)
+{
+	const Case *c = cases[kernel->pair][DATA_GAUSSIAN];
+	const DenseKernel *ip = sibling(kernel, OP_ip);
+	float	   *widened = malloc(SHORT_MAX * sizeof(float));
+	const uint8_t *a = c->b;
+
+	if (kernel->pair == PAIR_f32_f16)
+	{
+		for (size_t i = 0; i < SHORT_MAX; i++)
+			widened[i] = (float) reference_half_value(((uint16_t *) c->b)[i]);
+		a = (uint8_t *) widened;
+	}
+	for (size_t n = 0; n <= SHORT_MAX; n++)
+	{
+		Operands	x = {a, c->b, n, c->scale, c->offset};
+		Result		r = {0, {0, 0, 0}};
+		Result		product = {0, {0, 0, 0}};
+
+		kernel->run(table, &x, &r);
+		if (ip->run(table, &x, &product) && r.cos.ab != product.sum)
+			tap_fail("%zu equal elements: ab %a, but their inner product %a", n,
+					 (double) r.cos.ab, (double) product.sum);
+		if (r.cos.ab != r.cos.bb || (kernel->op == OP_cos && r.cos.aa != r.cos.bb))
+			tap_fail("%zu equal elements: ab %a, aa %a, bb %a", n, (double) r.cos.ab,
+					 (double) r.cos.aa, (double) r.cos.bb);
+	}
+	free(widened);
+}
+
 static void
 check_kernel(const DenseKernel *kernel, const NvKernels *table)
 {
@@ -461,6 +508,8 @@ check_kernel(const DenseKernel *kernel, const NvKernels *table)
 	for (size_t i = 0; i < (quick_mode() ? 4 : 34); i++)
 		check_short(kernel, table, whole, i % 17 * size_a + i % 4, i * 5 % 17 * size_b + i / 4 % 4);
 	check_not_finite(kernel, table);
+	if (kernel->op >= OP_cos && kernel->pair != PAIR_f32_u8)
+		check_equal_vectors(kernel, table);
 }
 
 void
