@@ -71,6 +71,9 @@ $(error $(PG_CONFIG) not found: install the server development package of Postgr
 endif
 include $(PGXS)
 
+include src/simd/flags.mk
+src/simd/kern_%.o: CFLAGS += $(NV_KERNEL_CFLAGS)
+
 # JIT bitcode is compiled from the same sources and needs no .d files of its own.
 %.bc: override CPPFLAGS := $(filter-out -MMD -MP,$(CPPFLAGS))
 

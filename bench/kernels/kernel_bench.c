@@ -365,6 +365,8 @@ report_peers(void)
 				bb = 0;
 	char		name[64];
 
+	if (peers.blas_dot == NULL && peers.simsimd_dot[0] == NULL)
+		return;
 	for (int i = 0; i < L1_DIM; i++)
 	{
 		ab += (double) inputs.f32_a[i] * inputs.f32_b[i];
