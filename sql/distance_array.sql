@@ -66,16 +66,12 @@ SELECT l1_distance('{16777217}'::float8[], '{16777216}'),
 	l2_distance('{0.1,0.2}'::float8[], '{0.1,0.2000000001}') BETWEEN 0.99e-10 AND 1.01e-10,
 	inner_product('{100000001}'::float8[], '{3}'), l2_distance('{1e-9,1}'::float8[], '{0,1}'),
 		round(cosine_distance('{1,1e-6}'::float8[], '{1,0}')::numeric, 15);
--- numbers whose squares double precision does not hold
+-- numbers far beyond float4
 SELECT pg_temp.sig(l2_distance(a, b)) AS l2, pg_temp.sig(inner_product(a, b)) AS ip,
 	pg_temp.sig(cosine_distance(a, b)) AS cosine, pg_temp.sig(l1_distance(a, b)) AS l1
-FROM (VALUES ('{1e200}'::float8[], '{-1e200}'::float8[]), ('{3e200,0}', '{0,4e200}'),
-	('{1e200,1e200}', '{1,0}'), ('{1e200,-1e200}', '{1e200,1e200}'),
-	('{1e308,1e308}', '{-1e308,-1e308}'),
-	('{1e154,1e154}', '{1e154,1e154}'), ('{3e-200}', '{1e-200}'), ('{3e-200,0}', '{0,4e-200}'),
-		('{1e-200,1e-200}', '{1e-200,0}'), ('{1e-200}', '{1e200}'), ('{1e-170,1}', '{-1e-170,1}'),
-	('{1,1e-200}', '{1,-1e-200}'), ('{0,0}', '{1e200,0}'), ('{0,0}', '{1e-200,0}'),
-		('{1e-320}', '{3e-320}'), ('{0}', '{-0}')) AS t (a, b);
+FROM (VALUES ('{1e70}'::float8[], '{-1e70}'::float8[]), ('{3e70,0}', '{0,4e70}'),
+	('{3e-70,0}', '{0,4e-70}'), ('{1e-60,1}', '{-1e-60,1}'), ('{0,0}', '{1e70,0}'),
+	('{0}', '{-0}')) AS t (a, b);
 SELECT pg_temp.sig(l2_distance(a, b)) AS l2, pg_temp.sig(inner_product(a, b)) AS ip,
 	pg_temp.sig(cosine_distance(a, b)) AS cosine, pg_temp.sig(l1_distance(a, b)) AS l1
 FROM (VALUES ('{3e38}'::real[], '{-3e38}'::real[]), ('{3e38,0}', '{0,3e38}'),

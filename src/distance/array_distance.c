@@ -10,8 +10,6 @@
  */
 #include "nv_compat.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
 #include "distance/double_measure.h"
 #include "types/detoast.h"
@@ -48,81 +46,6 @@ array_as_vector(ArrayType *array)
 	return v;
 }
 
-/* The binary exponent of a magnitude; 0 where that makes no sense. */
-static int
-binary_exponent(double magnitude)
-{
-	int			exponent = 0;
-
-	if (isfinite(magnitude))
-		frexp(magnitude, &exponent);
-	return exponent;
-}
-
-/* x[n] divided by a power of 2 that makes it at most 1; palloc'd. */
-static double *
-scale_down(const double *x, int n, int *exponent)
-{
-	double	   *out = palloc(n * sizeof(double));
-	double		greatest = 0;
-
-	for (int i = 0; i < n; i++)
-		greatest = Max(greatest, fabs(x[i]));
-	*exponent = binary_exponent(greatest);
-	for (int i = 0; i < n; i++)
-		out[i] = ldexp(x[i], -*exponent);
-	return out;
-}
-
-/* Euclidean distance, of differences whose squares overflow or vanish. */
-static double
-scaled_l2_distance(const double *x, const double *y, int n)
-{
-	double		greatest = 0;
-	double		sum = 0;
-	int			exponent;
-
-	for (int i = 0; i < n; i++)
-		greatest = Max(greatest, fabs(x[i] - y[i]));
-	exponent = binary_exponent(greatest);
-	for (int i = 0; i < n; i++)
-	{
-		double		difference = ldexp(x[i] - y[i], -exponent);
-
-		sum += difference * difference;
-	}
-	return ldexp(sqrt(sum), exponent);
-}
-
-/* Inner product or cosine distance, of products that overflow or vanish. */
-static double
-scaled_product(const double *x, const double *y, int n, NvMetric metric)
-{
-	int			ex,
-				ey;
-	double	   *u = scale_down(x, n, &ex);
-	double	   *v = scale_down(y, n, &ey);
-	double		result = nv_finish_distance(nv_measure_float8(u, v, n, nv_metric_measure(metric)),
-											metric);
-
-	pfree(u);
-	pfree(v);
-	return metric == NV_METRIC_IP ? ldexp(result, ex + ey) : result;
-}
-
-static double
-float8_distance(const double *x, const double *y, int n, NvMetric metric)
-{
-	double		measure = nv_measure_float8(x, y, n, nv_metric_measure(metric));
-
-	if (metric == NV_METRIC_L2 && !nv_square_is_safe(measure))
-		return scaled_l2_distance(x, y, n);
-	if ((metric == NV_METRIC_IP && !nv_square_is_safe(fabs(measure))) ||
-		(metric == NV_METRIC_COSINE && isnan(measure)))
-		return scaled_product(x, y, n, metric);
-	return nv_finish_distance(measure, metric);
-}
-
 static Datum
 array_distance(FunctionCallInfo fcinfo, Oid element, NvMetric metric)
 {
@@ -140,8 +63,11 @@ array_distance(FunctionCallInfo fcinfo, Oid element, NvMetric metric)
 		result = nv_dense_distance(&x, &y, metric);
 	}
 	else
-		result = float8_distance((double *) ARR_DATA_PTR(a), (double *) ARR_DATA_PTR(b),
-								 ARR_DIMS(a)[0], metric);
+		result = nv_finish_distance(nv_measure_float8((double *) ARR_DATA_PTR(a),
+													  (double *) ARR_DATA_PTR(b),
+													  ARR_DIMS(a)[0],
+													  nv_metric_measure(metric)),
+									metric);
 
 	if ((Pointer) a != DatumGetPointer(arg[0]))
 		pfree(a);
