@@ -19,7 +19,11 @@ SQL_PARTS = $(addprefix sql/ext/, $(shell sed '/^\#/d' sql/ext/ORDER))
 SQL_SCRIPT = nanovec--$(EXTVERSION).sql
 DATA_built = $(SQL_SCRIPT)
 
-EXTRA_CLEAN = $(SRCS:.c=.d) nanovec--*.sql build
+# make installcheck, on a server that has the extension installed
+REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
+REGRESS_OPTS = --load-extension=nanovec
+
+EXTRA_CLEAN = $(SRCS:.c=.d) nanovec--*.sql build results test/unit/build bench/kernels/build
 
 # No -march=native: kernels choose their instructions at run time.
 PG_CPPFLAGS = -Isrc -DNANOVEC_VERSION='"$(EXTVERSION)"' -MMD -MP

@@ -25,7 +25,7 @@ EXTENSIONS = {"nanovec": "nanovec", "pgvector": "vector"}
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--dataset", default="text384", help="see bench/README.md (default: text384)")
+    p.add_argument("--dataset", help="see bench/README.md (default: text384 if there, else generated)")
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--build-rounds", type=int, help="of index builds (default: as --rounds)")
     p.add_argument("--queries", type=int, default=1000, help="at most this many")
@@ -37,8 +37,12 @@ def arguments():
     p.add_argument("--results", default=str(HERE / "results"))
     p.add_argument("--quick", action="store_true", help="a small set and few rounds, in 5 minutes")
     args = p.parse_args()
+    unknown = set(args.measures.split(",")) - set(ALL)
+    if unknown:
+        p.error(f"unknown measures: {', '.join(sorted(unknown))}")
+    text = os.path.exists(os.path.join(args.shared, "data", "text384", "base.f16.npy"))
+    args.dataset = args.dataset or ("text384" if text else "gen:100000:384")
     if args.quick:
-        text = os.path.exists(os.path.join(args.shared, "data", "text384", "base.f16.npy"))
         args.dataset = "text384:10000" if text else "gen:10000:128"
         args.rounds, args.queries, args.exact_queries = 3, 200, 50
         args.measures = "search,insert,filtered,yardstick"
@@ -171,7 +175,7 @@ class Bench:
 
     def insert(self):
         rows = min(2000, len(self.run.dataset.base) // 10)
-        extra = datasets.generate(rows, self.run.dataset.dims, queries=1, seed=11).base
+        extra = datasets.more_like(self.run.dataset.base, rows)
         file = servers.write_copy(os.path.join(servers.WORK, "more.copy"), extra,
                                   first_id=len(self.run.dataset.base))
         for round_ in tqdm(range(self.args.rounds), desc="insert"):

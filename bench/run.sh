@@ -11,7 +11,7 @@ top=$(cd "$here/.." && pwd)
 . "$top/test/lib/setup.sh"
 . "$top/test/lib/server.sh"
 
-setup_machine
+setup_machine bench
 make_workdir
 trap cleanup EXIT
 build_extension

@@ -71,7 +71,7 @@ SELECT pg_temp.sig(l2_distance(a, b)) AS l2, pg_temp.sig(inner_product(a, b)) AS
 	pg_temp.sig(cosine_distance(a, b)) AS cosine, pg_temp.sig(l1_distance(a, b)) AS l1
 FROM (VALUES ('{1e70}'::float8[], '{-1e70}'::float8[]), ('{3e70,0}', '{0,4e70}'),
 	('{3e-70,0}', '{0,4e-70}'), ('{1e-60,1}', '{-1e-60,1}'), ('{0,0}', '{1e70,0}'),
-	('{0}', '{-0}')) AS t (a, b);
+	('{1e80}', '{1e80}'), ('{1e-90,0}', '{1e-90,1e-90}'), ('{0}', '{-0}')) AS t (a, b);
 SELECT pg_temp.sig(l2_distance(a, b)) AS l2, pg_temp.sig(inner_product(a, b)) AS ip,
 	pg_temp.sig(cosine_distance(a, b)) AS cosine, pg_temp.sig(l1_distance(a, b)) AS l1
 FROM (VALUES ('{3e38}'::real[], '{-3e38}'::real[]), ('{3e38,0}', '{0,3e38}'),

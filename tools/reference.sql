@@ -13,7 +13,7 @@ type_line AS (
 ),
 operator_line AS (
 	SELECT format('| `%s` | %s | %s |', replace(o.oprname, '|', '\|'),
-				  string_agg(format_type(o.oprleft, NULL), ', ' ORDER BY o.oprleft),
+				  string_agg(format_type(o.oprleft, NULL), ', ' ORDER BY format_type(o.oprleft, NULL)),
 				  obj_description(min(o.oid::int)::oid, 'pg_operator')) AS text,
 		   o.oprname AS name
 	FROM pg_operator o JOIN member m ON m.objid = o.oid AND m.classid = 'pg_operator'::regclass

@@ -87,6 +87,13 @@ def generate(n, dims, latent=None, queries=1000, seed=7):
     return Dataset(f"gen-{n}x{dims}", np.concatenate(blocks), draw(queries))
 
 
+def more_like(base, n, seed=11):
+    """n new vectors of the same kind: each a row, moved a tenth of the way to another."""
+    rng = np.random.default_rng(seed)
+    pairs = base[rng.integers(0, len(base), (n, 2))]
+    return 0.9 * pairs[:, 0] + 0.1 * pairs[:, 1]
+
+
 def read_fvecs(file):
     """The .fvecs layout: for each vector an int32 dims, then float32[dims]."""
     raw = np.fromfile(file, dtype=np.int32)

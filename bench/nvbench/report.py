@@ -82,8 +82,7 @@ def comparison_table(results, k=10):
             theirs = rounds_at(results, base, k, level) if base else []
             if len(ours) == 1:
                 ours = ours * len(theirs)
-            known = [q for q in ours if q]
-            middle = stats.median_and_spread(known)[0] if known else None
+            middle = stats.at_recall(curve(results, name, k), level)
             ratio = stats.ratio(ours, theirs)
             row += [number(middle),
                     "" if ratio is None else f"{ratio[0]:.2f} ({ratio[1]:.2f} to {ratio[2]:.2f})"]

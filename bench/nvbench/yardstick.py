@@ -2,6 +2,8 @@
 
 import time
 
+import numpy as np
+
 from . import engines, stats
 
 
@@ -35,8 +37,11 @@ def run_faiss(dataset, queries, truth):
     metric = faiss.METRIC_L2 if dataset.metric == "l2" else faiss.METRIC_INNER_PRODUCT
     start = time.monotonic()
     index = faiss.index_factory(dataset.dims, f"IVF{lists},Flat", metric)
-    index.train(dataset.base)
-    index.add(dataset.base)
+    base = dataset.base
+    if dataset.metric == "cosine":
+        base = base / np.linalg.norm(base, axis=1, keepdims=True)
+    index.train(base)
+    index.add(base)
     seconds = time.monotonic() - start
 
     faiss.omp_set_num_threads(1)

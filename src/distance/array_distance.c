@@ -15,31 +15,30 @@
 #include "types/detoast.h"
 #include "utils/array.h"
 
-static void
-check_arrays(const ArrayType *a, const ArrayType *b)
+/* The number of elements of both arrays; an array of none has no distance. */
+static int
+shared_dim(ArrayType *a, ArrayType *b)
 {
-	if (ARR_NDIM(a) != 1 || ARR_NDIM(b) != 1)
+	int			dim = nv_array_dim(a);
+	int			other = nv_array_dim(b);
+
+	if (dim != other)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("array must be 1-D")));
-	if ((ARR_HASNULL(a) && array_contains_nulls(unconstify(ArrayType *, a))) ||
-		(ARR_HASNULL(b) && array_contains_nulls(unconstify(ArrayType *, b))))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("array must not contain nulls")));
-	if (ARR_DIMS(a)[0] != ARR_DIMS(b)[0])
+				 errmsg("different array dimensions %d and %d", dim, other)));
+	if (dim == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("different array dimensions %d and %d",
-						ARR_DIMS(a)[0], ARR_DIMS(b)[0])));
+				 errmsg("array must have at least 1 dimension")));
+	return dim;
 }
 
 static NvDense
-array_as_vector(ArrayType *array)
+array_as_vector(ArrayType *array, int dim)
 {
 	NvDense		v = {
 		.type = &nv_vector_type,
-		.dim = ARR_DIMS(array)[0],
+		.dim = dim,
 		.data = ARR_DATA_PTR(array)
 	};
 
@@ -52,20 +51,20 @@ array_distance(FunctionCallInfo fcinfo, Oid element, NvMetric metric)
 	Datum		arg[2] = {nv_cached_arg(fcinfo, 0), nv_cached_arg(fcinfo, 1)};
 	ArrayType  *a = DatumGetArrayTypeP(arg[0]);
 	ArrayType  *b = DatumGetArrayTypeP(arg[1]);
+	int			dim = shared_dim(a, b);
 	double		result;
 
-	check_arrays(a, b);
 	if (element == FLOAT4OID)
 	{
-		NvDense		x = array_as_vector(a);
-		NvDense		y = array_as_vector(b);
+		NvDense		x = array_as_vector(a, dim);
+		NvDense		y = array_as_vector(b, dim);
 
 		result = nv_dense_distance(&x, &y, metric);
 	}
 	else
 		result = nv_finish_distance(nv_measure_float8((double *) ARR_DATA_PTR(a),
 													  (double *) ARR_DATA_PTR(b),
-													  ARR_DIMS(a)[0],
+													  dim,
 													  nv_metric_measure(metric)),
 									metric);
 

@@ -19,6 +19,12 @@ typedef struct BitString
 	void	   *copy;			/* what detoasting palloc'd, or NULL */
 } BitString;
 
+static inline Size
+bytes_of(const BitString *b)
+{
+	return ((Size) b->length + BITS_PER_BYTE - 1) / BITS_PER_BYTE;
+}
+
 static BitString
 open_bits(Datum d)
 {
@@ -29,6 +35,10 @@ open_bits(Datum d)
 
 	memcpy(&length, VARDATA_ANY(packed), sizeof(length));
 	b.length = length;
+	if (length < 0 || VARSIZE_ANY_EXHDR(packed) < VARBITHDRSZ + bytes_of(&b))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("invalid bit string of %zu bytes", VARSIZE_ANY_EXHDR(packed))));
 	b.bytes = (const uint8 *) VARDATA_ANY(packed) + VARBITHDRSZ;
 	b.copy = packed == value ? NULL : packed;
 	return b;
@@ -48,12 +58,6 @@ check_same_length(const BitString *a, const BitString *b)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("different bit lengths %d and %d", a->length, b->length)));
-}
-
-static inline Size
-bytes_of(const BitString *b)
-{
-	return (b->length + BITS_PER_BYTE - 1) / BITS_PER_BYTE;
 }
 
 NV_FUNCTION(hamming_distance)

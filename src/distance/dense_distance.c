@@ -26,10 +26,10 @@ static pg_attribute_always_inline void
 prefetch_next_row(const NvDense *v)
 {
 	Size		size = v->type->header + v->dim * v->type->element;
-	const char *next = (const char *) v->data - size - MAXALIGN(SizeofHeapTupleHeader) - CACHE_LINE;
+	uintptr_t	next = (uintptr_t) v->data - size - MAXALIGN(SizeofHeapTupleHeader) - CACHE_LINE;
 
 	for (Size i = 0; i <= Min(size, MAX_PREFETCH); i += CACHE_LINE)
-		__builtin_prefetch(next + i);
+		__builtin_prefetch((const void *) (next + i));
 }
 
 static Datum
@@ -40,7 +40,8 @@ dense_distance(FunctionCallInfo fcinfo, const NvDenseType *type, NvMetric metric
 	double		result;
 
 	nv_check_same_dims(&a, &b);
-	prefetch_next_row(&a);
+	if (a.copy == NULL)
+		prefetch_next_row(&a);
 	result = nv_dense_distance(&a, &b, metric);
 	nv_dense_close(&a);
 	nv_dense_close(&b);

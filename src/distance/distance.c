@@ -277,9 +277,10 @@ double
 nv_dense_distance(const NvDense *a, const NvDense *b, NvMetric metric)
 {
 	NvMeasure	measure = metric_rows[metric].measure;
-	double		x = element_rows[a->type->kind][measure] (a, b);
+	double		x;
 
 	Assert(a->type == b->type && a->dim == b->dim);
+	x = element_rows[a->type->kind][measure] (a, b);
 	if (unlikely(isnan(x)))
 		x = measure_in_double(a, b, measure);
 	return metric_rows[metric].finish(x);

@@ -8,6 +8,7 @@
 #ifndef NV_DOUBLE_MEASURE_H
 #define NV_DOUBLE_MEASURE_H
 
+#include <float.h>
 #include <math.h>
 
 #include "distance/distance.h"
@@ -18,12 +19,17 @@ extern double nv_measure_float8(const double *x, const double *y, int n, NvMeasu
 
 /*
  * The cosine that the sums of a cosine make; NaN when xx or yy is 0.  One root
- * of the product gives exactly 1 for equal vectors, which two roots would not.
+ * of the product gives exactly 1 for equal vectors, which two roots would not;
+ * they are for products that overflow or vanish.
  */
 static inline double
 nv_cosine_of_sums(double xy, double xx, double yy)
 {
-	return xy / sqrt(xx * yy);
+	double		product = xx * yy;
+
+	if (likely(product >= DBL_MIN && product <= DBL_MAX))
+		return xy / sqrt(product);
+	return xy / sqrt(xx) / sqrt(yy);
 }
 
 #endif							/* NV_DOUBLE_MEASURE_H */

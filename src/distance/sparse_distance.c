@@ -33,8 +33,9 @@ merge(const NvSparse *a, const NvSparse *b)
 
 	while (i < a->nnz || j < b->nnz)
 	{
-		int32		ai = i < a->nnz ? a->indices[i] : PG_INT32_MAX;
-		int32		bi = j < b->nnz ? b->indices[j] : PG_INT32_MAX;
+		/* no index reaches the end mark, not even a corrupt one */
+		int64		ai = i < a->nnz ? a->indices[i] : PG_INT64_MAX;
+		int64		bi = j < b->nnz ? b->indices[j] : PG_INT64_MAX;
 		double		x = ai <= bi ? a->values[i] : 0;
 		double		y = bi <= ai ? b->values[j] : 0;
 

@@ -11,8 +11,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#define NV_HALF_MAX 65504.0f
-
 /* Exact. */
 static inline float
 nv_half_to_float(uint16_t h)

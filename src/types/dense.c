@@ -9,7 +9,6 @@
 
 #include <math.h>
 
-#include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -28,7 +27,7 @@ nv_dense_open_any(Datum d, const NvDenseType *type)
 	/* The body starts behind the varlena header, whose length may be 1 or 4. */
 	if (size >= type->header - VARHDRSZ)
 		memcpy(&dim, body + offsetof(NvDenseHeader, dim) - VARHDRSZ, sizeof(dim));
-	if (dim < 1 || size != type->header - VARHDRSZ + (Size) dim * type->element)
+	if (dim < 1 || dim > NV_MAX_DIM || size != type->header - VARHDRSZ + (Size) dim * type->element)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("invalid %s value of %zu bytes", type->name, size)));
@@ -88,7 +87,6 @@ nv_dense_make(const NvDenseType *type, const float *in, int dim)
 	bool		fits;
 	Datum		result;
 
-	nv_check_dim(type->name, dim);
 	for (int i = 0; i < dim; i++)
 		nv_check_finite(in[i], type->name, NULL);
 

@@ -57,7 +57,7 @@ struct NvDenseType
 	Size		element;		/* bytes per element */
 	float		overflow;		/* least magnitude that does not fit, or INFINITY */
 
-	/* Fill in what the header says beyond dim; check it (DATA_CORRUPTED). */
+	/* If not NULL: fill in what the header says beyond dim; check it (DATA_CORRUPTED). */
 	void		(*open) (NvDense *v, const char *header);
 	/* Decode all elements of v into out[v->dim]. */
 	void		(*decode) (const NvDense *v, float *out);
@@ -96,7 +96,9 @@ nv_dense_open(Datum d, const NvDenseType *type)
 {
 	const NvDenseHeader *header = (const NvDenseHeader *) DatumGetPointer(d);
 
-	if (likely(!VARATT_IS_EXTENDED(header) && type->open == NULL && header->dim >= 1 &&
+	if (likely(!VARATT_IS_EXTENDED(header) && type->open == NULL &&
+			   VARSIZE(header) > type->header &&
+			   header->dim >= 1 && header->dim <= NV_MAX_DIM &&
 			   VARSIZE(header) == type->header + header->dim * type->element))
 	{
 		NvDense		v = {
@@ -171,7 +173,7 @@ extern float *nv_parse_elements(const char *literal, char **pos, const NvDenseTy
 								int *dim, struct Node *escontext);
 
 /* ERROR (INVALID_TEXT_REPRESENTATION), or soft, unless only spaces follow. */
-extern bool nv_parse_end(const char *literal, const char *pos, const char *type_name,
+extern bool nv_parse_end(const char *literal, char *pos, const char *type_name,
 						 struct Node *escontext);
 
 /*
@@ -183,8 +185,11 @@ extern bool nv_parse_float(const char *literal, char **pos, const char *type_nam
 						   float overflow, bool may_vanish, float *result,
 						   struct Node *escontext);
 
-#define nv_is_space(c) \
-	((c) == ' ' || (c) == '\t' || (c) == '\n' || (c) == '\r' || (c) == '\v' || (c) == '\f')
+static inline char *
+nv_skip_spaces(char *pos)
+{
+	return pos + strspn(pos, " \t\n\r\v\f");
+}
 
 /* dense_ops.c: arithmetic, comparison, pieces.  Whole SQL functions. */
 extern Datum nv_dense_add(FunctionCallInfo fcinfo, const NvDenseType *type);
@@ -207,14 +212,18 @@ extern Datum nv_dense_convert(FunctionCallInfo fcinfo, const NvDenseType *from,
 							  const NvDenseType *to);
 
 /*
- * The elements of a one-dimensional array of int4, float4, float8 or numeric
- * as floats, palloc'd, and their number in *dim (0 for an empty array).
- * ERROR when it has more dimensions (DATA_EXCEPTION) or a NULL
- * (NULL_VALUE_NOT_ALLOWED).
+ * The number of elements of an array, 0 if it is empty.  ERROR when it has
+ * more than one dimension (DATA_EXCEPTION) or a NULL (NULL_VALUE_NOT_ALLOWED).
  */
-extern float *nv_array_floats(ArrayType *array, int *dim);
+extern int	nv_array_dim(ArrayType *array);
 
-/* dense_agg.c: sum and avg.  Whole SQL functions. */
+/*
+ * The elements of such an array of int4, float4, float8 or numeric as floats,
+ * palloc'd.  ERROR (NUMERIC_VALUE_OUT_OF_RANGE) when a numeric does not fit.
+ */
+extern float *nv_array_floats(ArrayType *array);
+
+/* dense_agg.c: avg.  Whole SQL functions. */
 extern Datum nv_dense_accum(FunctionCallInfo fcinfo, const NvDenseType *type);
 extern Datum nv_dense_combine(FunctionCallInfo fcinfo);
 extern Datum nv_dense_avg(FunctionCallInfo fcinfo, const NvDenseType *type);

@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -25,7 +26,10 @@ nv_dense_enforce_typmod(FunctionCallInfo fcinfo, const NvDenseType *type)
 	return PG_GETARG_DATUM(0);
 }
 
-/* One array element as a float.  float8 and numeric round; too large is infinite. */
+/*
+ * One array element, rounded to float.  A float8 that is too large becomes
+ * infinite, a numeric is an ERROR (NUMERIC_VALUE_OUT_OF_RANGE).
+ */
 static float
 element_to_float(Datum element, Oid type)
 {
@@ -47,16 +51,9 @@ element_to_float(Datum element, Oid type)
 	return 0;					/* keep compilers quiet */
 }
 
-float *
-nv_array_floats(ArrayType *array, int *dim)
+int
+nv_array_dim(ArrayType *array)
 {
-	Oid			type = ARR_ELEMTYPE(array);
-	int16		typlen;
-	bool		typbyval;
-	char		typalign;
-	Datum	   *elements;
-	float	   *out;
-
 	if (ARR_NDIM(array) > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
@@ -65,12 +62,28 @@ nv_array_floats(ArrayType *array, int *dim)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("array must not contain nulls")));
+	return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+}
+
+float *
+nv_array_floats(ArrayType *array)
+{
+	Oid			type = ARR_ELEMTYPE(array);
+	int16		typlen;
+	bool		typbyval;
+	char		typalign;
+	Datum	   *elements;
+	int			dim;
+	float	   *out;
 
 	get_typlenbyvalalign(type, &typlen, &typbyval, &typalign);
-	deconstruct_array(array, type, typlen, typbyval, typalign, &elements, NULL, dim);
-	out = palloc(Max(*dim, 1) * sizeof(float));
-	for (int i = 0; i < *dim; i++)
+	deconstruct_array(array, type, typlen, typbyval, typalign, &elements, NULL, &dim);
+	out = palloc(Max(dim, 1) * sizeof(float));
+	for (int i = 0; i < dim; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		out[i] = element_to_float(elements[i], type);
+	}
 	pfree(elements);
 	return out;
 }
@@ -79,12 +92,13 @@ Datum
 nv_dense_from_array(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
 	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
-	int			dim;
-	float	   *elements = nv_array_floats(array, &dim);
+	int			dim = nv_array_dim(array);
+	float	   *elements;
 	Datum		result;
 
 	nv_check_dim(type->name, dim);
 	nv_check_typmod(PG_GETARG_INT32(1), dim, NULL);
+	elements = nv_array_floats(array);
 	result = nv_dense_make(type, elements, dim);
 	pfree(elements);
 	PG_FREE_IF_COPY(array, 0);

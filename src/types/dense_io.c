@@ -55,14 +55,6 @@ nv_parse_float(const char *literal, char **pos, const char *type_name,
 	return nv_check_finite(value, type_name, escontext);
 }
 
-static char *
-skip_spaces(char *pos)
-{
-	while (nv_is_space(*pos))
-		pos++;
-	return pos;
-}
-
 /* An upper bound of the number of elements that follow, at most NV_MAX_DIM. */
 static int
 count_elements(const char *pos)
@@ -81,14 +73,14 @@ float *
 nv_parse_elements(const char *literal, char **pos, const NvDenseType *type,
 				  int *dim, struct Node *escontext)
 {
-	char	   *p = skip_spaces(*pos);
+	char	   *p = nv_skip_spaces(*pos);
 	float	   *elements;
 	int			n = 0;
 
 	if (*p != '[')
 		return syntax_error(literal, type->name,
 							"Vector contents must start with \"[\".", escontext);
-	p = skip_spaces(p + 1);
+	p = nv_skip_spaces(p + 1);
 	if (*p == ']')
 		ereturn(escontext, NULL,
 				(errcode(ERRCODE_DATA_EXCEPTION),
@@ -101,12 +93,12 @@ nv_parse_elements(const char *literal, char **pos, const NvDenseType *type,
 			ereturn(escontext, NULL,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					 errmsg("%s cannot have more than %d dimensions", type->name, NV_MAX_DIM)));
-		p = skip_spaces(p);
+		p = nv_skip_spaces(p);
 		if (!nv_parse_float(literal, &p, type->name, type->overflow, true, &elements[n],
 							escontext))
 			return NULL;
 		n++;
-		p = skip_spaces(p);
+		p = nv_skip_spaces(p);
 		if (*p != ',')
 			break;
 		p++;
@@ -120,12 +112,10 @@ nv_parse_elements(const char *literal, char **pos, const NvDenseType *type,
 }
 
 bool
-nv_parse_end(const char *literal, const char *pos, const char *type_name,
+nv_parse_end(const char *literal, char *pos, const char *type_name,
 			 struct Node *escontext)
 {
-	while (nv_is_space(*pos))
-		pos++;
-	if (*pos == '\0')
+	if (*nv_skip_spaces(pos) == '\0')
 		return true;
 	syntax_error(literal, type_name, "Junk after closing right brace.", escontext);
 	return false;

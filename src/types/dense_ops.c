@@ -42,36 +42,31 @@ elementwise(FunctionCallInfo fcinfo, const NvDenseType *type, ElementOp op, bool
 	NvDense		a = NV_GETARG_DENSE(0, type);
 	NvDense		b = NV_GETARG_DENSE(1, type);
 	float	   *x,
-			   *y;
-	NvDense		stored;
+			   *y,
+			   *z;
 	Datum		result;
 
 	nv_check_same_dims(&a, &b);
 	x = nv_dense_floats(&a);
 	y = nv_dense_floats(&b);
-	if (!check_underflow)
-	{
-		for (int i = 0; i < a.dim; i++)
-			x[i] = op(x[i], y[i]);
-		result = nv_dense_make_result(type, x, a.dim);
-	}
-	else
-	{
-		float	   *z = palloc(a.dim * sizeof(float));
+	z = palloc(a.dim * sizeof(float));
+	for (int i = 0; i < a.dim; i++)
+		z[i] = op(x[i], y[i]);
+	result = nv_dense_make_result(type, z, a.dim);
 
-		for (int i = 0; i < a.dim; i++)
-			z[i] = op(x[i], y[i]);
-		result = nv_dense_make_result(type, z, a.dim);
-		stored = nv_dense_open(result, type);
+	if (check_underflow)
+	{
+		NvDense		stored = nv_dense_open(result, type);
+
 		type->decode(&stored, z);
 		for (int i = 0; i < a.dim; i++)
 		{
 			if (z[i] == 0 && x[i] != 0 && y[i] != 0)
 				float_underflow_error();
 		}
-		pfree(z);
 	}
 
+	pfree(z);
 	pfree(x);
 	pfree(y);
 	nv_dense_close(&a);

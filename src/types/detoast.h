@@ -19,8 +19,8 @@ extern Datum nv_cached_toasted_arg(FunctionCallInfo fcinfo, int argno);
  * A query vector that was read from a table can be stored out of line, and
  * would then be fetched and copied again for every row that it is compared
  * with.  From the second call with the same toast pointer on, the result is a
- * copy that is kept, in fn_mcxt, until another pointer comes or the
- * transaction ends.  Anything else is returned as it is.
+ * copy in fn_mcxt, which serves for the rest of the transaction and is freed
+ * when another pointer comes.  Anything else is returned as it is.
  *
  * Owns fn_extra of the calling function.
  */

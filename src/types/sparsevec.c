@@ -13,10 +13,8 @@
  */
 #include "types/sparse.h"
 
-#include <errno.h>
 #include <math.h>
 
-#include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "libpq/pqformat.h"
 #include "types/dense.h"
@@ -163,21 +161,12 @@ compare_entries(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static char *
-skip_spaces(char *pos)
-{
-	while (nv_is_space(*pos))
-		pos++;
-	return pos;
-}
-
 /* Parse an integer at *pos and set *pos behind it; out of range saturates. */
 static bool
 parse_integer(const char *literal, char **pos, int64 *result, struct Node *escontext)
 {
 	char	   *start = *pos;
 
-	errno = 0;
 	*result = strtoll(start, pos, 10);
 	if (*pos == start)
 		return syntax_error(literal, NULL, escontext);
@@ -201,13 +190,13 @@ parse_entries(const char *literal, char **pos, Entry *entries, int *nnz,
 		int64		index;
 		float		value;
 
-		p = skip_spaces(p);
+		p = nv_skip_spaces(p);
 		if (!parse_integer(literal, &p, &index, escontext))
 			return false;
-		p = skip_spaces(p);
+		p = nv_skip_spaces(p);
 		if (*p++ != ':')
 			return syntax_error(literal, NULL, escontext);
-		p = skip_spaces(p);
+		p = nv_skip_spaces(p);
 		if (!nv_parse_float(literal, &p, "sparsevec", INFINITY, false, &value, escontext))
 			return false;
 		if (value != 0)
@@ -217,7 +206,7 @@ parse_entries(const char *literal, char **pos, Entry *entries, int *nnz,
 			entries[n].value = value;
 			n++;
 		}
-		p = skip_spaces(p);
+		p = nv_skip_spaces(p);
 		if (*p != ',')
 			break;
 		p++;
@@ -234,7 +223,7 @@ NV_FUNCTION(sparsevec_in)
 	char	   *literal = PG_GETARG_CSTRING(0);
 	int32		typmod = PG_GETARG_INT32(2);
 	struct Node *escontext = fcinfo->context;
-	char	   *pos = skip_spaces(literal);
+	char	   *pos = nv_skip_spaces(literal);
 	int			room = 1;
 	int			nnz = 0;
 	int64		dim;
@@ -257,22 +246,22 @@ NV_FUNCTION(sparsevec_in)
 						NV_SPARSE_MAX_NNZ)));
 	entries = palloc(room * sizeof(Entry));
 
-	pos = skip_spaces(pos);
+	pos = nv_skip_spaces(pos);
 	if (*pos == '}')
 		pos++;
 	else if (!parse_entries(literal, &pos, entries, &nnz, escontext))
 		PG_RETURN_NULL();
 
-	pos = skip_spaces(pos);
+	pos = nv_skip_spaces(pos);
 	if (*pos++ != '/')
 	{
 		syntax_error(literal, "Unexpected end of input.", escontext);
 		PG_RETURN_NULL();
 	}
-	pos = skip_spaces(pos);
+	pos = nv_skip_spaces(pos);
 	if (!parse_integer(literal, &pos, &dim, escontext))
 		PG_RETURN_NULL();
-	if (*skip_spaces(pos) != '\0')
+	if (*nv_skip_spaces(pos) != '\0')
 	{
 		syntax_error(literal, "Junk after closing.", escontext);
 		PG_RETURN_NULL();
@@ -440,12 +429,13 @@ NV_FUNCTION(halfvec_to_sparsevec)
 NV_FUNCTION(sparsevec_from_array)
 {
 	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
-	int			dim;
-	float	   *elements = nv_array_floats(array, &dim);
+	int			dim = nv_array_dim(array);
+	float	   *elements;
 	NvSparseHeader *result;
 
 	check_sparse_dim(dim, NULL);
 	nv_check_typmod(PG_GETARG_INT32(1), dim, NULL);
+	elements = nv_array_floats(array);
 	result = sparsevec_from_floats(elements, dim);
 	pfree(elements);
 	PG_FREE_IF_COPY(array, 0);

@@ -24,7 +24,6 @@
  */
 #include "types/dense.h"
 
-#include <float.h>
 #include <math.h>
 
 #include "catalog/pg_type.h"
@@ -65,6 +64,12 @@ sq8vec_open(NvDense *v, const char *body)
 	memcpy(&v->scale, body + offsetof(Sq8Header, scale) - VARHDRSZ, sizeof(float));
 	memcpy(&v->offset, body + offsetof(Sq8Header, offset) - VARHDRSZ, sizeof(float));
 	v->zero = zero;
+	if ((zero != 0 && zero != SIGNED_ZERO) || !(v->scale >= 0 && isfinite(v->scale)) ||
+		!isfinite(v->offset))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("invalid sq8vec grid: scale %g, offset %g, zero point %d",
+						v->scale, v->offset, zero)));
 }
 
 static void
@@ -412,16 +417,8 @@ NV_FUNCTION(sq8vec_from_codes)
 	Sq8Header  *header;
 	uint8	   *codes;
 
-	if (ARR_NDIM(array) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("array must be 1-D")));
-	if (ARR_HASNULL(array) && array_contains_nulls(array))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("array must not contain nulls")));
+	nv_check_dim("sq8vec", nv_array_dim(array));
 	deconstruct_array(array, INT2OID, sizeof(int16), true, TYPALIGN_SHORT, &elements, NULL, &dim);
-	nv_check_dim("sq8vec", dim);
 
 	for (int i = 0; i < dim; i++)
 	{

@@ -11,8 +11,6 @@
 
 #include <math.h>
 
-#include "simd/simd.h"
-
 static void
 vector_decode(const NvDense *v, float *out)
 {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks of how the source builds, printed as TAP.  Needs PG_CONFIG and a
-# scratch directory WORK, as run.sh gives them.
+# Checks of how the source builds, printed as TAP.  Needs PG_CONFIG, the
+# built LIBRARY and a scratch directory WORK, as run.sh gives them.
 set -uo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -67,9 +67,9 @@ else
 	echo "# 64-bit ARM: not compiled, there is no aarch64-linux-gnu-gcc here"
 fi
 
-nm -D --defined-only nanovec.so | awk '{print $3}' |
+nm -D --defined-only "$LIBRARY" | awk '{print $3}' |
 	grep -vE '^(_PG_init|Pg_magic_func|pg_finfo_.*)$' | sort > "$WORK/exported"
-nm -D --defined-only nanovec.so | sed -nE 's/.* pg_finfo_(.*)/\1/p' | sort > "$WORK/functions"
+nm -D --defined-only "$LIBRARY" | sed -nE 's/.* pg_finfo_(.*)/\1/p' | sort > "$WORK/functions"
 diff "$WORK/functions" "$WORK/exported" > "$WORK/out" 2>&1
 report "the library exports SQL functions and nothing else"
 

@@ -2,11 +2,11 @@
 # Run the demo or tests on a private, throw-away PostgreSQL.
 #
 #   test/lib/run.sh demo
-#   test/lib/run.sh [unit] [build] [regress [TEST ...]] [tap [FILE ...]]
+#   test/lib/run.sh [unit] [bench] [build] [regress [TEST ...]] [tap [FILE ...]]
 #   test/lib/run.sh reference
 #
 # Installs the packages that are missing (as root or through sudo), builds
-# the extension in the source tree, and installs it into a copy of the
+# the extension below build/, and installs it into a copy of the
 # PostgreSQL installation under a temporary directory, so that neither the
 # machine's PostgreSQL nor its databases are touched.  The server runs as an
 # unprivileged user and listens on a Unix socket only.
@@ -24,7 +24,12 @@ top=$(cd "$here/../.." && pwd)
 
 [ $# -gt 0 ] || { sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'; exit 2; }
 
-setup_machine
+case $1 in
+	demo|reference) ;;
+	*) declare -F "suite_$1" > /dev/null || die "no such suite: $1 (there are unit, bench, build, regress, tap)" ;;
+esac
+
+setup_machine "$@"
 make_workdir
 trap cleanup EXIT
 build_extension
@@ -49,7 +54,6 @@ while [ $# -gt 0 ]; do
 		arguments+=("$1")
 		shift
 	done
-	declare -F "suite_$suite" > /dev/null || { say "no such suite: $suite"; exit 2; }
 	heading "$suite"
 	"suite_$suite" ${arguments[@]+"${arguments[@]}"}
 done

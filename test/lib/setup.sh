@@ -11,28 +11,29 @@ heading()
 	echo "== $* =="
 }
 
-# Run a command as root, or explain why that can't be.
+die()
+{
+	say "$*"
+	exit 1
+}
+
+# Run a command as root; fails where that can't be.
 as_root()
 {
 	if [ "$(id -u)" -eq 0 ]; then
 		"$@"
-	elif sudo -n true 2> /dev/null; then
-		sudo -n "$@"
 	else
-		say "this needs root: $*"
-		say "run it yourself, or run make as root or with sudo set up"
-		exit 1
+		sudo -n "$@"
 	fi
 }
 
-# The newest pg_config that comes with a server and its headers.
+# The newest pg_config that comes with a server and its headers, or the one asked for.
 find_pg_config()
 {
 	local candidate
 
-	for candidate in "${PG_CONFIG:-}" $(ls -d /usr/lib/postgresql/*/bin/pg_config 2> /dev/null | sort -rV) \
-		$(command -v pg_config); do
-		if [ -n "$candidate" ] && command -v "$candidate" > /dev/null &&
+	for candidate in ${PG_CONFIG:-$(ls -d /usr/lib/postgresql/*/bin/pg_config 2> /dev/null | sort -rV) pg_config}; do
+		if command -v "$candidate" > /dev/null &&
 			[ -x "$("$candidate" --bindir)/postgres" ] &&
 			[ -f "$("$candidate" --includedir-server)/postgres.h" ]; then
 			command -v "$candidate"
@@ -45,51 +46,75 @@ find_pg_config()
 install_postgresql()
 {
 	local config=/etc/postgresql-common/createcluster.conf
-	local saved
+	local saved status=0
 
-	as_root apt-get install -y -qq --no-install-recommends postgresql-common
+	apt_install postgresql-common || return
 	saved=$(mktemp)
 	cp "$config" "$saved"
 	as_root sh -c "echo 'create_main_cluster = false' >> $config"
-	as_root apt-get install -y -qq --no-install-recommends postgresql postgresql-server-dev-all
+	apt_install postgresql postgresql-server-dev-all || status=$?
 	as_root cp "$saved" "$config"
 	rm -f "$saved"
+	return $status
 }
 
+apt_install()
+{
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+}
+
+# need PROGRAM PACKAGE...: remember packages whose program is missing
+need()
+{
+	command -v "$1" > /dev/null || missing+=("${@:2}")
+}
+
+# setup_machine SUITE...: install what is missing for these
 setup_machine()
 {
-	local missing=()
-	local log
+	local missing=() log suite
 
-	command -v gcc > /dev/null || missing+=(gcc libc6-dev)
-	command -v make > /dev/null || missing+=(make)
-	command -v clang > /dev/null || missing+=(clang)
-	command -v python3 > /dev/null || missing+=(python3)
-	command -v prove > /dev/null || missing+=(perl)
-	perl -MIPC::Run -e 1 2> /dev/null || missing+=(libipc-run-perl)
-	# to test the kernels of another architecture
-	if [ "$(uname -m)" = x86_64 ]; then
-		command -v aarch64-linux-gnu-gcc > /dev/null ||
-			missing+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
-		command -v qemu-aarch64 > /dev/null || missing+=(qemu-user)
-	fi
 	pg_config=$(find_pg_config)
+	[ -n "$pg_config" ] || [ -z "${PG_CONFIG:-}" ] ||
+		die "PG_CONFIG=$PG_CONFIG is no pg_config of a server with its headers"
+	need gcc gcc libc6-dev
+	need make make
+	for suite in "$@"; do
+		case $suite in
+			build)
+				need clang clang
+				# to test the kernels of another architecture
+				if [ "$(uname -m)" = x86_64 ]; then
+					need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+					need qemu-aarch64 qemu-user
+				fi ;;
+			tap)
+				need prove perl
+				perl -MIPC::Run -e 1 2> /dev/null || missing+=(libipc-run-perl) ;;
+			bench)
+				need python3 python3 ;;
+		esac
+	done
 	if [ ${#missing[@]} -eq 0 ] && [ -n "$pg_config" ]; then
 		return
 	fi
 
-	command -v apt-get > /dev/null || { say "please install: PostgreSQL with its server headers, ${missing[*]}"; exit 1; }
-	say "installing ${missing[*]} ${pg_config:-postgresql}"
-	export DEBIAN_FRONTEND=noninteractive
+	[ -n "$pg_config" ] || say "PostgreSQL with its server headers is missing"
+	[ ${#missing[@]} -eq 0 ] || say "missing packages: ${missing[*]}"
+	command -v apt-get > /dev/null || die "please install them; this script knows apt only"
+	as_root true 2> /dev/null || die "please install them (that needs root), or run this as root or with sudo"
+	say "installing them; this can take a few minutes"
 	log=$(mktemp)
-	{
-		as_root apt-get update -qq
-		[ ${#missing[@]} -eq 0 ] || as_root apt-get install -y -qq --no-install-recommends "${missing[@]}"
-		[ -n "$pg_config" ] || install_postgresql
-	} > "$log" 2>&1 || { cat "$log"; say "packages could not be installed"; exit 1; }
+	if ! as_root apt-get update -qq > "$log" 2>&1 ||
+		! { [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"; } >> "$log" 2>&1 ||
+		! { [ -n "$pg_config" ] || install_postgresql; } >> "$log" 2>&1; then
+		tail -n 20 "$log"
+		rm -f "$log"
+		die "packages could not be installed"
+	fi
 	rm -f "$log"
 	pg_config=$(find_pg_config)
-	[ -n "$pg_config" ] || { say "no PostgreSQL with server headers was found"; exit 1; }
+	[ -n "$pg_config" ] || die "no PostgreSQL with server headers was found"
 }
 
 # $work: temporary directory.  $user: who runs the server.  $bin: the copy's programs.
@@ -119,22 +144,35 @@ make_workdir()
 	say "PostgreSQL: $("$pg_config" --version), as user $user"
 }
 
-# Build in the source tree, install into the copy.
+# Build in a directory of its own for each PostgreSQL and user, below build/,
+# and install into the copy.
 build_extension()
 {
-	local log=$work/build.log
-	local make_args=(-s -C "$top" PG_CONFIG="$pg_config" with_llvm=no WERROR=1)
+	local log=$work/build.log file
+	local make_args
+
+	built=$top/build/pg$("$pg_config" --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/')-$(id -un)
+	make_args=(-s -C "$built" PG_CONFIG="$pg_config" with_llvm=no WERROR=1)
 
 	say "building"
+	mkdir -p "$built/sql"
+	cp -a "$top/Makefile" "$top/nanovec.control" "$built/"
+	(cd "$top" && find src sql/ext -type f ! -name '*.o' ! -name '*.d' ! -name '*.bc' -print0 |
+		xargs -0 cp -a --parents -t "$built")
+	# sources that are gone
+	(cd "$built" && find src sql -type f \( -name '*.[ch]' -o -name '*.sql' \)) | while read -r file; do
+		[ -e "$top/$file" ] || rm "$built/$file"
+	done
 	if ! { make "${make_args[@]}" -j"$(nproc)" all &&
 		make "${make_args[@]}" install DESTDIR="$work/pg"; } > "$log" 2>&1; then
 		cat "$log"
-		say "the build failed"
-		exit 1
+		die "the build failed"
 	fi
 	# the server's user may not be able to read the source tree
 	mkdir "$work/src"
-	cp -a "$top/sql" "$top/expected" "$top/test" "$top/bench" "$top/demo" "$top/tools" "$top/docs" "$top"/*.md "$top/META.json" \
-		"$top/nanovec.control" "$work/src/"
+	cp -a "$top/sql" "$top/expected" "$top/test" "$top/bench" "$top/demo" "$top/tools" "$top/docs" \
+		"$top"/*.md "$top/META.json" "$top/nanovec.control" "$work/src/"
 	[ "$(id -u)" -ne 0 ] || chown -R "$user" "$work/src" "$work/run"
+	# whoever reaches the socket is a superuser of this server
+	chmod 700 "$work/run"
 }

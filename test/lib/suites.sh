@@ -48,6 +48,14 @@ run_tap()
 # Kernels and other code that needs no server
 suite_unit()
 {
+	# the variants that this CPU has, asked of the kernel and not of our own code
+	local expected=scalar flags=" $(sed -n 's/^flags[^:]*: //p;T;q' /proc/cpuinfo) "
+
+	[[ $flags != *" avx2 "* ]] || expected+=" avx2"
+	[[ $flags != *" avx512bw "* ]] || expected+=" avx512"
+	[[ $flags != *" avx512_vnni "* ]] || expected+=" avx512_vnni"
+	[[ $flags != *" avx512_vpopcntdq "* ]] || expected+=" avx512_vpopcntdq"
+	export NANOVEC_EXPECT_VARIANTS=$expected
 	run_tap unit make -s --no-print-directory -C "$top/test/unit" check
 }
 
@@ -60,7 +68,7 @@ suite_bench()
 # Compilers, architectures and PostgreSQL versions; consistency of files
 suite_build()
 {
-	run_tap build env PG_CONFIG="$pg_config" WORK="$work" "$top/test/lib/build_checks.sh"
+	run_tap build env PG_CONFIG="$pg_config" WORK="$work" LIBRARY="$built/nanovec.so" "$top/test/lib/build_checks.sh"
 }
 
 # pg_regress: all of sql/, or the tests named

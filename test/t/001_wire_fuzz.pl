@@ -15,7 +15,7 @@ my $fuzz = build_helper('fuzz_recv');
 my $log_start = -s $node->logfile;
 
 note "seed $seed";
-$node->append_conf('postgresql.conf', "log_min_messages = fatal\n");
+$node->append_conf('postgresql.conf', "log_min_messages = log\n");
 $node->reload;
 foreach my $type (qw(vector halfvec sparsevec sq8vec))
 {

@@ -14,10 +14,8 @@ my $nearest = q{
 		SELECT id, row_number() OVER (ORDER BY v <-> (SELECT v FROM items WHERE id = 7)) AS rank
 		FROM items) s WHERE rank <= 20};
 my $sums = q{
-	SELECT round(sum(a.v <-> b.v)::numeric, 2), round(sum(a.v <=> b.v)::numeric, 2),
-		round(sum(a.v <#> b.v)::numeric, 2), round(sum(a.v <+> b.v)::numeric, 1),
-		round(sum(a.v::halfvec <-> b.v::halfvec)::numeric, 2),
-		round(sum(a.v::sq8vec <-> b.v::sq8vec)::numeric, 2),
+	SELECT sum(a.v <-> b.v), sum(a.v <=> b.v), sum(a.v <#> b.v), sum(a.v <+> b.v),
+		sum(a.v::halfvec <-> b.v::halfvec), sum(a.v::sq8vec <-> b.v::sq8vec),
 		sum(binary_quantize(a.v) <~> binary_quantize(b.v))
 	FROM items a JOIN items b ON b.id = a.id + 1};
 my $variants = q{SELECT string_agg(DISTINCT split_part(variant, '_', 1), ',') FROM nanovec_simd()};
@@ -26,7 +24,11 @@ my %disable = (
 	'no AVX-512' => 'avx512f',
 	'no SIMD' => 'avx512f,avx2,neon');
 my %not_allowed = ('no AVX-512' => qr/avx512/, 'no SIMD' => qr/avx|neon/);
-my %answers;
+my (%answers, %sums);
+
+# What the operating system says of the CPU: if it has the instructions, they are used.
+my $flags = -r '/proc/cpuinfo' ? slurp_file('/proc/cpuinfo') : '';
+my $best = $flags =~ /\bavx512bw\b/ ? 'avx512' : $flags =~ /\bavx2\b/ ? 'avx2' : undef;
 
 my $node = start_node('variants');
 $node->safe_psql('postgres', q{
@@ -44,9 +46,20 @@ foreach my $case (sort keys %disable)
 	my $ran = $node->safe_psql('postgres', $variants);
 	note "$case: $ran";
 	unlike($ran, $not_allowed{$case}, "$case: the variants are plainer") if $not_allowed{$case};
-	$answers{$case} = $node->safe_psql('postgres', "$nearest; $sums");
+	like($ran, qr/$best/, "$case: $best is used") if $best && $case eq 'everything';
+	$answers{$case} = $node->safe_psql('postgres', $nearest);
+	$sums{$case} = [ split /\|/, $node->safe_psql('postgres', $sums) ];
 }
-is($answers{$_}, $answers{everything}, "$_: same answers") foreach keys %not_allowed;
+foreach my $case (sort keys %not_allowed)
+{
+	my @off = grep {
+		my ($x, $y) = ($sums{$case}[$_], $sums{everything}[$_]);
+		abs($x - $y) > 1e-5 * (1 + abs($y))
+	} 0 .. $#{ $sums{everything} };
+
+	is($answers{$case}, $answers{everything}, "$case: same nearest");
+	is("@off", '', "$case: same distances");
+}
 
 $node->stop;
 {

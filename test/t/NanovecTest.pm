@@ -32,7 +32,7 @@ sub source_file
 	return "$ENV{NANOVEC_SRC}/$name";
 }
 
-# Compile NAME.c (below test/lib), which uses libpq; returns the program's path.
+# Compile NAME.c (relative to test/lib), which uses libpq; returns the program's path.
 sub build_helper
 {
 	my ($name, @flags) = @_;
