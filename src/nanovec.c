@@ -7,6 +7,8 @@
  */
 #include "nv_compat.h"
 
+#include "hnsw/hnsw.h"
+#include "nv_guc.h"
 #include "simd/simd.h"
 
 NV_MODULE_MAGIC;
@@ -22,4 +24,6 @@ _PG_init(void)
 		ereport(WARNING,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown CPU feature \"%s\" in NANOVEC_DISABLE_CPU", unknown)));
+	nv_guc_init();
+	hnsw_init();
 }

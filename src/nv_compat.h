@@ -46,6 +46,26 @@
 #define NV_CURRENT_LXID (MyProc->lxid)
 #endif
 
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+/* From version 17 on, an index method says that it builds in parallel. */
+#if PG_VERSION_NUM >= 170000
+#define NV_SET_CAN_BUILD_PARALLEL(am) ((am)->amcanbuildparallel = true)
+#else
+#define NV_SET_CAN_BUILD_PARALLEL(am) ((void) 0)
+#endif
+
+/* What identifies the files of a relation. */
+#if PG_VERSION_NUM >= 160000
+#define NV_REL_LOCATOR(rel) ((rel)->rd_locator)
+#define NV_REL_NUMBER(rel) ((rel)->rd_locator.relNumber)
+#else
+#define NV_REL_LOCATOR(rel) ((rel)->rd_node)
+#define NV_REL_NUMBER(rel) ((rel)->rd_node.relNode)
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define NV_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "nanovec", .version = NANOVEC_VERSION)
 #else

@@ -58,8 +58,8 @@ square(const NvSparse *v)
 	return sum;
 }
 
-static double
-sparse_measure(const NvSparse *a, const NvSparse *b, NvMeasure measure)
+double
+nv_sparse_measure(const NvSparse *a, const NvSparse *b, NvMeasure measure)
 {
 	SparseSums	s = merge(a, b);
 
@@ -85,7 +85,7 @@ sparse_distance(FunctionCallInfo fcinfo, NvMetric metric)
 	double		measure;
 
 	nv_sparse_check_same_dims(&a, &b);
-	measure = sparse_measure(&a, &b, nv_metric_measure(metric));
+	measure = nv_sparse_measure(&a, &b, nv_metric_measure(metric));
 	nv_sparse_close(&a);
 	nv_sparse_close(&b);
 	PG_RETURN_FLOAT8(nv_finish_distance(measure, metric));

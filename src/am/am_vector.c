@@ -1,0 +1,561 @@
+/*-------------------------------------------------------------------------
+ *
+ * am_vector.c
+ *		How the index methods hold vectors and measure them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "am/am_vector.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "quant/rotation.h"
+#include "quant/scalar_code.h"
+#include "utils/varbit.h"
+
+/*
+ * What rounding may have moved a vector by when it was shifted and rotated,
+ * as a part of its norm: some 40 additions of float numbers.
+ */
+#define ROUNDING_PART 8e-6f
+
+/* Half-precision elements are kept within these magnitudes by a scale. */
+#define LEAST_UNSCALED 1e-3f
+#define MOST_UNSCALED 60000.0f
+
+static const NvElementType element_types[] = {
+	{NV_ELEMENT_VECTOR, "vector", NV_MAX_DIM, &nv_vector_type},
+	{NV_ELEMENT_HALFVEC, "halfvec", NV_MAX_DIM, &nv_halfvec_type},
+	{NV_ELEMENT_SQ8VEC, "sq8vec", NV_MAX_DIM, &nv_sq8vec_type},
+	{NV_ELEMENT_BIT, "bit", 64000, NULL},
+	{NV_ELEMENT_SPARSEVEC, "sparsevec", NV_SPARSE_MAX_DIM, NULL},
+};
+
+const NvElementType *
+nv_element_type(NvElementKind kind)
+{
+	if (kind < NV_ELEMENT_VECTOR || kind > NV_ELEMENT_SPARSEVEC)
+		return NULL;
+	return &element_types[kind - NV_ELEMENT_VECTOR];
+}
+
+bool
+nv_metric_valid(NvElementKind kind, NvSpaceMetric metric)
+{
+	switch (kind)
+	{
+		case NV_ELEMENT_VECTOR:
+		case NV_ELEMENT_HALFVEC:
+		case NV_ELEMENT_SPARSEVEC:
+			return metric >= NV_SPACE_L2 && metric <= NV_SPACE_L1;
+		case NV_ELEMENT_SQ8VEC:
+			return metric >= NV_SPACE_L2 && metric <= NV_SPACE_COSINE;
+		case NV_ELEMENT_BIT:
+			return metric == NV_SPACE_HAMMING || metric == NV_SPACE_JACCARD;
+	}
+	return false;
+}
+
+/* ---- float4 ---- */
+
+static float
+l2_from_float4(const NvSpace *space, const NvQuery *query, const NvStored *v)
+{
+	return nv_kern.l2sq_f32(query->elements, v->data, space->length);
+}
+
+static float
+ip_from_float4(const NvSpace *space, const NvQuery *query, const NvStored *v)
+{
+	return -nv_kern.ip_f32(query->elements, v->data, space->length);
+}
+
+static float
+l1_from_float4(const NvSpace *space, const NvQuery *query, const NvStored *v)
+{
+	return nv_kern.l1_f32(query->elements, v->data, space->length);
+}
+
+static float
+l2_between_float4(const NvSpace *space, const NvStored *a, const NvStored *b)
+{
+	return nv_kern.l2sq_f32(a->data, b->data, space->length);
+}
+
+static float
+ip_between_float4(const NvSpace *space, const NvStored *a, const NvStored *b)
+{
+	return -nv_kern.ip_f32(a->data, b->data, space->length);
+}
+
+static float
+l1_between_float4(const NvSpace *space, const NvStored *a, const NvStored *b)
+{
+	return nv_kern.l1_f32(a->data, b->data, space->length);
+}
+
+/* ---- float2, with a scale that is nearly always 1 ---- */
+
+#define FLOAT2_MEASURES(name, sign, kernel) \
+static float \
+name##_from_float2(const NvSpace *space, const NvQuery *query, const NvStored *v) \
+{ \
+	if (likely(v->scale == 1)) \
+		return sign nv_kern.kernel##_f32_f16(query->elements, v->data, space->length); \
+	nv_stored_floats(space, v, space->scratch); \
+	return sign nv_kern.kernel##_f32(query->elements, space->scratch, space->length); \
+} \
+\
+static float \
+name##_between_float2(const NvSpace *space, const NvStored *a, const NvStored *b) \
+{ \
+	float	   *x = space->scratch; \
+	float	   *y = space->scratch + space->length; \
+\
+	if (likely(a->scale == 1 && b->scale == 1)) \
+		return sign nv_kern.kernel##_f16(a->data, b->data, space->length); \
+	nv_stored_floats(space, a, x); \
+	nv_stored_floats(space, b, y); \
+	return sign nv_kern.kernel##_f32(x, y, space->length); \
+}
+
+FLOAT2_MEASURES(l2, +, l2sq)
+FLOAT2_MEASURES(ip, -, ip)
+FLOAT2_MEASURES(l1, +, l1)
+
+/* ---- sq8 ---- */
+
+static float
+l2_from_sq8(const NvSpace *space, const NvQuery *query, const NvStored *v)
+{
+	return nv_kern.l2sq_f32_u8(query->elements, v->data, space->length, v->scale, v->offset);
+}
+
+static float
+ip_from_sq8(const NvSpace *space, const NvQuery *query, const NvStored *v)
+{
+	return -nv_kern.ip_f32_u8(query->elements, v->data, space->length, v->scale, v->offset);
+}
+
+static float
+l1_from_sq8(const NvSpace *space, const NvQuery *query, const NvStored *v)
+{
+	return nv_kern.l1_f32_u8(query->elements, v->data, space->length, v->scale, v->offset);
+}
+
+/* Sum of the squares of (a.offset - b.offset) + a.scale * c - b.scale * d. */
+static float
+l2_between_sq8(const NvSpace *space, const NvStored *a, const NvStored *b)
+{
+	double		apart = (double) a->offset - b->offset;
+	double		sa = a->scale,
+				sb = b->scale;
+	NvCodeSums	s;
+
+	nv_kern.sums_u8(a->data, b->data, space->length, &s);
+	return (float) Max(0, sa * sa * s.aa + sb * sb * s.bb - 2 * sa * sb * s.ab +
+					   space->length * apart * apart + 2 * apart * (sa * s.a - sb * s.b));
+}
+
+static float
+ip_between_sq8(const NvSpace *space, const NvStored *a, const NvStored *b)
+{
+	double		oa = a->offset,
+				ob = b->offset,
+				sa = a->scale,
+				sb = b->scale;
+	NvCodeSums	s;
+
+	nv_kern.sums_u8(a->data, b->data, space->length, &s);
+	return -(float) (space->length * oa * ob + oa * sb * s.b + ob * sa * s.a + sa * sb * s.ab);
+}
+
+static float
+l1_between_sq8(const NvSpace *space, const NvStored *a, const NvStored *b)
+{
+	return nv_kern.l1_u8(a->data, b->data, space->length, a->scale, b->scale,
+						 a->offset - b->offset);
+}
+
+/* ---- bit strings ---- */
+
+static float
+hamming_between(const NvSpace *space, const NvStored *a, const NvStored *b)
+{
+	return (float) nv_kern.hamming(a->data, b->data, a->bytes);
+}
+
+static float
+jaccard_between(const NvSpace *space, const NvStored *a, const NvStored *b)
+{
+	NvBitCounts count;
+
+	nv_kern.jaccard(a->data, b->data, a->bytes, &count);
+	return count.both == 0 ? 1 : (float) (1 - (double) count.both / (double) count.either);
+}
+
+/* ---- sparse ---- */
+
+static NvSparse
+sparse_of(const NvSpace *space, const NvStored *v)
+{
+	int			nnz = (int) (v->bytes / (sizeof(int32) + sizeof(float)));
+	NvSparse	s = {
+		.dim = space->dims,
+		.nnz = nnz,
+		.indices = v->data,
+		.values = (const nv_f32 *) ((const char *) v->data + nnz * sizeof(int32))
+	};
+
+	return s;
+}
+
+static float
+sparse_between(const NvSpace *space, const NvStored *a, const NvStored *b)
+{
+	NvSparse	x = sparse_of(space, a);
+	NvSparse	y = sparse_of(space, b);
+
+	switch (space->metric)
+	{
+		case NV_SPACE_IP:
+			return -(float) nv_sparse_measure(&x, &y, NV_MEASURE_IP);
+		case NV_SPACE_COSINE:
+			return 1 - (float) nv_sparse_measure(&x, &y, NV_MEASURE_COSINE);
+		case NV_SPACE_L1:
+			return (float) nv_sparse_measure(&x, &y, NV_MEASURE_L1);
+		default:
+			return (float) nv_sparse_measure(&x, &y, NV_MEASURE_L2SQ);
+	}
+}
+
+/* Where a query is a stored vector like others. */
+static float
+raw_from_query(const NvSpace *space, const NvQuery *query, const NvStored *v)
+{
+	return space->between(space, &query->raw, v);
+}
+
+/* Forms and measures of dense spaces: L2 (and cosine), inner product, L1. */
+typedef struct DenseMeasures
+{
+	float		(*from_query) (const NvSpace *space, const NvQuery *query, const NvStored *v);
+	float		(*between) (const NvSpace *space, const NvStored *a, const NvStored *b);
+} DenseMeasures;
+
+static const DenseMeasures dense_measures[][3] = {
+	[NV_FORM_FLOAT4] = {{l2_from_float4, l2_between_float4},
+	{ip_from_float4, ip_between_float4}, {l1_from_float4, l1_between_float4}},
+	[NV_FORM_FLOAT2] = {{l2_from_float2, l2_between_float2},
+	{ip_from_float2, ip_between_float2}, {l1_from_float2, l1_between_float2}},
+	[NV_FORM_SQ8] = {{l2_from_sq8, l2_between_sq8},
+	{ip_from_sq8, ip_between_sq8}, {l1_from_sq8, l1_between_sq8}},
+};
+
+static void
+init_dense(NvSpace *space)
+{
+	int			column = space->metric == NV_SPACE_IP ? 1 : space->metric == NV_SPACE_L1 ? 2 : 0;
+	const DenseMeasures *row = &dense_measures[space->form][column];
+
+	space->length = space->factors == NULL ? space->dims : nv_rotation_padded(space->dims);
+	space->scratch = palloc(2 * sizeof(float) * space->length);
+	space->from_query = row->from_query;
+	space->between = row->between;
+	if (space->mean != NULL)
+		space->mean_norm = sqrtf(nv_kern.ip_f32(space->mean, space->mean, space->dims));
+}
+
+void
+nv_space_init(NvSpace *space, NvElementKind kind, NvSpaceMetric metric, NvForm form, int dims,
+			  const float *mean, const float *factors)
+{
+	memset(space, 0, sizeof(*space));
+	space->type = nv_element_type(kind);
+	space->metric = metric;
+	space->form = form;
+	space->dims = dims;
+	space->mean = mean;
+	space->factors = factors;
+	if (space->type->dense != NULL)
+	{
+		init_dense(space);
+		return;
+	}
+	space->from_query = raw_from_query;
+	if (kind == NV_ELEMENT_SPARSEVEC)
+		space->between = sparse_between;
+	else
+		space->between = metric == NV_SPACE_HAMMING ? hamming_between : jaccard_between;
+}
+
+uint32
+nv_space_max_bytes(const NvSpace *space)
+{
+	switch (space->form)
+	{
+		case NV_FORM_FLOAT4:
+			return space->length * sizeof(float);
+		case NV_FORM_FLOAT2:
+			return space->length * sizeof(nv_f16);
+		case NV_FORM_SQ8:
+			return space->length;
+		case NV_FORM_BITS:
+			return (space->dims + BITS_PER_BYTE - 1) / BITS_PER_BYTE;
+		case NV_FORM_SPARSE:
+			return NV_SPARSE_MAX_NNZ * (sizeof(int32) + sizeof(float));
+	}
+	pg_unreachable();
+}
+
+void
+nv_query_alloc(const NvSpace *space, NvQuery *query)
+{
+	memset(query, 0, sizeof(*query));
+	if (space->type->dense != NULL)
+		query->elements = palloc0(sizeof(float) * space->length);
+}
+
+static void
+check_dims(const NvSpace *space, int dims)
+{
+	if (dims != space->dims)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("different %s dimensions %d and %d", space->type->name, dims,
+						space->dims)));
+}
+
+static bool
+normalize(float *x, int n)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += (double) x[i] * x[i];
+	if (sum == 0)
+		return false;
+	sum = 1 / sqrt(sum);
+	for (int i = 0; i < n; i++)
+		x[i] = (float) (x[i] * sum);
+	return true;
+}
+
+static bool
+set_dense(const NvSpace *space, Datum value, NvQuery *query)
+{
+	NvDense		v = nv_dense_open(value, space->type->dense);
+	float	   *x = query->elements;
+
+	check_dims(space, v.dim);
+	space->type->dense->decode(&v, x);
+	nv_dense_close(&v);
+	memset(x + space->dims, 0, sizeof(float) * (space->length - space->dims));
+
+	if (space->metric == NV_SPACE_COSINE && !normalize(x, space->dims))
+	{
+		query->norm = 0;
+		return false;
+	}
+	if (space->mean != NULL)
+	{
+		for (int i = 0; i < space->dims; i++)
+			x[i] -= space->mean[i];
+	}
+	if (space->factors != NULL)
+		nv_rotate(space->factors, space->length, x);
+	query->norm = sqrtf(nv_kern.ip_f32(x, x, space->length));
+	return true;
+}
+
+static bool
+set_bits(const NvSpace *space, Datum value, NvQuery *query)
+{
+	VarBit	   *bits = DatumGetVarBitP(value);
+
+	if (VARBITLEN(bits) != space->dims)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("different bit lengths %d and %d", VARBITLEN(bits), space->dims)));
+	query->raw.data = VARBITS(bits);
+	query->raw.bytes = VARBITBYTES(bits);
+	return true;
+}
+
+static bool
+set_sparse(const NvSpace *space, Datum value, NvQuery *query)
+{
+	NvSparse	v = nv_sparse_open(value);
+	char	   *data;
+
+	check_dims(space, v.dim);
+	data = palloc(Max(1, v.nnz * (sizeof(int32) + sizeof(float))));
+	memcpy(data, v.indices, v.nnz * sizeof(int32));
+	memcpy(data + v.nnz * sizeof(int32), v.values, v.nnz * sizeof(float));
+	query->raw.data = data;
+	query->raw.bytes = v.nnz * (sizeof(int32) + sizeof(float));
+	nv_sparse_close(&v);
+	return space->metric != NV_SPACE_COSINE || query->raw.bytes > 0;
+}
+
+bool
+nv_query_set(const NvSpace *space, Datum value, NvQuery *query)
+{
+	query->serial++;
+	switch (space->form)
+	{
+		case NV_FORM_BITS:
+			return set_bits(space, value, query);
+		case NV_FORM_SPARSE:
+			return set_sparse(space, value, query);
+		default:
+			return set_dense(space, value, query);
+	}
+}
+
+void
+nv_query_set_zero(const NvSpace *space, NvQuery *query)
+{
+	query->serial++;
+	query->norm = 0;
+	if (space->type->dense != NULL)
+	{
+		memset(query->elements, 0, sizeof(float) * space->length);
+		return;
+	}
+	query->raw.bytes = space->form == NV_FORM_BITS ? nv_space_max_bytes(space) : 0;
+	query->raw.data = palloc0(Max(query->raw.bytes, 1));
+}
+
+void
+nv_query_set_stored(const NvSpace *space, const NvStored *v, NvQuery *query)
+{
+	query->serial++;
+	if (space->type->dense == NULL)
+	{
+		query->raw = *v;
+		return;
+	}
+	nv_stored_floats(space, v, query->elements);
+	query->norm = sqrtf(nv_kern.ip_f32(query->elements, query->elements, space->length));
+}
+
+/* A power of two by which elements of such a magnitude fit half precision. */
+static float
+float2_scale(float most)
+{
+	int			exponent;
+
+	if (most == 0 || (most >= LEAST_UNSCALED && most <= MOST_UNSCALED))
+		return 1;
+	frexpf(most, &exponent);
+	/* the scale itself must neither vanish nor overflow */
+	return ldexpf(1, Max(exponent, FLT_MIN_EXP));
+}
+
+static void
+store_float2(const NvSpace *space, const float *x, char *data, NvStored *v)
+{
+	float		most = 0;
+
+	for (int i = 0; i < space->length; i++)
+		most = Max(most, fabsf(x[i]));
+	v->scale = float2_scale(most);
+	if (v->scale != 1)
+	{
+		for (int i = 0; i < space->length; i++)
+			space->scratch[i] = x[i] / v->scale;
+		x = space->scratch;
+	}
+	nv_kern.f32_to_f16(x, (nv_f16 *) data, space->length);
+}
+
+/* The distance of a stored vector from its original, and what rounding adds. */
+static float
+stored_error(const NvSpace *space, const NvQuery *query, const NvStored *v)
+{
+	float	   *x = space->scratch;
+	float		norm = query->norm + space->mean_norm;
+	double		error;
+
+	nv_stored_floats(space, v, x);
+	if (space->metric == NV_SPACE_L1)
+		return nv_kern.l1_f32(x, query->elements, space->length) * 1.001f;
+	error = sqrtf(nv_kern.l2sq_f32(x, query->elements, space->length)) * 1.001 +
+		ROUNDING_PART * norm;
+	if (space->metric == NV_SPACE_IP)
+		error += 2 * NV_KERNEL_RELERR(space->length) * norm;
+	return (float) error;
+}
+
+void
+nv_query_store(const NvSpace *space, const NvQuery *query, char *data, NvStored *v)
+{
+	v->data = data;
+	v->scale = 1;
+	v->offset = 0;
+	v->error = 0;
+	if (space->type->dense == NULL)
+	{
+		v->bytes = query->raw.bytes;
+		memcpy(data, query->raw.data, v->bytes);
+		return;
+	}
+	v->bytes = nv_space_max_bytes(space);
+	if (space->form == NV_FORM_FLOAT4)
+		memcpy(data, query->elements, v->bytes);
+	else if (space->form == NV_FORM_FLOAT2)
+		store_float2(space, query->elements, data, v);
+	else
+		nv_scalar_encode(query->elements, space->length, (uint8 *) data, &v->scale, &v->offset);
+	v->error = stored_error(space, query, v);
+}
+
+void
+nv_stored_floats(const NvSpace *space, const NvStored *v, float *out)
+{
+	switch (space->form)
+	{
+		case NV_FORM_FLOAT4:
+			memcpy(out, v->data, space->length * sizeof(float));
+			break;
+		case NV_FORM_FLOAT2:
+			nv_kern.f16_to_f32(v->data, out, space->length);
+			if (v->scale != 1)
+			{
+				for (int i = 0; i < space->length; i++)
+					out[i] *= v->scale;
+			}
+			break;
+		default:
+			nv_scalar_decode(v->data, space->length, v->scale, v->offset, out);
+	}
+}
+
+double
+nv_space_lower_bound(const NvSpace *space, const NvQuery *query, float distance, float error)
+{
+	double		rounding = 2 * NV_KERNEL_RELERR(space->length);
+	double		bound;
+
+	if (nv_space_is_exact(space))
+		return space->metric == NV_SPACE_L2 ? sqrt(distance) : distance;
+
+	switch (space->metric)
+	{
+		case NV_SPACE_IP:
+			bound = distance - (double) query->norm * error;
+			break;
+		case NV_SPACE_L1:
+			bound = distance * (1 - rounding) - error;
+			break;
+		default:
+			bound = sqrt(Max(distance, 0)) * (1 - rounding) - error -
+				ROUNDING_PART * (query->norm + space->mean_norm);
+			bound = Max(bound, 0);
+			if (space->metric == NV_SPACE_COSINE)
+				bound = bound * bound / 2 - rounding;
+	}
+	return isfinite(bound) ? bound : -INFINITY;
+}

@@ -1,0 +1,184 @@
+/*-------------------------------------------------------------------------
+ *
+ * am_vector.h
+ *		How the index methods hold vectors and measure them.
+ *
+ * A "space" is what one index measures with: an element type and a metric,
+ * which come from its operator class; a number of dimensions; a form, in
+ * which vectors are stored; and, where codes serve, a rotation.  The index
+ * methods see bytes, distances and bounds, never elements.
+ *
+ * Distances inside an index are floats that order as the metric does and are
+ * cheaper: squared for L2, and for cosine, which is L2 of unit vectors; the
+ * rest as SQL shows them.
+ *
+ * In a rotated space, vectors are moved by -mean (not for the inner product)
+ * and rotated before they are stored: distances do not change, one scale fits
+ * all coordinates, and codes follow by subtraction.
+ *
+ * A form may lose precision.  Every stored vector carries "error", at least
+ * its distance from the original, so that the triangle inequality gives a
+ * lower bound of the exact distance.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NV_AM_VECTOR_H
+#define NV_AM_VECTOR_H
+
+#include "nv_compat.h"
+
+#include "quant/residual_code.h"
+#include "types/dense.h"
+#include "types/sparse.h"
+
+/* Element types; numbers are stored in metapages. */
+typedef enum NvElementKind
+{
+	NV_ELEMENT_VECTOR = 1,
+	NV_ELEMENT_HALFVEC,
+	NV_ELEMENT_SQ8VEC,
+	NV_ELEMENT_BIT,
+	NV_ELEMENT_SPARSEVEC
+} NvElementKind;
+
+/* Metrics of operator classes; numbers are stored in metapages. */
+typedef enum NvSpaceMetric
+{
+	NV_SPACE_L2 = 1,
+	NV_SPACE_IP,
+	NV_SPACE_COSINE,
+	NV_SPACE_L1,
+	NV_SPACE_HAMMING,
+	NV_SPACE_JACCARD
+} NvSpaceMetric;
+
+/* Forms; numbers are stored in metapages. */
+typedef enum NvForm
+{
+	NV_FORM_FLOAT4 = 1,
+	NV_FORM_FLOAT2,
+	NV_FORM_SQ8,
+	NV_FORM_BITS,
+	NV_FORM_SPARSE
+} NvForm;
+
+typedef struct NvElementType
+{
+	NvElementKind kind;
+	const char *name;
+	int			max_dims;		/* in an index */
+	const NvDenseType *dense;	/* or NULL */
+} NvElementType;
+
+/* The rows behind the operator class support functions. */
+extern const NvElementType *nv_element_type(NvElementKind kind);	/* NULL if none */
+extern bool nv_metric_valid(NvElementKind kind, NvSpaceMetric metric);
+
+/* A vector as stored.  data has any alignment. */
+typedef struct NvStored
+{
+	const void *data;
+	uint32		bytes;
+	float		scale;
+	float		offset;
+	float		error;
+} NvStored;
+
+/* A vector to measure from: what a scan looks for or an insert places. */
+typedef struct NvQuery
+{
+	float	   *elements;		/* dense: space->length of them */
+	NvStored	raw;			/* others: as stored */
+	float		norm;			/* dense: Euclidean norm of elements */
+	uint32		serial;			/* changes when what is asked for does */
+} NvQuery;
+
+typedef struct NvSpace NvSpace;
+
+struct NvSpace
+{
+	const NvElementType *type;
+	NvSpaceMetric metric;
+	NvForm		form;
+	int			dims;			/* of the values */
+	int			length;			/* elements of a stored dense vector */
+	const float *mean;			/* dims, or NULL */
+	const float *factors;		/* the rotation, or NULL */
+	float		mean_norm;
+	float	   *scratch;		/* 2 * length, dense */
+
+	float		(*from_query) (const NvSpace *space, const NvQuery *query, const NvStored *v);
+	float		(*between) (const NvSpace *space, const NvStored *a, const NvStored *b);
+};
+
+/* Whether the metric is one that residual codes can estimate. */
+static inline bool
+nv_space_has_codes(NvElementKind kind, NvSpaceMetric metric)
+{
+	return kind <= NV_ELEMENT_SQ8VEC && metric <= NV_SPACE_COSINE;
+}
+
+/*
+ * Set up a space.  mean[dims] and factors (nv_rotation_factors) stay the
+ * caller's; without a mean it is 0, and without factors nothing is rotated.
+ * scratch is palloc'd.
+ */
+extern void nv_space_init(NvSpace *space, NvElementKind kind, NvSpaceMetric metric, NvForm form,
+						  int dims, const float *mean, const float *factors);
+
+/* Bytes of a stored vector; of the largest, where they differ. */
+extern uint32 nv_space_max_bytes(const NvSpace *space);
+
+/* Room for the elements of a query, palloc'd. */
+extern void nv_query_alloc(const NvSpace *space, NvQuery *query);
+
+/*
+ * Make a query of a value of the element type.  Its memory is the query's
+ * and palloc'd memory of the current context.  false, when the metric has no
+ * distance for it: a zero vector and cosine; the query is then all zero.
+ * ERROR (DATA_EXCEPTION) when its dimensions are not those of the space.
+ */
+extern bool nv_query_set(const NvSpace *space, Datum value, NvQuery *query);
+
+/* Make a query of zeros, or of none at all: what is nearest to NULL. */
+extern void nv_query_set_zero(const NvSpace *space, NvQuery *query);
+
+/* Make a query of a stored vector. */
+extern void nv_query_set_stored(const NvSpace *space, const NvStored *v, NvQuery *query);
+
+/*
+ * The query in stored form, written to data[nv_space_max_bytes()]; v points
+ * there.
+ */
+extern void nv_query_store(const NvSpace *space, const NvQuery *query, char *data, NvStored *v);
+
+/* The elements of a stored vector of a dense space as floats, out[length]. */
+extern void nv_stored_floats(const NvSpace *space, const NvStored *v, float *out);
+
+/*
+ * At most the distance, as SQL computes it, of a value to the query, when
+ * the stored form of the value has this distance and error.
+ */
+extern double nv_space_lower_bound(const NvSpace *space, const NvQuery *query, float distance,
+								   float error);
+
+/* Whether nv_space_lower_bound() is the distance itself. */
+static inline bool
+nv_space_is_exact(const NvSpace *space)
+{
+	return space->form == NV_FORM_BITS || space->form == NV_FORM_SPARSE;
+}
+
+static inline float
+nv_distance_from_query(const NvSpace *space, const NvQuery *query, const NvStored *v)
+{
+	return space->from_query(space, query, v);
+}
+
+static inline float
+nv_distance_between(const NvSpace *space, const NvStored *a, const NvStored *b)
+{
+	return space->between(space, a, b);
+}
+
+#endif							/* NV_AM_VECTOR_H */

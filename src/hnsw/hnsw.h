@@ -1,0 +1,325 @@
+/*-------------------------------------------------------------------------
+ *
+ * hnsw.h
+ *		What the files of the hnsw index method share.  See README.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNSW_H
+#define HNSW_H
+
+#include "nv_compat.h"
+
+#include "access/genam.h"
+#include "am/am_vector.h"
+#include "am/am_wal.h"
+#include "hnsw/hnsw_page.h"
+#include "nodes/execnodes.h"
+
+/* Lock "pages", blocks that hold no slots: see README, "Locks". */
+#define HNSW_UPDATE_LOCK 0
+
+/* Storage option. */
+typedef enum HnswStorage
+{
+	HNSW_STORAGE_AUTO,
+	HNSW_STORAGE_FLOAT4,
+	HNSW_STORAGE_FLOAT2,
+	HNSW_STORAGE_SQ8
+} HnswStorage;
+
+typedef struct HnswOptions
+{
+	int32		vl_len_;
+	int			m;
+	int			ef_construction;
+	int			storage;		/* HnswStorage */
+} HnswOptions;
+
+#define HNSW_DEFAULT_M 16
+#define HNSW_DEFAULT_EF_CONSTRUCTION 64
+#define HNSW_MIN_EF_CONSTRUCTION 4
+#define HNSW_MAX_EF_CONSTRUCTION 1000
+
+/* The graph while it is built in memory: chunks of slots.  hnsw_memory.c */
+typedef struct HnswMemory HnswMemory;
+
+/*
+ * An open index.  The graph is in memory while the first part of it is
+ * built, and in pages otherwise.
+ */
+typedef struct HnswIndex
+{
+	Relation	rel;
+	HnswMeta	meta;			/* its last fields may be out of date */
+	HnswLayout	layout;
+	NvSpace		space;
+	uint32		max_bytes;		/* of a stored vector */
+	bool		logged;			/* whether changes are logged */
+	HnswMemory *memory;			/* or NULL */
+	char	   *assembled;		/* room for one vector longer than a node holds, or NULL */
+	float	   *edge_floats;	/* 2 * space.length, if there are codes */
+} HnswIndex;
+
+/* A node being looked at. */
+typedef struct HnswRef
+{
+	const HnswNode *node;
+	Buffer		buffer;			/* share-locked, or InvalidBuffer: in memory */
+} HnswRef;
+
+/* hnsw_page.c: opening an index, reading nodes, slots */
+
+/*
+ * Compute layout, bits, slot_bytes and slots_per_page of meta, whose other
+ * fields are set.  max_bytes is that of a stored vector, length its elements.
+ */
+extern void hnsw_plan_layout(HnswMeta *meta, HnswLayout *layout, uint32 max_bytes, int length);
+
+/*
+ * Open the index for the current memory context.  ERROR (INDEX_CORRUPTED, or
+ * FEATURE_NOT_SUPPORTED for a format of another version).
+ */
+extern void hnsw_open(HnswIndex *ix, Relation rel);
+
+/* The same from a metapage at hand; mean is the caller's, and may be NULL. */
+extern void hnsw_open_with(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *mean);
+
+/* Read the entry point: its slot (or HNSW_NO_SLOT) and level. */
+extern void hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level);
+
+/*
+ * Look at a node: share-locks its page.  False, and nothing to release, when
+ * the slot holds none.  ERROR (INDEX_CORRUPTED) when there is no such slot, or
+ * what it holds makes no sense.
+ */
+extern bool hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref);
+
+static inline void
+hnsw_release(HnswRef *ref)
+{
+	if (ref->buffer != InvalidBuffer)
+		UnlockReleaseBuffer(ref->buffer);
+}
+
+/*
+ * The vector of a node.  It points into the node, or into ix->assembled,
+ * where the next such call overwrites it.  The node's page is locked.
+ */
+extern NvStored hnsw_stored(HnswIndex *ix, const HnswRef *ref);
+
+/* Block of a slot, and the slot in its page. */
+static inline BlockNumber
+hnsw_slot_block(const HnswMeta *meta, uint32 slot)
+{
+	return 1 + meta->mean_pages + slot / meta->slots_per_page;
+}
+
+static inline char *
+hnsw_slot_at(const HnswMeta *meta, Page page, uint32 slot)
+{
+	return NV_PAGE_CONTENTS(page) + (Size) (slot % meta->slots_per_page) * meta->slot_bytes;
+}
+
+/* Number of the first slot of a block. */
+static inline uint32
+hnsw_first_slot(const HnswMeta *meta, BlockNumber block)
+{
+	return (block - 1 - meta->mean_pages) * meta->slots_per_page;
+}
+
+/* Say whether there is a mean, and how many pages it takes. */
+extern void hnsw_set_mean(HnswMeta *meta, bool has_mean);
+
+/* Write the metapage, and the mean (dims floats) behind it, to an empty fork. */
+extern void hnsw_write_head(Relation rel, ForkNumber fork, const HnswMeta *meta,
+							const float *mean);
+
+/* ERROR (INDEX_CORRUPTED): a slot is not what it should be. */
+extern void hnsw_damaged(HnswIndex *ix, uint32 slot, const char *what) pg_attribute_noreturn();
+
+/* hnsw_graph.c: search and choice of neighbors */
+
+/* A node that was visited, with its distance. */
+typedef struct HnswFound
+{
+	float		distance;
+	float		error;
+	uint32		slot;
+	uint32		down;
+	uint32		base;
+	uint16		ntids;
+	bool		dead;
+	ItemPointerData tids[HNSW_NODE_TIDS];
+	NvStored	stored;			/* a copy, if the search keeps vectors */
+} HnswFound;
+
+typedef struct HnswSearch HnswSearch;
+
+/*
+ * Prepare searches for a query, of which the search keeps the pointer.
+ * keep_vectors: copy the vectors of what is found.  Memory is the current
+ * context's and grows with ef and the nodes visited.
+ */
+extern HnswSearch *hnsw_search_begin(HnswIndex *ix, bool keep_vectors);
+
+/*
+ * Search one level from a node on it, until the best ef candidates have been
+ * visited.  What was found is in hnsw_found().  Results are the visited
+ * nodes, dead ones included, in no order.
+ */
+extern void hnsw_search_level(HnswSearch *search, const NvQuery *query, uint32 entry, int level,
+							  int ef);
+
+/* Go on with up to ef more candidates; false when there are none. */
+extern bool hnsw_search_more(HnswSearch *search, int ef);
+
+extern HnswFound *hnsw_found(HnswSearch *search, int *n);
+
+/*
+ * Up to which distance the search has found what it can with its candidates;
+ * infinite when it ran out of nodes.
+ */
+extern float hnsw_horizon(const HnswSearch *search);
+extern Size hnsw_search_memory(HnswSearch *search);
+
+/*
+ * Descend from the entry point to a level, to the nearest node there.
+ * Returns HNSW_NO_SLOT when the index is empty.
+ */
+extern uint32 hnsw_descend(HnswSearch *search, const NvQuery *query, uint32 entry,
+						   int entry_level, int level);
+
+/* A candidate for an edge. */
+typedef struct HnswCandidate
+{
+	float		distance;
+	uint32		slot;
+	NvStored	stored;
+} HnswCandidate;
+
+/*
+ * Choose at most "limit" of n candidates as neighbors of one node, by the
+ * heuristic of the HNSW paper (Malkov and Yashunin, 2018, algorithm 4): the
+ * nearest first, and none that is nearer to one already chosen than to the
+ * node.  With "fill", what the heuristic left out fills free places, nearest
+ * first.  The chosen ones are moved to the front, in that order; returns
+ * their number.
+ */
+extern int	hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, int limit, bool fill);
+
+/*
+ * Give a node (of which self is the vector) these n neighbors.  Those that it
+ * has already keep their places and codes.  The node's page is exclusively
+ * locked, or nobody else sees it.
+ */
+extern void hnsw_set_edges(HnswIndex *ix, HnswNode *node, const NvStored *self,
+						   const HnswCandidate *neighbors, int n);
+
+/* hnsw_reach.c: nodes that no search can find */
+
+/*
+ * Mark all nodes that can be reached from the entry point in reached, a
+ * bitmap of nslots bits, zeroed.  Nobody holds locks.
+ */
+extern void hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uint32 nslots);
+
+/* Give every node that cannot be reached an edge from one that can. */
+extern void hnsw_connect_all(HnswIndex *ix, uint32 entry, uint32 nslots);
+
+static inline bool
+hnsw_bit(const uint8 *bitmap, uint32 i)
+{
+	return (bitmap[i / 8] >> (i % 8)) & 1;
+}
+
+static inline void
+hnsw_set_bit(uint8 *bitmap, uint32 i)
+{
+	bitmap[i / 8] |= (uint8) (1 << (i % 8));
+}
+
+/* hnsw_insert.c */
+
+/*
+ * Add an edge from node "from" to a neighbor on the same level.  When the
+ * node is full, the edge takes the place of one whose end can be reached
+ * through another neighbor; "force" takes the place of the farthest when
+ * there is none.  Returns whether the node has the edge now.
+ */
+extern bool hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool force);
+
+/*
+ * Make a candidate, at that distance from self, of a live node on a level.
+ * Its vector is palloc'd.  edges[2m] takes its neighbors, *nedges their
+ * number; NULL if not wanted.  False when there is no such node any more.
+ */
+extern bool hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvStored *self,
+								HnswCandidate *candidate, uint32 *edges, int *nedges);
+
+/*
+ * Give a node (of which self is the vector) these n neighbors, if it is still
+ * at the version that they were chosen for.  Locks its page.  Returns whether.
+ */
+extern bool hnsw_replace_edges(HnswIndex *ix, uint32 slot, uint32 version, const NvStored *self,
+							   const HnswCandidate *neighbors, int n);
+
+extern bool hnsw_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid,
+						Relation heap, IndexUniqueCheck unique, bool unchanged,
+						IndexInfo *info);
+
+/* A hash of the place of a row; salts give independent ones. */
+extern uint64 hnsw_hash_row(const ItemPointerData *tid, uint64 salt);
+
+/*
+ * The highest level of a vector: P(level >= l) = m^-l.  It follows from the
+ * place of its row, so that a build gives the same graph every time.
+ */
+extern int	hnsw_level_of_row(const HnswMeta *meta, const ItemPointerData *tid);
+
+/*
+ * Write the header of a node and the beginning of its vector into a zeroed
+ * slot.  down, base and more are HNSW_NO_SLOT afterwards.
+ */
+extern void hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level,
+						   int top_level, const ItemPointerData *tid);
+
+/* Place a vector; its value is set in query.  Takes the update lock. */
+extern void hnsw_insert_query(HnswIndex *ix, NvQuery *query, ItemPointer tid);
+
+/* hnsw_build.c */
+
+/* Phases that pg_stat_progress_create_index shows, from 2 on (1 is "initializing"). */
+typedef enum HnswPhase
+{
+	HNSW_PHASE_LOAD = 2,
+	HNSW_PHASE_LINK,
+	HNSW_PHASE_WRITE,
+	HNSW_PHASE_INSERT
+} HnswPhase;
+
+extern IndexBuildResult *hnsw_build(Relation heap, Relation rel, IndexInfo *info);
+extern void hnsw_build_empty(Relation rel);
+
+/* hnsw_scan.c */
+extern IndexScanDesc hnsw_begin_scan(Relation rel, int nkeys, int norderbys);
+extern void hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
+						int norderbys);
+extern bool hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction);
+extern void hnsw_end_scan(IndexScanDesc scan);
+
+/* hnsw_vacuum.c */
+extern IndexBulkDeleteResult *hnsw_bulk_delete(IndexVacuumInfo *info,
+											   IndexBulkDeleteResult *stats,
+											   IndexBulkDeleteCallback callback, void *state);
+extern IndexBulkDeleteResult *hnsw_vacuum_cleanup(IndexVacuumInfo *info,
+												  IndexBulkDeleteResult *stats);
+
+/* hnsw_am.c */
+extern void hnsw_init(void);
+extern HnswOptions hnsw_options_of(Relation rel);
+
+/* What the operator class of the index says.  ERROR if it is not one of ours. */
+extern void hnsw_operator_class(Relation rel, NvElementKind *element, NvSpaceMetric *metric);
+
+#endif							/* HNSW_H */

@@ -1,0 +1,653 @@
+/*-------------------------------------------------------------------------
+ *
+ * hnsw_build.c
+ *		Builds an hnsw index: scans the table, in parallel, and has the graph
+ *		made.
+ *
+ * All processes scan the table and put nodes into shared memory.  When the
+ * scan ends, or memory is used up, they link the nodes together
+ * (hnsw_link.c) and the leader writes them (hnsw_write.c).  Rows that did not
+ * fit are then inserted on pages as any other row is.  Nothing is logged
+ * before the end, when the index is logged as a whole.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "hnsw/hnsw_build.h"
+
+#include "access/parallel.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/pg_class.h"
+#include "commands/progress.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/planner.h"
+#include "pgstat.h"
+#include "quant/rotation.h"
+#include "storage/bufmgr.h"
+#include "utils/memutils.h"
+#include "utils/sampling.h"
+#include "utils/snapmgr.h"
+
+#define ROTATION_SEED UINT64CONST(0x6e616e6f76656331)
+
+/* The mean is that of the rows in so many blocks. */
+#define MEAN_BLOCKS 300
+
+/* Beside each slot, linking and writing need about this many bytes. */
+#define BYTES_BESIDE_SLOT 192
+
+/* Keys of the shared memory of a parallel build. */
+#define KEY_SHARED 0x6e760001
+#define KEY_SCAN 0x6e760002
+#define KEY_MEAN 0x6e760003
+#define KEY_AREA 0x6e760004
+
+/* Of the area itself; the graph is in segments of its own. */
+#define AREA_BYTES (1024 * 1024)
+
+extern PGDLLEXPORT void hnsw_build_worker(dsm_segment *segment, shm_toc *toc);
+
+/* ---- shared arrays ---- */
+
+HnswArray
+hnsw_array_alloc(HnswBuild *build, Size bytes)
+{
+	if (build->area == NULL)
+		return (HnswArray) (uintptr_t) MemoryContextAllocExtended(build->context, bytes,
+																  MCXT_ALLOC_HUGE |
+																  MCXT_ALLOC_ZERO);
+	return dsa_allocate_extended(build->area, bytes, DSA_ALLOC_HUGE | DSA_ALLOC_ZERO);
+}
+
+void *
+hnsw_array(HnswBuild *build, HnswArray array)
+{
+	if (build->area == NULL)
+		return (void *) (uintptr_t) array;
+	return dsa_get_address(build->area, array);
+}
+
+void
+hnsw_array_free(HnswBuild *build, HnswArray array)
+{
+	if (build->area == NULL)
+		pfree((void *) (uintptr_t) array);
+	else
+		dsa_free(build->area, array);
+}
+
+bool
+hnsw_build_wait(HnswBuild *build)
+{
+	return BarrierArriveAndWait(&build->shared->barrier, WAIT_EVENT_PARALLEL_CREATE_INDEX_SCAN);
+}
+
+/* ---- what is built ---- */
+
+static HnswStorage
+default_storage(void)
+{
+	return HNSW_STORAGE_SQ8;
+}
+
+static NvForm
+choose_form(NvElementKind element, HnswStorage storage)
+{
+	if (element == NV_ELEMENT_BIT)
+		return NV_FORM_BITS;
+	if (element == NV_ELEMENT_SPARSEVEC)
+		return NV_FORM_SPARSE;
+	if (storage == HNSW_STORAGE_AUTO)
+		storage = default_storage();
+	return storage == HNSW_STORAGE_FLOAT4 ? NV_FORM_FLOAT4 :
+		storage == HNSW_STORAGE_FLOAT2 ? NV_FORM_FLOAT2 : NV_FORM_SQ8;
+}
+
+/* The number of dimensions of the column, checked. */
+static int
+column_dims(Relation rel, const NvElementType *type)
+{
+	int			dims = TupleDescAttr(rel->rd_att, 0)->atttypmod;
+
+	if (dims < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("column does not have dimensions"),
+				 errhint("Declare the column as %s(n), or index an expression with a cast to %s(n).",
+						 type->name, type->name)));
+	if (dims > type->max_dims)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("column cannot have more than %d dimensions for hnsw index",
+						type->max_dims)));
+	return dims;
+}
+
+/* What the index will be, from its definition; the mean is not known yet. */
+static void
+plan_index(Relation rel, HnswMeta *meta)
+{
+	HnswOptions options = hnsw_options_of(rel);
+	NvElementKind element;
+	NvSpaceMetric metric;
+	HnswLayout	layout;
+	NvSpace		space;
+	float		none = 0;
+
+	if (options.ef_construction < 2 * options.m)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("ef_construction must be greater than or equal to 2 * m")));
+	hnsw_operator_class(rel, &element, &metric);
+
+	memset(meta, 0, sizeof(*meta));
+	meta->version = HNSW_FORMAT_VERSION;
+	meta->element = element;
+	meta->metric = metric;
+	meta->form = choose_form(element, options.storage);
+	meta->dims = column_dims(rel, nv_element_type(element));
+	meta->m = options.m;
+	meta->ef_construction = options.ef_construction;
+	meta->seed = ROTATION_SEED;
+	meta->entry = HNSW_NO_SLOT;
+
+	nv_space_init(&space, element, metric, meta->form, meta->dims, NULL,
+				  nv_space_has_codes(element, metric) ? &none : NULL);
+	hnsw_plan_layout(meta, &layout, nv_space_max_bytes(&space), space.length);
+}
+
+/* ---- the mean ---- */
+
+typedef struct MeanState
+{
+	NvSpace		space;
+	NvQuery		query;
+	double	   *sum;
+	double		n;
+	MemoryContext scratch;
+} MeanState;
+
+static void
+add_to_mean(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
+{
+	MeanState  *state = arg;
+	MemoryContext old;
+
+	if (isnull[0])
+		return;
+	old = MemoryContextSwitchTo(state->scratch);
+	if (nv_query_set(&state->space, values[0], &state->query))
+	{
+		for (int i = 0; i < state->space.dims; i++)
+			state->sum[i] += state->query.elements[i];
+		state->n++;
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(state->scratch);
+}
+
+/*
+ * The mean of a sample of the table, palloc'd, or NULL when there is nothing to
+ * take it from or no use for it.  The same table gives the same mean.
+ */
+static float *
+sample_mean(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
+{
+	MeanState	state;
+	BlockSamplerData sampler;
+	BlockNumber blocks;
+	float	   *mean = NULL;
+
+	if (!nv_space_has_codes(meta->element, meta->metric) || meta->metric == NV_SPACE_IP ||
+		build->heap == NULL || (blocks = RelationGetNumberOfBlocks(build->heap)) == 0)
+		return NULL;
+
+	memset(&state, 0, sizeof(state));
+	/* values as they come: L1 does not rotate, and cosine asks for unit length */
+	nv_space_init(&state.space, meta->element, meta->metric, NV_FORM_FLOAT4, meta->dims, NULL,
+				  NULL);
+	nv_query_alloc(&state.space, &state.query);
+	state.sum = palloc0(sizeof(double) * meta->dims);
+	state.scratch = build->scratch;
+	BlockSampler_Init(&sampler, blocks, MEAN_BLOCKS, (uint32) ROTATION_SEED);
+	while (BlockSampler_HasMore(&sampler))
+	{
+		CHECK_FOR_INTERRUPTS();
+		table_index_build_range_scan(build->heap, build->rel, info, false, true, false,
+									 BlockSampler_Next(&sampler), 1, add_to_mean, &state, NULL);
+	}
+	if (state.n > 0)
+	{
+		mean = palloc(sizeof(float) * meta->dims);
+		for (int i = 0; i < meta->dims; i++)
+			mean[i] = (float) (state.sum[i] / state.n);
+	}
+	return mean;
+}
+
+/* ---- rows ---- */
+
+/* Bytes of a vector that its node has no room for, in slots. */
+static uint32
+count_more(const HnswIndex *ix, uint32 bytes)
+{
+	uint32		room = ix->meta.slot_bytes - offsetof(HnswMore, data);
+
+	if (bytes <= ix->layout.vector_room)
+		return 0;
+	return (bytes - ix->layout.vector_room + room - 1) / room;
+}
+
+/* Write the rest of a vector into consecutive slots. */
+static void
+fill_more(HnswIndex *ix, const NvStored *v, uint32 first, uint32 n)
+{
+	uint32		room = ix->meta.slot_bytes - offsetof(HnswMore, data);
+	const char *data = (const char *) v->data + ix->layout.vector_room;
+	uint32		left = v->bytes - ix->layout.vector_room;
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		HnswMore   *more = (HnswMore *) hnsw_memory_slot(ix->memory, first + i);
+
+		more->kind = HNSW_SLOT_MORE;
+		more->next = i + 1 < n ? first + i + 1 : HNSW_NO_SLOT;
+		memcpy(more->data, data, Min(room, left));
+		data += room;
+		left -= Min(room, left);
+	}
+}
+
+/*
+ * Put the nodes of a vector into memory: consecutive slots, the top level
+ * first, and behind them the rests of their vectors.  False when memory is
+ * full.
+ */
+static bool
+add_to_memory(HnswBuild *build, ItemPointer tid)
+{
+	HnswIndex  *ix = &build->ix;
+	int			top = hnsw_level_of_row(&ix->meta, tid);
+	NvStored	v;
+	uint32		more;
+	uint32		first;
+
+	nv_query_store(&ix->space, &build->query, build->stored, &v);
+	more = count_more(ix, v.bytes);
+	first = hnsw_memory_take(ix->memory, (top + 1) * (1 + more));
+	if (first == HNSW_NO_SLOT)
+		return false;
+	for (int level = top; level >= 0; level--)
+	{
+		uint32		slot = first + top - level;
+		HnswNode   *node = (HnswNode *) hnsw_memory_slot(ix->memory, slot);
+
+		hnsw_fill_node(ix, node, &v, level, top, tid);
+		if (level > 0)
+		{
+			node->down = slot + 1;
+			node->base = first + top;
+		}
+		if (more > 0)
+		{
+			node->more = first + top + 1 + level * more;
+			fill_more(ix, &v, node->more, more);
+		}
+	}
+	return true;
+}
+
+static void
+report_phase(HnswBuild *build, HnswPhase phase)
+{
+	if (build->leader)
+		pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, phase);
+}
+
+/* Link and write what is in memory; all processes, each once. */
+static void
+finish_memory(HnswBuild *build)
+{
+	MemoryContext old = MemoryContextSwitchTo(build->context);
+
+	report_phase(build, HNSW_PHASE_LINK);
+	hnsw_link(build);
+	report_phase(build, HNSW_PHASE_WRITE);
+	if (build->leader)
+		hnsw_write(build);
+	hnsw_build_wait(build);
+	build->on_pages = true;
+	build->ix.memory = NULL;
+	MemoryContextSwitchTo(old);
+}
+
+static void
+report_full(HnswBuild *build)
+{
+	if (build->leader)
+		ereport(NOTICE,
+				(errmsg("hnsw graph no longer fits into maintenance_work_mem after " UINT64_FORMAT " rows",
+						pg_atomic_read_u64(&build->shared->ntuples)),
+				 errdetail("The build goes on, and takes longer."),
+				 errhint("Increase maintenance_work_mem to speed up the build.")));
+}
+
+static void
+add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
+{
+	HnswBuild  *build = arg;
+	MemoryContext old;
+
+	if (isnull[0])
+		return;
+	old = MemoryContextSwitchTo(build->scratch);
+	if (nv_query_set(&build->ix.space, values[0], &build->query))
+	{
+		if (!build->on_pages && !add_to_memory(build, tid))
+		{
+			report_full(build);
+			finish_memory(build);
+			report_phase(build, HNSW_PHASE_INSERT);
+		}
+		if (build->on_pages)
+			hnsw_insert_query(&build->ix, &build->query, tid);
+		build->index_tuples++;
+		pg_atomic_fetch_add_u64(&build->shared->ntuples, 1);
+		if (build->leader)
+			pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE,
+										 pg_atomic_read_u64(&build->shared->ntuples));
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(build->scratch);
+}
+
+/* Open a process's view.  shared, area and mean are set. */
+static void
+open_build(HnswBuild *build)
+{
+	build->context = CurrentMemoryContext;
+	build->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw build row",
+										   ALLOCSET_DEFAULT_SIZES);
+	hnsw_open_with(&build->ix, build->rel, &build->shared->meta, build->mean);
+	build->ix.logged = false;
+	build->ix.memory = hnsw_memory_attach(&build->shared->memory, build->area,
+										  build->ix.meta.slot_bytes);
+	nv_query_alloc(&build->ix.space, &build->query);
+	build->stored = palloc_extended(build->ix.max_bytes, MCXT_ALLOC_HUGE);
+}
+
+/* Scan the table, or a share of it, and do one's part of the rest. */
+static void
+run_build(HnswBuild *build, IndexInfo *info, TableScanDesc scan)
+{
+	double		reltuples;
+
+	reltuples = table_index_build_scan(build->heap, build->rel, info, true, scan == NULL,
+									   add_row, build, scan);
+	if (!build->on_pages)
+		finish_memory(build);
+
+	SpinLockAcquire(&build->shared->mutex);
+	build->shared->ndone++;
+	build->shared->heap_tuples += reltuples;
+	build->shared->index_tuples += build->index_tuples;
+	SpinLockRelease(&build->shared->mutex);
+	ConditionVariableSignal(&build->shared->done);
+}
+
+static void
+init_shared(HnswBuildShared *shared, HnswBuild *build, const HnswMeta *meta, bool concurrent)
+{
+	Size		per_slot = meta->slot_bytes + BYTES_BESIDE_SLOT;
+	Size		slots = (Size) maintenance_work_mem * 1024 / per_slot;
+
+	memset(shared, 0, sizeof(*shared));
+	shared->heap = RelationGetRelid(build->heap);
+	shared->index = RelationGetRelid(build->rel);
+	shared->concurrent = concurrent;
+	shared->meta = *meta;
+	hnsw_memory_init(&shared->memory, meta->slot_bytes, slots * meta->slot_bytes);
+	BarrierInit(&shared->barrier, 0);
+	pg_atomic_init_u32(&shared->next, 0);
+	pg_atomic_init_u32(&shared->next_group, 0);
+	pg_atomic_init_u64(&shared->ntuples, 0);
+	SpinLockInit(&shared->mutex);
+	ConditionVariableInit(&shared->done);
+}
+
+/* ---- one process ---- */
+
+static HnswBuildShared *
+build_alone(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
+{
+	build->shared = palloc(sizeof(HnswBuildShared));
+	init_shared(build->shared, build, meta, info->ii_Concurrent);
+	build->leader = true;
+	BarrierAttach(&build->shared->barrier);
+	open_build(build);
+	report_phase(build, HNSW_PHASE_LOAD);
+	run_build(build, info, NULL);
+	return build->shared;
+}
+
+/* ---- several processes ---- */
+
+typedef struct ParallelBuild
+{
+	ParallelContext *pcxt;
+	Snapshot	snapshot;
+	HnswBuildShared *shared;
+	ParallelTableScanDesc scan;
+} ParallelBuild;
+
+static Size
+mean_bytes(const HnswMeta *meta)
+{
+	return meta->has_mean ? sizeof(float) * meta->dims : sizeof(float);
+}
+
+/* Set up shared memory and start the workers; false when there are none. */
+static bool
+start_workers(HnswBuild *build, IndexInfo *info, const HnswMeta *meta, int nworkers,
+			  ParallelBuild *parallel)
+{
+	ParallelContext *pcxt;
+	Size		scan_bytes;
+	char	   *mean;
+	char	   *area;
+
+	EnterParallelMode();
+	pcxt = CreateParallelContext("nanovec", "hnsw_build_worker", nworkers);
+	parallel->pcxt = pcxt;
+	parallel->snapshot = info->ii_Concurrent ?
+		RegisterSnapshot(GetTransactionSnapshot()) : SnapshotAny;
+	scan_bytes = table_parallelscan_estimate(build->heap, parallel->snapshot);
+	shm_toc_estimate_chunk(&pcxt->estimator, sizeof(HnswBuildShared));
+	shm_toc_estimate_chunk(&pcxt->estimator, scan_bytes);
+	shm_toc_estimate_chunk(&pcxt->estimator, mean_bytes(meta));
+	shm_toc_estimate_chunk(&pcxt->estimator, AREA_BYTES);
+	shm_toc_estimate_keys(&pcxt->estimator, 4);
+	InitializeParallelDSM(pcxt);
+	if (pcxt->seg == NULL)
+		return false;
+
+	parallel->shared = shm_toc_allocate(pcxt->toc, sizeof(HnswBuildShared));
+	init_shared(parallel->shared, build, meta, info->ii_Concurrent);
+	shm_toc_insert(pcxt->toc, KEY_SHARED, parallel->shared);
+	parallel->scan = shm_toc_allocate(pcxt->toc, scan_bytes);
+	table_parallelscan_initialize(build->heap, parallel->scan, parallel->snapshot);
+	shm_toc_insert(pcxt->toc, KEY_SCAN, parallel->scan);
+	mean = shm_toc_allocate(pcxt->toc, mean_bytes(meta));
+	if (meta->has_mean)
+		memcpy(mean, build->mean, mean_bytes(meta));
+	shm_toc_insert(pcxt->toc, KEY_MEAN, mean);
+	area = shm_toc_allocate(pcxt->toc, AREA_BYTES);
+	build->area = dsa_create_in_place(area, AREA_BYTES, LWTRANCHE_PARALLEL_QUERY_DSA, pcxt->seg);
+	shm_toc_insert(pcxt->toc, KEY_AREA, area);
+
+	/* attached before anyone can wait at the barrier */
+	BarrierAttach(&parallel->shared->barrier);
+	LaunchParallelWorkers(pcxt);
+	if (pcxt->nworkers_launched == 0)
+		return false;
+	WaitForParallelWorkersToAttach(pcxt);
+	return true;
+}
+
+static void
+end_workers(HnswBuild *build, ParallelBuild *parallel)
+{
+	WaitForParallelWorkersToFinish(parallel->pcxt);
+	if (build->area != NULL)
+	{
+		dsa_detach(build->area);
+		build->area = NULL;
+	}
+	if (IsMVCCSnapshot(parallel->snapshot))
+		UnregisterSnapshot(parallel->snapshot);
+	DestroyParallelContext(parallel->pcxt);
+	ExitParallelMode();
+}
+
+/* Wait until all workers have added what they found. */
+static void
+wait_for_workers(ParallelBuild *parallel)
+{
+	int			n = parallel->pcxt->nworkers_launched + 1;
+
+	for (;;)
+	{
+		bool		done;
+
+		SpinLockAcquire(&parallel->shared->mutex);
+		done = parallel->shared->ndone == n;
+		SpinLockRelease(&parallel->shared->mutex);
+		if (done)
+			break;
+		ConditionVariableSleep(&parallel->shared->done, WAIT_EVENT_PARALLEL_CREATE_INDEX_SCAN);
+	}
+	ConditionVariableCancelSleep();
+}
+
+/* False when no workers could be had: nothing was done then. */
+static bool
+build_in_parallel(HnswBuild *build, IndexInfo *info, const HnswMeta *meta, int nworkers,
+				  IndexBuildResult *result)
+{
+	ParallelBuild parallel = {0};
+
+	if (!start_workers(build, info, meta, nworkers, &parallel))
+	{
+		end_workers(build, &parallel);
+		return false;
+	}
+	build->shared = parallel.shared;
+	build->leader = true;
+	open_build(build);
+	report_phase(build, HNSW_PHASE_LOAD);
+	run_build(build, info, table_beginscan_parallel(build->heap, parallel.scan));
+	wait_for_workers(&parallel);
+	result->heap_tuples = parallel.shared->heap_tuples;
+	result->index_tuples = parallel.shared->index_tuples;
+	end_workers(build, &parallel);
+	return true;
+}
+
+void
+hnsw_build_worker(dsm_segment *segment, shm_toc *toc)
+{
+	HnswBuild	build = {0};
+	HnswBuildShared *shared = shm_toc_lookup(toc, KEY_SHARED, false);
+	LOCKMODE	heap_lock = shared->concurrent ? ShareUpdateExclusiveLock : ShareLock;
+	LOCKMODE	index_lock = shared->concurrent ? RowExclusiveLock : AccessExclusiveLock;
+	ParallelTableScanDesc scan = shm_toc_lookup(toc, KEY_SCAN, false);
+	IndexInfo  *info;
+
+	/* too late to take part: the others are past the scan already */
+	if (BarrierAttach(&shared->barrier) > 0)
+	{
+		BarrierDetach(&shared->barrier);
+		SpinLockAcquire(&shared->mutex);
+		shared->ndone++;
+		SpinLockRelease(&shared->mutex);
+		ConditionVariableSignal(&shared->done);
+		return;
+	}
+
+	build.shared = shared;
+	build.mean = shm_toc_lookup(toc, KEY_MEAN, false);
+	build.area = dsa_attach_in_place(shm_toc_lookup(toc, KEY_AREA, false), segment);
+	build.heap = table_open(shared->heap, heap_lock);
+	build.rel = index_open(shared->index, index_lock);
+	info = BuildIndexInfo(build.rel);
+	info->ii_Concurrent = shared->concurrent;
+	open_build(&build);
+	run_build(&build, info, table_beginscan_parallel(build.heap, scan));
+	dsa_detach(build.area);
+	index_close(build.rel, index_lock);
+	table_close(build.heap, heap_lock);
+}
+
+/* As many as a btree build of the same table would have. */
+static int
+count_workers(HnswBuild *build)
+{
+	int			nworkers;
+
+	if (!IsNormalProcessingMode())
+		return 0;
+	nworkers = plan_create_index_workers(RelationGetRelid(build->heap),
+										 RelationGetRelid(build->rel));
+	return nworkers;
+}
+
+/* ---- entry points ---- */
+
+IndexBuildResult *
+hnsw_build(Relation heap, Relation rel, IndexInfo *info)
+{
+	IndexBuildResult *result = palloc0(sizeof(IndexBuildResult));
+	HnswBuild	build = {.heap = heap, .rel = rel};
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw build",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	HnswMeta	meta;
+	int			nworkers;
+
+	if (RelationGetNumberOfBlocks(rel) != 0)
+		elog(ERROR, "index \"%s\" already contains data", RelationGetRelationName(rel));
+	plan_index(rel, &meta);
+	build.scratch = context;
+	build.scratch = AllocSetContextCreate(context, "hnsw sample", ALLOCSET_DEFAULT_SIZES);
+	build.mean = sample_mean(&build, info, &meta);
+	hnsw_set_mean(&meta, build.mean != NULL);
+	hnsw_write_head(rel, MAIN_FORKNUM, &meta, build.mean);
+
+	nworkers = count_workers(&build);
+	if (nworkers == 0 || !build_in_parallel(&build, info, &meta, nworkers, result))
+	{
+		HnswBuildShared *shared = build_alone(&build, info, &meta);
+
+		result->heap_tuples = shared->heap_tuples;
+		result->index_tuples = shared->index_tuples;
+	}
+	nv_log_whole(rel, MAIN_FORKNUM);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return result;
+}
+
+void
+hnsw_build_empty(Relation rel)
+{
+	HnswMeta	meta;
+
+	plan_index(rel, &meta);
+	hnsw_set_mean(&meta, false);
+	hnsw_write_head(rel, INIT_FORKNUM, &meta, NULL);
+	nv_log_whole(rel, INIT_FORKNUM);
+}

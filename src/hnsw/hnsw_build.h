@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * hnsw_build.h
+ *		What the files of an index build share.  See README, "Build".
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNSW_BUILD_H
+#define HNSW_BUILD_H
+
+#include "nv_compat.h"
+
+#include "hnsw/hnsw.h"
+#include "hnsw/hnsw_memory.h"
+#include "storage/barrier.h"
+#include "storage/condition_variable.h"
+#include "storage/spin.h"
+
+/* An array that all processes of a build see: palloc'd, when there is one. */
+typedef dsa_pointer HnswArray;
+
+/* Shared by the processes of a build. */
+typedef struct HnswBuildShared
+{
+	Oid			heap;
+	Oid			index;
+	bool		concurrent;
+	HnswMeta	meta;
+	HnswMemoryShared memory;
+
+	Barrier		barrier;		/* all processes, between the steps of linking */
+	pg_atomic_uint32 next;		/* first work not yet taken, of linking */
+	pg_atomic_uint32 next_group;	/* and of reverse edges */
+	pg_atomic_uint64 ntuples;	/* rows seen, for the progress report */
+
+	/* linking, see hnsw_link.c */
+	uint32		entry;
+	int			entry_level;
+	uint32		nslots;			/* slots of nodes */
+	HnswArray	order;			/* uint32[nslots]: slots, in order of insertion */
+	HnswArray	choices;		/* uint32[batch][1 + 2m]: a count and slots */
+	HnswArray	pairs;			/* HnswPair[batch * (1 + 2m)] */
+	uint32		npairs;
+
+	/* the end: how many workers are done, and what they found */
+	slock_t		mutex;
+	ConditionVariable done;
+	int			ndone;
+	double		heap_tuples;
+	double		index_tuples;
+} HnswBuildShared;
+
+/* One process's view of a build. */
+typedef struct HnswBuild
+{
+	Relation	heap;
+	Relation	rel;
+	HnswIndex	ix;
+	HnswBuildShared *shared;
+	dsa_area   *area;			/* NULL: the only process */
+	const float *mean;
+	bool		leader;
+	bool		on_pages;		/* memory is full, or linked and written */
+	NvQuery		query;
+	char	   *stored;			/* room for a stored vector */
+	double		index_tuples;
+	MemoryContext context;		/* lives as long as the build */
+	MemoryContext scratch;		/* reset often */
+} HnswBuild;
+
+/* A shared array, zeroed; and its address in this process. */
+extern HnswArray hnsw_array_alloc(HnswBuild *build, Size bytes);
+extern void *hnsw_array(HnswBuild *build, HnswArray array);
+extern void hnsw_array_free(HnswBuild *build, HnswArray array);
+
+/* Wait for all processes.  True in one of them. */
+extern bool hnsw_build_wait(HnswBuild *build);
+
+/*
+ * hnsw_link.c: make a graph of the nodes in memory.  All processes call it
+ * together.
+ */
+extern void hnsw_link(HnswBuild *build);
+
+/* hnsw_write.c: write the graph in memory to the index; one process. */
+extern void hnsw_write(HnswBuild *build);
+
+#endif							/* HNSW_BUILD_H */

@@ -1,0 +1,700 @@
+/*-------------------------------------------------------------------------
+ *
+ * hnsw_insert.c
+ *		Inserts vectors into the graph on pages, and changes edges.
+ *
+ * See README for the order of steps and locks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "hnsw/hnsw.h"
+
+#include <math.h>
+
+#include "miscadmin.h"
+#include "storage/indexfsm.h"
+#include "storage/lmgr.h"
+#include "utils/memutils.h"
+
+/* ---- edges ---- */
+
+/* A node as it was when it was looked at. */
+typedef struct NodeCopy
+{
+	uint32		version;
+	int			level;
+	int			nedges;
+	uint32		edges[HNSW_MAX_SLOTS];
+	NvStored	stored;			/* palloc'd */
+} NodeCopy;
+
+static NvStored
+copy_stored(const NvStored *v)
+{
+	NvStored	copy = *v;
+	char	   *data = palloc_extended(Max(v->bytes, 1), MCXT_ALLOC_HUGE);
+
+	memcpy(data, v->data, v->bytes);
+	copy.data = data;
+	return copy;
+}
+
+static bool
+copy_node(HnswIndex *ix, uint32 slot, NodeCopy *copy)
+{
+	HnswRef		ref;
+	NvStored	v;
+
+	if (!hnsw_read(ix, slot, &ref))
+		return false;
+	if (ref.node->flags & HNSW_DEAD)
+	{
+		hnsw_release(&ref);
+		return false;
+	}
+	copy->version = ref.node->version;
+	copy->level = ref.node->level;
+	copy->nedges = ref.node->nedges;
+	memcpy(copy->edges, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * copy->nedges);
+	v = hnsw_stored(ix, &ref);
+	copy->stored = copy_stored(&v);
+	hnsw_release(&ref);
+	return true;
+}
+
+bool
+hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvStored *self,
+					HnswCandidate *candidate, uint32 *edges, int *nedges)
+{
+	NodeCopy	copy;
+
+	if (!copy_node(ix, slot, &copy))
+		return false;
+	if (copy.level != level)
+		return false;
+	candidate->slot = slot;
+	candidate->stored = copy.stored;
+	candidate->distance = nv_distance_between(&ix->space, self, &copy.stored);
+	if (edges != NULL)
+	{
+		memcpy(edges, copy.edges, sizeof(uint32) * copy.nedges);
+		*nedges = copy.nedges;
+	}
+	return true;
+}
+
+bool
+hnsw_replace_edges(HnswIndex *ix, uint32 slot, uint32 version, const NvStored *self,
+				   const HnswCandidate *neighbors, int n)
+{
+	Buffer		buffer;
+	HnswNode   *node;
+	NvChange	change;
+
+	if (ix->memory != NULL)
+	{
+		HnswRef		ref;
+
+		hnsw_read(ix, slot, &ref);
+		hnsw_set_edges(ix, unconstify(HnswNode *, ref.node), self, neighbors, n);
+		return true;
+	}
+
+	buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
+	node = (HnswNode *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
+	if (node->kind != HNSW_SLOT_NODE || node->version != version || (node->flags & HNSW_DEAD))
+	{
+		UnlockReleaseBuffer(buffer);
+		return false;
+	}
+	nv_change_begin(&change, ix->rel, ix->logged);
+	node = (HnswNode *) hnsw_slot_at(&ix->meta, nv_change_page(&change, buffer, false), slot);
+	hnsw_set_edges(ix, node, self, neighbors, n);
+	nv_change_finish(&change);
+	UnlockReleaseBuffer(buffer);
+	return true;
+}
+
+static bool
+contains(const uint32 *slots, int n, uint32 slot)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (slots[i] == slot)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Which of n candidates a full node gives up, or -1 for none: the last in the
+ * order of the heuristic that another candidate has as a neighbor, so that it
+ * can still be reached.
+ */
+static int
+find_dispensable(const HnswCandidate *candidates, int n, const HnswCandidate *loaded,
+				 uint32 *const *edges, const int *nedges, int nloaded)
+{
+	for (int i = n - 1; i >= 0; i--)
+	{
+		for (int k = 0; k < nloaded; k++)
+		{
+			if (loaded[k].slot != candidates[i].slot &&
+				contains(edges[k], nedges[k], candidates[i].slot))
+				return i;
+		}
+	}
+	return -1;
+}
+
+/*
+ * Fill list with the neighbors of a full node and a new one, less one.
+ * Returns their number, 0 if the new one has to stay away.
+ */
+static int
+make_room(HnswIndex *ix, const NodeCopy *node, const HnswCandidate *neighbor, bool force,
+		  HnswCandidate *list)
+{
+	HnswCandidate loaded[HNSW_MAX_SLOTS + 1];
+	uint32	   *edges[HNSW_MAX_SLOTS + 1];
+	int			nedges[HNSW_MAX_SLOTS + 1];
+	int			limit = hnsw_max_edges(&ix->meta, node->level);
+	int			n = 0;
+	int			given_up;
+
+	for (int i = -1; i < node->nedges; i++)
+	{
+		uint32		slot = i < 0 ? neighbor->slot : node->edges[i];
+
+		edges[n] = palloc(sizeof(uint32) * HNSW_MAX_SLOTS);
+		if (hnsw_load_candidate(ix, slot, node->level, &node->stored, &loaded[n], edges[n],
+								&nedges[n]))
+			n++;
+	}
+	if (n == 0 || loaded[0].slot != neighbor->slot)
+		return 0;
+	memcpy(list, loaded, sizeof(HnswCandidate) * n);
+	if (n <= limit)
+		return n;				/* some were dead */
+
+	n = hnsw_choose(ix, list, n, n, true);
+	if (n <= limit)
+		return n;
+	given_up = find_dispensable(list, n, loaded, edges, nedges, n);
+	if (given_up >= 0 && list[given_up].slot == neighbor->slot && force)
+		given_up = -1;
+	if (given_up < 0 && force)
+		given_up = list[n - 1].slot == neighbor->slot ? n - 2 : n - 1;
+	if (given_up < 0 || list[given_up].slot == neighbor->slot)
+		return 0;
+	list[given_up] = list[n - 1];
+	return n - 1;
+}
+
+/* One try; false when the node changed meanwhile. */
+static bool
+try_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool force, bool *added)
+{
+	HnswCandidate list[HNSW_MAX_SLOTS + 1];
+	NodeCopy	node;
+	int			n;
+
+	*added = false;
+	if (!copy_node(ix, from, &node))
+		return true;
+	if (contains(node.edges, node.nedges, neighbor->slot))
+	{
+		*added = true;
+		return true;
+	}
+	if (node.nedges < hnsw_max_edges(&ix->meta, node.level))
+	{
+		/* the others stay as they are, so that their vectors don't matter */
+		for (int i = 0; i < node.nedges; i++)
+			list[i].slot = node.edges[i];
+		n = node.nedges;
+		list[n++] = *neighbor;
+	}
+	else
+	{
+		n = make_room(ix, &node, neighbor, force, list);
+		if (n == 0)
+			return true;
+	}
+	*added = hnsw_replace_edges(ix, from, node.version, &node.stored, list, n);
+	return *added;
+}
+
+bool
+hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool force)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw edge",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	bool		added;
+
+	while (!try_add_edge(ix, from, neighbor, force, &added))
+	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return added;
+}
+
+/* ---- slots ---- */
+
+/* Number of a free slot in a page, or -1; how many more there are in *others. */
+static int
+find_free(const HnswMeta *meta, Page page, bool *others)
+{
+	int			found = -1;
+
+	*others = false;
+	for (int i = 0; i < meta->slots_per_page; i++)
+	{
+		if (*hnsw_slot_at(meta, page, i) != HNSW_SLOT_FREE)
+			continue;
+		if (found >= 0)
+		{
+			*others = true;
+			break;
+		}
+		found = i;
+	}
+	return found;
+}
+
+/* Look for a free slot in a block; its buffer, exclusively locked, or invalid. */
+static Buffer
+try_block(HnswIndex *ix, BlockNumber block, uint32 *slot, bool *others)
+{
+	Buffer		buffer = nv_read_buffer(ix->rel, block);
+	int			place = -1;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	/* a page that a crash left empty is as good as free, but never used again */
+	if (nv_page_is(BufferGetPage(buffer), NV_PAGE_HNSW_SLOTS))
+		place = find_free(&ix->meta, BufferGetPage(buffer), others);
+	if (place < 0)
+	{
+		UnlockReleaseBuffer(buffer);
+		return InvalidBuffer;
+	}
+	*slot = hnsw_first_slot(&ix->meta, block) + place;
+	return buffer;
+}
+
+/*
+ * Find a free slot: in the page used last, in one that vacuum left room in,
+ * in the last one, or in a new one.  Returns its buffer, exclusively locked;
+ * *fresh says that the page is new.
+ */
+static Buffer
+take_slot(HnswIndex *ix, uint32 *slot, bool *fresh)
+{
+	BlockNumber first = 1 + ix->meta.mean_pages;
+	BlockNumber block = RelationGetTargetBlock(ix->rel);
+	Buffer		buffer;
+	bool		others;
+
+	*fresh = false;
+	if (block != InvalidBlockNumber)
+	{
+		buffer = try_block(ix, block, slot, &others);
+		if (buffer != InvalidBuffer)
+			return buffer;
+	}
+	else
+	{
+		block = RelationGetNumberOfBlocks(ix->rel) - 1;
+		if (block >= first && (buffer = try_block(ix, block, slot, &others)) != InvalidBuffer)
+			goto found;
+	}
+	while ((block = GetFreeIndexPage(ix->rel)) != InvalidBlockNumber)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (block < first || block >= RelationGetNumberOfBlocks(ix->rel))
+			continue;
+		buffer = try_block(ix, block, slot, &others);
+		if (buffer == InvalidBuffer)
+			continue;
+		if (others)
+			RecordFreeIndexPage(ix->rel, block);
+		goto found;
+	}
+	buffer = nv_extend(ix->rel);
+	block = BufferGetBlockNumber(buffer);
+	if (block > first + (HNSW_NO_SLOT - 1) / ix->meta.slots_per_page - 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("index \"%s\" is full", RelationGetRelationName(ix->rel)),
+				 errhint("Partition the table.")));
+	*slot = hnsw_first_slot(&ix->meta, block);
+	*fresh = true;
+found:
+	RelationSetTargetBlock(ix->rel, block);
+	return buffer;
+}
+
+/* Begin to write a slot: returns it, zeroed, in the page to be changed. */
+static char *
+begin_slot(HnswIndex *ix, NvChange *change, Buffer *buffer, uint32 *slot)
+{
+	bool		fresh;
+	Page		page;
+	char	   *at;
+	LocationIndex end;
+
+	*buffer = take_slot(ix, slot, &fresh);
+	nv_change_begin(change, ix->rel, ix->logged);
+	page = nv_change_page(change, *buffer, fresh);
+	if (fresh)
+	{
+		nv_page_init(page, NV_PAGE_HNSW_SLOTS);
+		((PageHeader) page)->pd_lower = (LocationIndex) (NV_PAGE_CONTENTS(page) - (char *) page);
+	}
+	at = hnsw_slot_at(&ix->meta, page, *slot);
+	memset(at, 0, ix->meta.slot_bytes);
+	/* what is behind pd_lower is not logged */
+	end = (LocationIndex) (at + ix->meta.slot_bytes - (char *) page);
+	if (((PageHeader) page)->pd_lower < end)
+		((PageHeader) page)->pd_lower = end;
+	return at;
+}
+
+/* Write what of a vector its node does not hold, the end first. */
+static uint32
+write_more(HnswIndex *ix, const NvStored *v)
+{
+	uint32		room = ix->meta.slot_bytes - offsetof(HnswMore, data);
+	uint32		next = HNSW_NO_SLOT;
+	uint32		rest;
+
+	if (v->bytes <= ix->layout.vector_room)
+		return next;
+	rest = v->bytes - ix->layout.vector_room;
+	for (int64 start = (rest - 1) / room * (int64) room; start >= 0; start -= room)
+	{
+		NvChange	change;
+		Buffer		buffer;
+		uint32		slot;
+		HnswMore   *more = (HnswMore *) begin_slot(ix, &change, &buffer, &slot);
+
+		more->kind = HNSW_SLOT_MORE;
+		more->next = next;
+		memcpy(more->data, (const char *) v->data + ix->layout.vector_room + start,
+			   Min(room, rest - start));
+		nv_change_finish(&change);
+		UnlockReleaseBuffer(buffer);
+		next = slot;
+	}
+	return next;
+}
+
+void
+hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level, int top_level,
+			   const ItemPointerData *tid)
+{
+	node->kind = HNSW_SLOT_NODE;
+	node->level = (uint8) level;
+	node->top_level = level == 0 ? (uint16) top_level : 0;
+	node->down = node->base = node->more = HNSW_NO_SLOT;
+	node->vector_bytes = v->bytes;
+	node->scale = v->scale;
+	node->offset = v->offset;
+	node->error = v->error;
+	if (level == 0)
+	{
+		node->ntids = 1;
+		node->tids[0] = *tid;
+	}
+	memcpy(HNSW_VECTOR(&ix->layout, node), v->data, Min(v->bytes, ix->layout.vector_room));
+}
+
+/* ---- inserting ---- */
+
+/* What an insert decided before it writes. */
+typedef struct Placement
+{
+	NvStored	stored;
+	int			level;
+	int			n[HNSW_MAX_LEVEL + 1];
+	HnswCandidate *neighbors[HNSW_MAX_LEVEL + 1];	/* nearest first */
+} Placement;
+
+static uint32
+write_node(HnswIndex *ix, const Placement *place, int level, uint32 down, uint32 base,
+		   ItemPointer tid)
+{
+	uint32		more = write_more(ix, &place->stored);
+	NvChange	change;
+	Buffer		buffer;
+	uint32		slot;
+	HnswNode   *node = (HnswNode *) begin_slot(ix, &change, &buffer, &slot);
+
+	hnsw_fill_node(ix, node, &place->stored, level, place->level, tid);
+	node->down = down;
+	node->base = base;
+	node->more = more;
+	hnsw_set_edges(ix, node, &place->stored, place->neighbors[level], place->n[level]);
+	nv_change_finish(&change);
+	UnlockReleaseBuffer(buffer);
+	return slot;
+}
+
+/* Keep what a search found for a level, as far as it makes neighbors. */
+static void
+choose_neighbors(HnswIndex *ix, HnswSearch *search, Placement *place, int level)
+{
+	int			nfound;
+	HnswFound  *found = hnsw_found(search, &nfound);
+	HnswCandidate *c = palloc(sizeof(HnswCandidate) * Max(nfound, 1));
+	int			n = 0;
+
+	for (int i = 0; i < nfound; i++)
+	{
+		if (found[i].dead)
+			continue;
+		c[n].slot = found[i].slot;
+		c[n].stored = found[i].stored;
+		c[n++].distance = nv_distance_between(&ix->space, &place->stored, &found[i].stored);
+	}
+	n = hnsw_choose(ix, c, n, ix->meta.m, false);
+	/* the search's copies are overwritten on the next level */
+	for (int i = 0; i < n; i++)
+		c[i].stored = copy_stored(&c[i].stored);
+	place->neighbors[level] = c;
+	place->n[level] = n;
+}
+
+static bool
+same_vector(const NvStored *a, const NvStored *b)
+{
+	return a->bytes == b->bytes && a->scale == b->scale && a->offset == b->offset &&
+		memcmp(a->data, b->data, a->bytes) == 0;
+}
+
+/* Add a row to a node with the same vector, if it is still there and has room. */
+static bool
+add_tid(HnswIndex *ix, uint32 slot, const NvStored *v, ItemPointer tid)
+{
+	Buffer		buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
+	HnswNode   *node;
+	HnswRef		ref;
+	NvStored	stored;
+	NvChange	change;
+	bool		added = false;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
+	node = (HnswNode *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
+	if (node->kind == HNSW_SLOT_NODE && (node->flags & HNSW_DEAD) == 0 && node->level == 0 &&
+		node->ntids < HNSW_NODE_TIDS)
+	{
+		ref.node = node;
+		ref.buffer = buffer;
+		stored = hnsw_stored(ix, &ref);
+		if (same_vector(&stored, v))
+		{
+			nv_change_begin(&change, ix->rel, ix->logged);
+			node = (HnswNode *) hnsw_slot_at(&ix->meta, nv_change_page(&change, buffer, false),
+											 slot);
+			node->tids[node->ntids++] = *tid;
+			node->error = Max(node->error, v->error);
+			nv_change_finish(&change);
+			added = true;
+		}
+	}
+	UnlockReleaseBuffer(buffer);
+	return added;
+}
+
+static bool
+join_duplicate(HnswIndex *ix, HnswSearch *search, const NvStored *v, ItemPointer tid)
+{
+	int			nfound;
+	HnswFound  *found = hnsw_found(search, &nfound);
+
+	for (int i = 0; i < nfound; i++)
+	{
+		if (!found[i].dead && found[i].ntids < HNSW_NODE_TIDS &&
+			same_vector(&found[i].stored, v) && add_tid(ix, found[i].slot, v, tid))
+			return true;
+	}
+	return false;
+}
+
+/* Search all levels; true when a node with the same vector took the row. */
+static bool
+find_place(HnswIndex *ix, const NvQuery *query, uint32 entry, int entry_level, Placement *place,
+		   ItemPointer tid)
+{
+	HnswSearch *search = hnsw_search_begin(ix, true);
+
+	entry = hnsw_descend(search, query, entry, entry_level, Min(place->level, entry_level));
+	for (int level = Min(place->level, entry_level); level >= 0; level--)
+	{
+		HnswFound  *found;
+		int			nfound;
+		int			nearest = 0;
+
+		if (entry == HNSW_NO_SLOT)
+			ereport(ERROR,
+					(errcode(ERRCODE_INDEX_CORRUPTED),
+					 errmsg("index \"%s\" is damaged: no way down to level %d",
+							RelationGetRelationName(ix->rel), level),
+					 errhint("Rebuild it with REINDEX.")));
+		hnsw_search_level(search, query, entry, level, ix->meta.ef_construction);
+		if (level == 0 && join_duplicate(ix, search, &place->stored, tid))
+			return true;
+		choose_neighbors(ix, search, place, level);
+		found = hnsw_found(search, &nfound);
+		for (int i = 1; i < nfound; i++)
+		{
+			if (found[i].distance < found[nearest].distance)
+				nearest = i;
+		}
+		entry = nfound == 0 ? HNSW_NO_SLOT : found[nearest].down;
+	}
+	return false;
+}
+
+static void
+set_entry(HnswIndex *ix, uint32 slot, int level)
+{
+	Buffer		buffer = nv_read_buffer(ix->rel, HNSW_META_BLOCK);
+	NvChange	change;
+	HnswMeta   *meta;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	nv_page_check(ix->rel, buffer, NV_PAGE_META);
+	nv_change_begin(&change, ix->rel, ix->logged);
+	meta = (HnswMeta *) NV_PAGE_CONTENTS(nv_change_page(&change, buffer, false));
+	meta->entry = slot;
+	meta->entry_level = (uint16) level;
+	nv_change_finish(&change);
+	UnlockReleaseBuffer(buffer);
+}
+
+/* Let the neighbors on one level know the new node; one of them must. */
+static void
+add_reverse_edges(HnswIndex *ix, const Placement *place, int level, uint32 slot)
+{
+	HnswCandidate self = {.slot = slot, .stored = place->stored};
+	bool		added = false;
+
+	for (int i = 0; i < place->n[level]; i++)
+		added |= hnsw_add_edge(ix, place->neighbors[level][i].slot, &self, false);
+	for (int i = 0; i < place->n[level] && !added; i++)
+		added = hnsw_add_edge(ix, place->neighbors[level][i].slot, &self, true);
+}
+
+static void
+insert_locked(HnswIndex *ix, NvQuery *query, Placement *place, ItemPointer tid, uint32 entry,
+			  int entry_level)
+{
+	uint32		slots[HNSW_MAX_LEVEL + 1];
+
+	if (entry != HNSW_NO_SLOT && find_place(ix, query, entry, entry_level, place, tid))
+		return;
+	for (int level = 0; level <= place->level; level++)
+		slots[level] = write_node(ix, place, level, level == 0 ? HNSW_NO_SLOT : slots[level - 1],
+								  level == 0 ? HNSW_NO_SLOT : slots[0], tid);
+	for (int level = 0; level <= place->level; level++)
+		add_reverse_edges(ix, place, level, slots[level]);
+	if (entry == HNSW_NO_SLOT || place->level > entry_level)
+		set_entry(ix, slots[place->level], place->level);
+}
+
+/* A hash of a row's place: the finalizer of splitmix64. */
+uint64
+hnsw_hash_row(const ItemPointerData *tid, uint64 salt)
+{
+	uint64		z = salt + (((uint64) ItemPointerGetBlockNumber(tid) << 16) |
+							ItemPointerGetOffsetNumber(tid));
+
+	z = (z ^ (z >> 30)) * UINT64CONST(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64CONST(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+int
+hnsw_level_of_row(const HnswMeta *meta, const ItemPointerData *tid)
+{
+	/* (0, 1] from the upper 53 bits */
+	double		uniform = ((double) (hnsw_hash_row(tid, 1) >> 11) + 1) / 9007199254740992.0;
+
+	return Min((int) (-log(uniform) / log(meta->m)), HNSW_MAX_LEVEL);
+}
+
+void
+hnsw_insert_query(HnswIndex *ix, NvQuery *query, ItemPointer tid)
+{
+	Placement	place = {.level = hnsw_level_of_row(&ix->meta, tid)};
+	LOCKMODE	lock = ShareLock;
+	char	   *data = palloc_extended(ix->max_bytes, MCXT_ALLOC_HUGE);
+	uint32		entry;
+	int			entry_level;
+
+	nv_query_store(&ix->space, query, data, &place.stored);
+	LockPage(ix->rel, HNSW_UPDATE_LOCK, lock);
+	hnsw_get_entry(ix, &entry, &entry_level);
+	if (entry == HNSW_NO_SLOT || place.level > entry_level)
+	{
+		/* the entry point may change: one at a time */
+		UnlockPage(ix->rel, HNSW_UPDATE_LOCK, lock);
+		lock = ExclusiveLock;
+		LockPage(ix->rel, HNSW_UPDATE_LOCK, lock);
+		hnsw_get_entry(ix, &entry, &entry_level);
+	}
+	insert_locked(ix, query, &place, tid, entry, entry_level);
+	UnlockPage(ix->rel, HNSW_UPDATE_LOCK, lock);
+}
+
+/* What aminsert keeps from row to row of a statement. */
+typedef struct InsertState
+{
+	HnswIndex	ix;
+	NvQuery		query;
+	MemoryContext scratch;
+} InsertState;
+
+static InsertState *
+begin_inserts(Relation rel, IndexInfo *info)
+{
+	MemoryContext old = MemoryContextSwitchTo(info->ii_Context);
+	InsertState *state = palloc0(sizeof(InsertState));
+
+	hnsw_open(&state->ix, rel);
+	nv_query_alloc(&state->ix.space, &state->query);
+	state->scratch = AllocSetContextCreate(info->ii_Context, "hnsw insert",
+										   ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(old);
+	info->ii_AmCache = state;
+	return state;
+}
+
+bool
+hnsw_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid, Relation heap,
+			IndexUniqueCheck unique, bool unchanged, IndexInfo *info)
+{
+	InsertState *state = info->ii_AmCache;
+	MemoryContext old;
+
+	if (isnull[0])
+		return false;
+	if (state == NULL)
+		state = begin_inserts(rel, info);
+	state->ix.rel = rel;
+
+	old = MemoryContextSwitchTo(state->scratch);
+	if (nv_query_set(&state->ix.space, values[0], &state->query))
+		hnsw_insert_query(&state->ix, &state->query, tid);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(state->scratch);
+	return false;
+}

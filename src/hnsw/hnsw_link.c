@@ -1,0 +1,538 @@
+/*-------------------------------------------------------------------------
+ *
+ * hnsw_link.c
+ *		Makes the graph of an index build, in memory and in parallel.
+ *
+ * Nodes are inserted in batches that double (Dobson Manohar et al.,
+ * "ParlayANN", PPoPP 2024).  For each batch, all processes
+ *
+ *	1. search the graph as it stands and choose neighbors for the nodes of the
+ *	   batch, writing down their choices only;
+ *	2. then apply them: edges are grouped by the node that they start from, the
+ *	   reverse ones too, and each node is changed by one process.
+ *
+ * Nobody changes what another reads, so there are no locks, and the graph
+ * does not depend on timing.
+ *
+ * Afterwards a second pass searches for each node again, in the finished
+ * graph, with its old neighbors as further candidates.  Last, nodes that
+ * cannot be reached from the entry point are given an edge from one that can.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "hnsw/hnsw_build.h"
+
+#include "miscadmin.h"
+
+/* The same batches, however many processes: at most this part of all nodes. */
+#define BATCH_PART 50
+#define LEAST_BATCH 1000
+#define SECOND_BATCH_PART 4
+
+/* A choice of this many neighbors says: the same vector as that one. */
+#define CHOICE_DUPLICATE PG_UINT32_MAX
+
+/* An edge to add; source HNSW_NO_SLOT: the node's own choice, in this row. */
+typedef struct HnswPair
+{
+	uint32		node;
+	uint32		source;
+	uint32		row;
+} HnswPair;
+
+/* One process's state of linking. */
+typedef struct Linker
+{
+	HnswBuild  *build;
+	HnswIndex  *ix;
+	HnswSearch *search;
+	uint32	   *order;
+	uint32	   *choices;
+	HnswPair   *pairs;
+	int			choice_width;	/* 1 + 2m */
+	bool		second;			/* pass */
+	HnswCandidate *candidates;
+	int			candidates_room;
+	char	   *vectors;		/* copies, where vectors are put together */
+	NvQuery		query;
+} Linker;
+
+static HnswNode *
+node_at(HnswIndex *ix, uint32 slot)
+{
+	return (HnswNode *) hnsw_memory_slot(ix->memory, slot);
+}
+
+/* ---- order of insertion ---- */
+
+typedef struct OrderKey
+{
+	uint64		hash;
+	uint32		slot;			/* on level 0 */
+	uint16		level;			/* the highest of the vector */
+} OrderKey;
+
+static int
+compare_order(const void *a, const void *b)
+{
+	uint64		x = ((const OrderKey *) a)->hash;
+	uint64		y = ((const OrderKey *) b)->hash;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * Nodes of one vector have consecutive slots, the top level first.  Vectors
+ * go in the order of a hash of their row's place: a table sorted by topic
+ * would not make a good graph, since batches don't see themselves.
+ */
+static void
+make_order(HnswBuild *build)
+{
+	HnswIndex  *ix = &build->ix;
+	HnswBuildShared *shared = build->shared;
+	uint32		used = pg_atomic_read_u32(&shared->memory.used);
+	OrderKey   *keys = palloc_extended(sizeof(OrderKey) * Max(used, 1), MCXT_ALLOC_HUGE);
+	uint32	   *order;
+	uint32		n = 0;
+	uint32		first = 0;
+
+	shared->nslots = 0;
+	for (uint32 slot = 0; slot < used; slot++)
+	{
+		HnswNode   *node = node_at(ix, slot);
+
+		if (node->kind != HNSW_SLOT_NODE)
+			continue;
+		shared->nslots++;
+		if (node->level > 0)
+			continue;
+		keys[n].hash = hnsw_hash_row(&node->tids[0], 0);
+		keys[n].slot = slot;
+		keys[n].level = node->top_level;
+		n++;
+	}
+	qsort(keys, n, sizeof(OrderKey), compare_order);
+	for (uint32 i = 1; i < n; i++)
+	{
+		if (keys[i].level > keys[first].level)
+			first = i;
+	}
+	if (n > 0)
+	{
+		OrderKey	top = keys[first];
+
+		/* the entry point goes first */
+		memmove(keys + 1, keys, sizeof(OrderKey) * first);
+		keys[0] = top;
+		shared->entry = top.slot - top.level;
+		shared->entry_level = top.level;
+	}
+
+	shared->order = hnsw_array_alloc(build, sizeof(uint32) * Max(shared->nslots, 1));
+	order = hnsw_array(build, shared->order);
+	for (uint32 i = 0, place = 0; i < n; i++)
+	{
+		for (int level = keys[i].level; level >= 0; level--)
+			order[place++] = keys[i].slot - level;
+	}
+	pfree(keys);
+}
+
+/* ---- step 1: choices ---- */
+
+static HnswCandidate *
+reserve_candidates(Linker *linker, int n)
+{
+	if (n > linker->candidates_room)
+	{
+		linker->candidates_room = 2 * n;
+		linker->candidates = repalloc_huge(linker->candidates,
+										   sizeof(HnswCandidate) * linker->candidates_room);
+		if (linker->vectors != NULL)
+			linker->vectors = repalloc_huge(linker->vectors, (Size) linker->ix->max_bytes *
+											linker->candidates_room);
+	}
+	return linker->candidates;
+}
+
+/* Make a candidate of a node.  Room for number i is reserved. */
+static void
+set_candidate(Linker *linker, int i, uint32 slot, const NvStored *self)
+{
+	HnswRef		ref = {.node = node_at(linker->ix, slot), .buffer = InvalidBuffer};
+	HnswCandidate *c = &linker->candidates[i];
+
+	c->slot = slot;
+	c->stored = hnsw_stored(linker->ix, &ref);
+	if (c->stored.data == linker->ix->assembled)
+	{
+		char	   *copy = linker->vectors + (Size) i * linker->ix->max_bytes;
+
+		memcpy(copy, c->stored.data, c->stored.bytes);
+		c->stored.data = copy;
+	}
+	c->distance = nv_distance_between(&linker->ix->space, self, &c->stored);
+}
+
+/* The vector of a node; in a buffer of its own, if it has to be put together. */
+static NvStored
+vector_of(Linker *linker, uint32 slot, char *copy)
+{
+	HnswRef		ref = {.node = node_at(linker->ix, slot), .buffer = InvalidBuffer};
+	NvStored	v = hnsw_stored(linker->ix, &ref);
+
+	if (v.data == linker->ix->assembled)
+	{
+		memcpy(copy, v.data, v.bytes);
+		v.data = copy;
+	}
+	return v;
+}
+
+static bool
+same_vector(const NvStored *a, const NvStored *b)
+{
+	return a->bytes == b->bytes && a->scale == b->scale && a->offset == b->offset &&
+		memcmp(a->data, b->data, a->bytes) == 0;
+}
+
+/* A node on level 0 with the same vector, or HNSW_NO_SLOT. */
+static uint32
+find_duplicate(const HnswFound *found, int nfound, const NvStored *self)
+{
+	for (int i = 0; i < nfound; i++)
+	{
+		if (found[i].ntids < HNSW_NODE_TIDS && same_vector(&found[i].stored, self))
+			return found[i].slot;
+	}
+	return HNSW_NO_SLOT;
+}
+
+/* Choose neighbors of a node on one level from what the search found. */
+static void
+choose_level(Linker *linker, uint32 slot, const NvStored *self, uint32 *choice)
+{
+	HnswIndex  *ix = linker->ix;
+	HnswNode   *node = node_at(ix, slot);
+	int			nfound;
+	HnswFound  *found = hnsw_found(linker->search, &nfound);
+	HnswCandidate *c = reserve_candidates(linker, nfound + node->nedges);
+	int			n = 0;
+
+	for (int i = 0; i < nfound; i++)
+	{
+		if (found[i].slot == slot)
+			continue;
+		c[n].slot = found[i].slot;
+		c[n].stored = found[i].stored;
+		c[n++].distance = nv_distance_between(&ix->space, self, &found[i].stored);
+	}
+	for (int i = 0; i < node->nedges; i++)
+		set_candidate(linker, n++, HNSW_NEIGHBORS(node)[i], self);
+
+	n = hnsw_choose(ix, c, n, linker->second ? hnsw_max_edges(&ix->meta, node->level) :
+					ix->meta.m, false);
+	choice[0] = n;
+	for (int i = 0; i < n; i++)
+		choice[1 + i] = c[i].slot;
+}
+
+/* Search for the nodes of one vector, of which row is the first, and choose. */
+static void
+link_vector(Linker *linker, uint32 slot, uint32 *choice, char *copy)
+{
+	HnswBuildShared *shared = linker->build->shared;
+	HnswIndex  *ix = linker->ix;
+	int			top = node_at(ix, slot)->level;
+	uint32		base = slot + top;
+	NvStored	self = vector_of(linker, base, copy);
+	int			ef = ix->meta.ef_construction;
+	uint32	   *first_choice = choice;
+	uint32		entry;
+
+	if (slot == shared->entry && !linker->second)
+		return;
+	nv_query_set_stored(&ix->space, &self, &linker->query);
+	entry = hnsw_descend(linker->search, &linker->query, shared->entry, shared->entry_level, top);
+	for (int level = top; level >= 0; level--)
+	{
+		uint32		duplicate;
+		int			nfound;
+		HnswFound  *found;
+		int			nearest = 0;
+
+		hnsw_search_level(linker->search, &linker->query, entry, level, ef);
+		found = hnsw_found(linker->search, &nfound);
+		duplicate = level == 0 && !linker->second ?
+			find_duplicate(found, nfound, &self) : HNSW_NO_SLOT;
+		if (duplicate != HNSW_NO_SLOT)
+		{
+			for (int i = 1; i <= top; i++)
+				first_choice[(Size) i * linker->choice_width] = 0;
+			first_choice[0] = CHOICE_DUPLICATE;
+			first_choice[1] = duplicate;
+			return;
+		}
+		choose_level(linker, base - level, &self, choice);
+		for (int i = 1; i < nfound; i++)
+		{
+			if (found[i].distance < found[nearest].distance)
+				nearest = i;
+		}
+		entry = nfound == 0 ? HNSW_NO_SLOT : found[nearest].down;
+		choice += linker->choice_width;
+	}
+}
+
+static void
+choose_batch(Linker *linker, uint32 first, uint32 n)
+{
+	HnswBuildShared *shared = linker->build->shared;
+	char	   *copy = palloc_extended(linker->ix->max_bytes, MCXT_ALLOC_HUGE);
+	uint32		row;
+
+	while ((row = pg_atomic_fetch_add_u32(&shared->next, 1)) < n)
+	{
+		uint32		slot = linker->order[first + row];
+		HnswNode   *node = node_at(linker->ix, slot);
+
+		CHECK_FOR_INTERRUPTS();
+		/* the top node of a vector stands for all of them; duplicates are gone */
+		if ((node->flags & HNSW_DEAD) == 0 &&
+			node_at(linker->ix, slot + node->level)->top_level == node->level)
+			link_vector(linker, slot, linker->choices + (Size) row * linker->choice_width, copy);
+	}
+	pfree(copy);
+}
+
+/* ---- between the steps: what to change, by node ---- */
+
+static int
+compare_pairs(const void *a, const void *b)
+{
+	const HnswPair *x = a;
+	const HnswPair *y = b;
+
+	if (x->node != y->node)
+		return x->node < y->node ? -1 : 1;
+	return x->source < y->source ? -1 : x->source > y->source;
+}
+
+/*
+ * Give the row of a node to the one with the same vector.  When that has no
+ * room the node stays, and the second pass links it.
+ */
+static void
+merge_duplicate(Linker *linker, uint32 slot, uint32 into)
+{
+	HnswNode   *node = node_at(linker->ix, slot);
+	HnswNode   *other = node_at(linker->ix, into);
+
+	if (other->ntids + node->ntids > HNSW_NODE_TIDS)
+		return;
+	memcpy(other->tids + other->ntids, node->tids, sizeof(ItemPointerData) * node->ntids);
+	other->ntids += node->ntids;
+	other->error = Max(other->error, node->error);
+	for (int level = node->top_level; level >= 0; level--)
+		node_at(linker->ix, slot - level)->flags |= HNSW_DEAD;
+}
+
+static void
+gather_pairs(Linker *linker, uint32 first, uint32 n)
+{
+	HnswBuildShared *shared = linker->build->shared;
+	uint32		npairs = 0;
+
+	for (uint32 row = 0; row < n; row++)
+	{
+		uint32		slot = linker->order[first + row];
+		HnswNode   *node = node_at(linker->ix, slot);
+		uint32	   *choice = linker->choices + (Size) row * linker->choice_width;
+
+		if (choice[0] == CHOICE_DUPLICATE)
+		{
+			/* in the row of the top level, for the vector; its other rows are 0 */
+			merge_duplicate(linker, slot + node->level, choice[1]);
+			continue;
+		}
+		if (choice[0] == 0)
+			continue;
+		linker->pairs[npairs++] = (HnswPair) {slot, HNSW_NO_SLOT, row};
+		for (uint32 i = 0; i < choice[0]; i++)
+			linker->pairs[npairs++] = (HnswPair) {choice[1 + i], slot, 0};
+	}
+	qsort(linker->pairs, npairs, sizeof(HnswPair), compare_pairs);
+	shared->npairs = npairs;
+	pg_atomic_write_u32(&shared->next, 0);
+	pg_atomic_write_u32(&shared->next_group, 0);
+}
+
+/* ---- step 2: apply ---- */
+
+static void
+change_node(Linker *linker, const HnswPair *pairs, int npairs, char *copy)
+{
+	HnswIndex  *ix = linker->ix;
+	HnswNode   *node = node_at(ix, pairs[0].node);
+	NvStored	self = vector_of(linker, pairs[0].node, copy);
+	int			limit = hnsw_max_edges(&ix->meta, node->level);
+	bool		own = pairs[npairs - 1].source == HNSW_NO_SLOT;
+	const uint32 *edges = HNSW_NEIGHBORS(node);
+	int			nedges = node->nedges;
+	int			n = 0;
+
+	if (own)
+	{
+		const uint32 *choice = linker->choices + (Size) pairs[--npairs].row * linker->choice_width;
+
+		nedges = (int) choice[0];
+		edges = choice + 1;
+	}
+	reserve_candidates(linker, nedges + npairs);
+	for (int i = 0; i < nedges; i++)
+		set_candidate(linker, n++, edges[i], &self);
+	for (int i = 0; i < npairs; i++)
+	{
+		bool		known = false;
+
+		for (int j = 0; j < nedges && !known; j++)
+			known = edges[j] == pairs[i].source;
+		if (!known)
+			set_candidate(linker, n++, pairs[i].source, &self);
+	}
+	if (n > limit)
+		n = hnsw_choose(ix, linker->candidates, n, limit, linker->second);
+	hnsw_set_edges(ix, node, &self, linker->candidates, n);
+}
+
+static void
+apply_batch(Linker *linker)
+{
+	HnswBuildShared *shared = linker->build->shared;
+	HnswPair   *pairs = linker->pairs;
+	char	   *copy = palloc_extended(linker->ix->max_bytes, MCXT_ALLOC_HUGE);
+	const uint32 step = 64;
+	uint32		first;
+
+	while ((first = pg_atomic_fetch_add_u32(&shared->next_group, step)) < shared->npairs)
+	{
+		uint32		end = Min(first + step, shared->npairs);
+		uint32		i = first;
+
+		CHECK_FOR_INTERRUPTS();
+		/* groups that begin here; one that began before is another's */
+		while (i < end && i > 0 && pairs[i].node == pairs[i - 1].node)
+			i++;
+		while (i < end)
+		{
+			uint32		n = 1;
+
+			while (i + n < shared->npairs && pairs[i + n].node == pairs[i].node)
+				n++;
+			change_node(linker, pairs + i, n, copy);
+			i += n;
+		}
+	}
+	pfree(copy);
+}
+
+/* ---- passes ---- */
+
+static uint32
+batch_size(const Linker *linker, uint32 first, uint32 total)
+{
+	uint32		n;
+
+	if (linker->second)
+		n = total / SECOND_BATCH_PART + 1;
+	else
+		n = Min(Max(first, 1), Max(total / BATCH_PART, LEAST_BATCH));
+	return Min(n, total - first);
+}
+
+/* The largest batch, and the nodes of a vector that may complete it. */
+static uint32
+largest_batch(uint32 total)
+{
+	uint32		first = Max(total / BATCH_PART, LEAST_BATCH);
+
+	return Max(first, total / SECOND_BATCH_PART + 1) + HNSW_MAX_LEVEL + 1;
+}
+
+static void
+run_pass(Linker *linker)
+{
+	HnswBuild  *build = linker->build;
+	uint32		total = build->shared->nslots;
+	uint32		first = 0;
+
+	while (first < total)
+	{
+		uint32		n = batch_size(linker, first, total);
+
+		/* all nodes of a vector go together, level 0 last */
+		while (node_at(linker->ix, linker->order[first + n - 1])->level > 0)
+			n++;
+		if (hnsw_build_wait(build))
+			memset(linker->choices, 0, sizeof(uint32) * linker->choice_width * (Size) n);
+		hnsw_build_wait(build);
+		choose_batch(linker, first, n);
+		if (hnsw_build_wait(build))
+			gather_pairs(linker, first, n);
+		hnsw_build_wait(build);
+		apply_batch(linker);
+		first += n;
+	}
+	hnsw_build_wait(build);
+}
+
+static void
+alloc_shared_arrays(HnswBuild *build)
+{
+	HnswBuildShared *shared = build->shared;
+	Size		width = 1 + build->ix.layout.neighbors;
+	Size		batch;
+
+	make_order(build);
+	batch = Min(largest_batch(shared->nslots), shared->nslots + 1);
+	shared->choices = hnsw_array_alloc(build, sizeof(uint32) * width * batch);
+	shared->pairs = hnsw_array_alloc(build, sizeof(HnswPair) * width * batch);
+	pg_atomic_write_u32(&shared->next, 0);
+	pg_atomic_write_u32(&shared->next_group, 0);
+}
+
+void
+hnsw_link(HnswBuild *build)
+{
+	HnswBuildShared *shared = build->shared;
+	Linker		linker = {.build = build, .ix = &build->ix};
+
+	if (hnsw_build_wait(build))
+		alloc_shared_arrays(build);
+	hnsw_build_wait(build);
+
+	linker.order = hnsw_array(build, shared->order);
+	linker.choices = hnsw_array(build, shared->choices);
+	linker.pairs = hnsw_array(build, shared->pairs);
+	linker.choice_width = 1 + build->ix.layout.neighbors;
+	linker.search = hnsw_search_begin(&build->ix, true);
+	linker.candidates_room = 256;
+	linker.candidates = palloc(sizeof(HnswCandidate) * linker.candidates_room);
+	if (build->ix.assembled != NULL)
+		linker.vectors = palloc_extended((Size) build->ix.max_bytes * linker.candidates_room,
+										 MCXT_ALLOC_HUGE);
+	nv_query_alloc(&build->ix.space, &linker.query);
+
+	run_pass(&linker);
+	linker.second = true;
+	run_pass(&linker);
+
+	if (hnsw_build_wait(build))
+	{
+		hnsw_connect_all(&build->ix, shared->entry, pg_atomic_read_u32(&shared->memory.used));
+		hnsw_array_free(build, shared->choices);
+		hnsw_array_free(build, shared->pairs);
+	}
+	hnsw_build_wait(build);
+}

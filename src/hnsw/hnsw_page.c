@@ -1,0 +1,445 @@
+/*-------------------------------------------------------------------------
+ *
+ * hnsw_page.c
+ *		Opening an hnsw index, and reading its nodes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "hnsw/hnsw.h"
+
+#include "hnsw/hnsw_memory.h"
+#include "quant/rotation.h"
+
+/* A code of this many bits is worth more than a further node in the page. */
+#define GOOD_BITS 320
+
+/* Room for the beginning of a sparse vector: 4 nodes to a page. */
+#define SPARSE_SLOTS_PER_PAGE 4
+
+#define MEAN_PER_PAGE (NV_PAGE_ROOM / sizeof(float))
+
+/* What relcache keeps for us: this, then the mean, then the rotation. */
+typedef struct HnswCache
+{
+	HnswMeta	meta;
+	float		floats[FLEXIBLE_ARRAY_MEMBER];
+} HnswCache;
+
+void
+hnsw_damaged(HnswIndex *ix, uint32 slot, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+			 errmsg("index \"%s\" is damaged: slot %u in block %u: %s",
+					RelationGetRelationName(ix->rel), slot, hnsw_slot_block(&ix->meta, slot), what),
+			 errhint("Rebuild it with REINDEX.")));
+}
+
+static bool
+has_codes(const HnswMeta *meta)
+{
+	return nv_space_has_codes(meta->element, meta->metric);
+}
+
+/* Bytes of a page's slots, when there are n of them. */
+static uint32
+slot_room(int n)
+{
+	return (uint32) (NV_PAGE_ROOM / n) & ~7u;
+}
+
+/* Fill in where things are in a node whose codes have so many bits. */
+static void
+place_parts(const HnswMeta *meta, HnswLayout *layout, int bits)
+{
+	uint32		block_slots;
+
+	layout->neighbors = 2 * meta->m;
+	layout->blocks = has_codes(meta) ?
+		(layout->neighbors + NV_FASTSCAN_BLOCK - 1) / NV_FASTSCAN_BLOCK : 0;
+	block_slots = layout->blocks * NV_FASTSCAN_BLOCK;
+	layout->add = sizeof(HnswNode) + meta->attribute_bytes + layout->neighbors * sizeof(uint32);
+	layout->factor = layout->add + block_slots * sizeof(NvHalfFloat);
+	layout->codes = layout->factor + block_slots * sizeof(NvHalfFloat);
+	layout->vector = layout->codes + layout->blocks * NV_CODE_BLOCK_BYTES(bits);
+}
+
+/* The most bits that fit a node of so many bytes beside "rest" bytes. */
+static int
+bits_that_fit(const HnswLayout *layout, uint32 room, uint32 rest, int length)
+{
+	int64		bits = ((int64) room - layout->codes - rest) / (4 * layout->blocks);
+
+	bits = Min(bits, Min(length, NV_CODE_MAX_BITS));
+	return (int) Max(bits, 0) / NV_CODE_STEP * NV_CODE_STEP;
+}
+
+/*
+ * As many nodes to a page as leave a good code to each; where not even one
+ * does, the vector continues in other slots.
+ */
+static void
+plan_with_codes(HnswMeta *meta, HnswLayout *layout, uint32 max_bytes, int length)
+{
+	int			n;
+
+	for (n = NV_PAGE_ROOM / sizeof(HnswNode); n >= 1; n--)
+	{
+		meta->bits = bits_that_fit(layout, slot_room(n), max_bytes, length);
+		if (meta->bits >= Min(length, GOOD_BITS))
+			break;
+	}
+	if (n == 0)
+		meta->bits = bits_that_fit(layout, slot_room(1), 0, length);
+	place_parts(meta, layout, meta->bits);
+}
+
+void
+hnsw_plan_layout(HnswMeta *meta, HnswLayout *layout, uint32 max_bytes, int length)
+{
+	uint32		bytes;
+
+	place_parts(meta, layout, 0);
+	meta->bits = 0;
+	if (layout->blocks > 0)
+		plan_with_codes(meta, layout, max_bytes, length);
+
+	if (meta->form == NV_FORM_SPARSE)
+		bytes = slot_room(SPARSE_SLOTS_PER_PAGE);
+	else
+		bytes = Min(MAXALIGN(layout->vector + max_bytes), slot_room(1));
+	meta->slot_bytes = bytes;
+	meta->slots_per_page = NV_PAGE_ROOM / bytes;
+	layout->vector_room = bytes - layout->vector;
+}
+
+/* Most bytes of a stored vector, from the metapage alone; elements in *length. */
+static uint32
+vector_bytes_of(const HnswMeta *meta, int *length)
+{
+	*length = has_codes(meta) ? nv_rotation_padded(meta->dims) : meta->dims;
+	switch ((NvForm) meta->form)
+	{
+		case NV_FORM_FLOAT4:
+			return *length * sizeof(float);
+		case NV_FORM_FLOAT2:
+			return *length * sizeof(nv_f16);
+		case NV_FORM_SQ8:
+			return *length;
+		case NV_FORM_BITS:
+			return (meta->dims + BITS_PER_BYTE - 1) / BITS_PER_BYTE;
+		case NV_FORM_SPARSE:
+			return NV_SPARSE_MAX_NNZ * (sizeof(int32) + sizeof(float));
+	}
+	return 0;
+}
+
+static uint16
+count_mean_pages(const HnswMeta *meta)
+{
+	return meta->has_mean ? (meta->dims + MEAN_PER_PAGE - 1) / MEAN_PER_PAGE : 0;
+}
+
+/* Whether the form suits the type. */
+static bool
+form_valid(const HnswMeta *meta)
+{
+	if (meta->element == NV_ELEMENT_BIT)
+		return meta->form == NV_FORM_BITS;
+	if (meta->element == NV_ELEMENT_SPARSEVEC)
+		return meta->form == NV_FORM_SPARSE;
+	return meta->form >= NV_FORM_FLOAT4 && meta->form <= NV_FORM_SQ8;
+}
+
+/* Everything that later code takes from the metapage is checked here, once. */
+static void
+check_meta(Relation rel, const HnswMeta *meta)
+{
+	const NvElementType *type = nv_element_type(meta->element);
+	HnswMeta	expected = *meta;
+	HnswLayout	layout;
+	uint32		max_bytes;
+	int			length;
+
+	if (meta->version != HNSW_FORMAT_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("index \"%s\" has format version %u, and this nanovec reads version %d",
+						RelationGetRelationName(rel), meta->version, HNSW_FORMAT_VERSION),
+				 errhint("Rebuild it with REINDEX.")));
+	if (type != NULL && nv_metric_valid(meta->element, meta->metric) && form_valid(meta) &&
+		meta->dims >= 1 && meta->dims <= type->max_dims && meta->m >= HNSW_MIN_M &&
+		meta->m <= HNSW_MAX_M && meta->attribute_bytes == 0 && meta->has_mean <= 1)
+	{
+		max_bytes = vector_bytes_of(meta, &length);
+		hnsw_plan_layout(&expected, &layout, max_bytes, length);
+		expected.mean_pages = count_mean_pages(meta);
+		if (expected.bits == meta->bits && expected.slot_bytes == meta->slot_bytes &&
+			expected.slots_per_page == meta->slots_per_page &&
+			expected.mean_pages == meta->mean_pages && meta->entry_level <= HNSW_MAX_LEVEL)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+			 errmsg("index \"%s\" is damaged: its metapage makes no sense",
+					RelationGetRelationName(rel)),
+			 errhint("Rebuild it with REINDEX.")));
+}
+
+void
+hnsw_set_mean(HnswMeta *meta, bool has_mean)
+{
+	meta->has_mean = has_mean;
+	meta->mean_pages = count_mean_pages(meta);
+}
+
+static void
+read_mean(Relation rel, const HnswMeta *meta, float *mean)
+{
+	for (int i = 0; i < meta->mean_pages; i++)
+	{
+		Buffer		buffer = ReadBuffer(rel, 1 + i);
+		int			first = i * MEAN_PER_PAGE;
+
+		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		nv_page_check(rel, buffer, NV_PAGE_MEAN);
+		memcpy(mean + first, NV_PAGE_CONTENTS(BufferGetPage(buffer)),
+			   Min(MEAN_PER_PAGE, meta->dims - first) * sizeof(float));
+		UnlockReleaseBuffer(buffer);
+	}
+}
+
+static Size
+cache_floats(const HnswMeta *meta)
+{
+	Size		n = meta->has_mean ? meta->dims : 0;
+
+	if (has_codes(meta))
+		n += NV_ROTATION_ROUNDS * nv_rotation_padded(meta->dims);
+	return n;
+}
+
+/* Read what stays the same, once for as long as relcache keeps it. */
+static HnswCache *
+load_cache(Relation rel)
+{
+	HnswCache  *cache;
+	Buffer		buffer;
+	HnswMeta	meta;
+
+	if (rel->rd_amcache != NULL)
+		return rel->rd_amcache;
+
+	buffer = ReadBuffer(rel, HNSW_META_BLOCK);
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	nv_page_check(rel, buffer, NV_PAGE_META);
+	memcpy(&meta, NV_PAGE_CONTENTS(BufferGetPage(buffer)), sizeof(meta));
+	UnlockReleaseBuffer(buffer);
+	check_meta(rel, &meta);
+
+	cache = MemoryContextAlloc(rel->rd_indexcxt,
+							   sizeof(HnswCache) + cache_floats(&meta) * sizeof(float));
+	cache->meta = meta;
+	if (meta.has_mean)
+		read_mean(rel, &meta, cache->floats);
+	if (has_codes(&meta))
+		nv_rotation_factors(meta.seed, nv_rotation_padded(meta.dims),
+							cache->floats + (meta.has_mean ? meta.dims : 0));
+	rel->rd_amcache = cache;
+	return cache;
+}
+
+/* floats: the mean, if there is one, then the rotation; kept. */
+static void
+open_space(HnswIndex *ix, Relation rel, const HnswMeta *meta, float *floats)
+{
+	int			length;
+	uint32		max_bytes = vector_bytes_of(meta, &length);
+
+	memset(ix, 0, sizeof(*ix));
+	ix->rel = rel;
+	ix->meta = *meta;
+	ix->logged = true;
+	ix->max_bytes = max_bytes;
+	hnsw_plan_layout(&ix->meta, &ix->layout, max_bytes, length);
+	nv_space_init(&ix->space, meta->element, meta->metric, meta->form, meta->dims,
+				  meta->has_mean ? floats : NULL,
+				  has_codes(meta) ? floats + (meta->has_mean ? meta->dims : 0) : NULL);
+	if (has_codes(meta))
+		ix->edge_floats = palloc(2 * sizeof(float) * length);
+	if (max_bytes > ix->layout.vector_room)
+		ix->assembled = palloc(max_bytes);
+}
+
+void
+hnsw_open(HnswIndex *ix, Relation rel)
+{
+	HnswCache  *cache = load_cache(rel);
+	Size		size = cache_floats(&cache->meta) * sizeof(float);
+	float	   *floats = palloc(Max(size, 1));
+
+	/* a copy: an invalidation may free what relcache keeps at any time */
+	memcpy(floats, cache->floats, size);
+	open_space(ix, rel, &cache->meta, floats);
+}
+
+void
+hnsw_open_with(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *mean)
+{
+	float	   *floats = palloc(Max(cache_floats(meta) * sizeof(float), 1));
+
+	if (meta->has_mean)
+		memcpy(floats, mean, meta->dims * sizeof(float));
+	if (has_codes(meta))
+		nv_rotation_factors(meta->seed, nv_rotation_padded(meta->dims),
+							floats + (meta->has_mean ? meta->dims : 0));
+	open_space(ix, rel, meta, floats);
+}
+
+void
+hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level)
+{
+	Buffer		buffer = nv_read_buffer(ix->rel, HNSW_META_BLOCK);
+	const HnswMeta *meta;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	nv_page_check(ix->rel, buffer, NV_PAGE_META);
+	meta = (const HnswMeta *) NV_PAGE_CONTENTS(BufferGetPage(buffer));
+	*entry = meta->entry;
+	*level = meta->entry_level;
+	UnlockReleaseBuffer(buffer);
+	if (*level > HNSW_MAX_LEVEL)
+		hnsw_damaged(ix, *entry, "the level of the entry point");
+}
+
+/* What every reader relies on. */
+static inline void
+check_node(HnswIndex *ix, uint32 slot, const HnswNode *node)
+{
+	if (unlikely(node->level > HNSW_MAX_LEVEL || node->ntids > HNSW_NODE_TIDS ||
+				 node->nedges > hnsw_max_edges(&ix->meta, node->level)))
+		hnsw_damaged(ix, slot, "the header of a node");
+}
+
+bool
+hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref)
+{
+	Buffer		buffer;
+	const HnswNode *node;
+
+	ref->buffer = InvalidBuffer;
+	if (ix->memory != NULL)
+	{
+		ref->node = (const HnswNode *) hnsw_memory_slot(ix->memory, slot);
+		return true;
+	}
+
+	buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
+	node = (const HnswNode *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
+	if (unlikely(node->kind != HNSW_SLOT_NODE))
+	{
+		UnlockReleaseBuffer(buffer);
+		return false;
+	}
+	check_node(ix, slot, node);
+	ref->node = node;
+	ref->buffer = buffer;
+	return true;
+}
+
+/* Copy a part of a long vector; returns the next slot of it. */
+static uint32
+read_more(HnswIndex *ix, uint32 slot, const HnswRef *ref, char *out, uint32 *left)
+{
+	uint32		room = ix->meta.slot_bytes - offsetof(HnswMore, data);
+	uint32		bytes = Min(room, *left);
+	Buffer		buffer = InvalidBuffer;
+	bool		same_page = false;
+	const HnswMore *more;
+	uint32		next;
+
+	if (ix->memory != NULL)
+		more = (const HnswMore *) hnsw_memory_slot(ix->memory, slot);
+	else
+	{
+		buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
+		same_page = buffer == ref->buffer;
+		if (!same_page)
+			LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
+		more = (const HnswMore *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
+		if (more->kind != HNSW_SLOT_MORE)
+			hnsw_damaged(ix, slot, "expected the rest of a vector");
+	}
+	memcpy(out, more->data, bytes);
+	*left -= bytes;
+	next = more->next;
+	if (buffer != InvalidBuffer)
+	{
+		if (same_page)
+			ReleaseBuffer(buffer);
+		else
+			UnlockReleaseBuffer(buffer);
+	}
+	return next;
+}
+
+NvStored
+hnsw_stored(HnswIndex *ix, const HnswRef *ref)
+{
+	const HnswNode *node = ref->node;
+	uint32		max_bytes = ix->max_bytes;
+	NvStored	v = {
+		.data = HNSW_VECTOR(&ix->layout, node),
+		.bytes = node->vector_bytes,
+		.scale = node->scale,
+		.offset = node->offset,
+		.error = node->error
+	};
+	uint32		left;
+	uint32		slot = node->more;
+
+	if (unlikely(v.bytes > max_bytes ||
+				 (v.bytes != max_bytes && ix->meta.form != NV_FORM_SPARSE)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("index \"%s\" is damaged: a vector of %u bytes in block %u",
+						RelationGetRelationName(ix->rel), v.bytes,
+						BufferIsValid(ref->buffer) ? BufferGetBlockNumber(ref->buffer) : 0),
+				 errhint("Rebuild it with REINDEX.")));
+	if (likely(v.bytes <= ix->layout.vector_room))
+		return v;
+
+	memcpy(ix->assembled, v.data, ix->layout.vector_room);
+	left = v.bytes - ix->layout.vector_room;
+	while (left > 0)
+		slot = read_more(ix, slot, ref, ix->assembled + v.bytes - left, &left);
+	v.data = ix->assembled;
+	return v;
+}
+
+/* Write one page of a new index, at its end. */
+static void
+append_page(Relation rel, ForkNumber fork, NvPageKind kind, const void *contents, Size bytes)
+{
+	Buffer		buffer = ReadBufferExtended(rel, fork, P_NEW, RBM_NORMAL, NULL);
+	Page		page;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	page = BufferGetPage(buffer);
+	nv_page_init(page, kind);
+	memcpy(NV_PAGE_CONTENTS(page), contents, bytes);
+	MarkBufferDirty(buffer);
+	UnlockReleaseBuffer(buffer);
+}
+
+void
+hnsw_write_head(Relation rel, ForkNumber fork, const HnswMeta *meta, const float *mean)
+{
+	append_page(rel, fork, NV_PAGE_META, meta, sizeof(*meta));
+	for (int first = 0; first < meta->dims && meta->has_mean; first += MEAN_PER_PAGE)
+		append_page(rel, fork, NV_PAGE_MEAN, mean + first,
+					Min(MEAN_PER_PAGE, meta->dims - first) * sizeof(float));
+}

@@ -1,0 +1,144 @@
+/*-------------------------------------------------------------------------
+ *
+ * hnsw_page.h
+ *		What an hnsw index looks like on disk.
+ *
+ *	block 0				the metapage
+ *	blocks 1..mean_pages	the mean of the vectors, if there is one
+ *	the rest			slots
+ *
+ * A slot page is an array of slots of one size, which is fixed for an index.
+ * Slots are numbered through all slot pages, so that a slot's number tells
+ * its block, and is all that an edge needs to hold.
+ *
+ * A slot is free, or holds a node, or the rest of a vector too long for its
+ * node.  Every indexed vector has one node on level 0, and one on each level
+ * up to its own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HNSW_PAGE_H
+#define HNSW_PAGE_H
+
+#include "nv_compat.h"
+
+#include "am/am_page.h"
+#include "quant/residual_code.h"
+#include "storage/itemptr.h"
+
+#define HNSW_FORMAT_VERSION 1
+
+#define HNSW_META_BLOCK 0
+
+#define HNSW_MIN_M 2
+#define HNSW_MAX_M 100
+#define HNSW_MAX_SLOTS (2 * HNSW_MAX_M)
+#define HNSW_MAX_LEVEL 31
+
+/* Rows with the same vector share a node, up to this many. */
+#define HNSW_NODE_TIDS 8
+
+#define HNSW_NO_SLOT PG_UINT32_MAX
+
+/* The metapage.  All but the last three fields stay as the build wrote them. */
+typedef struct HnswMeta
+{
+	uint32		version;		/* HNSW_FORMAT_VERSION */
+	uint8		element;		/* NvElementKind */
+	uint8		metric;			/* NvSpaceMetric */
+	uint8		form;			/* NvForm */
+	uint8		has_mean;
+	int32		dims;
+	uint16		m;
+	uint16		ef_construction;
+	uint64		seed;			/* of the rotation */
+	uint16		attribute_bytes;	/* of each node, for key columns to come: 0 */
+	uint16		bits;			/* of a neighbor's code; 0: none */
+	uint32		slot_bytes;
+	uint16		slots_per_page;
+	uint16		mean_pages;
+	uint16		unused;
+	uint16		entry_level;
+	uint32		entry;			/* node where searches begin, or HNSW_NO_SLOT */
+} HnswMeta;
+
+typedef enum HnswSlotKind
+{
+	HNSW_SLOT_FREE = 0,
+	HNSW_SLOT_NODE,
+	HNSW_SLOT_MORE				/* the rest of a vector */
+} HnswSlotKind;
+
+/* Of HnswNode.flags. */
+#define HNSW_DEAD 1				/* no rows left: vacuum is about to free it */
+
+/*
+ * A node.  Behind this come, with n = 2m and n32 = n rounded up to 32:
+ *
+ *	uint32 neighbors[n]			slots of nodes of the same level
+ *	NvHalfFloat add[n32]		if there are codes
+ *	NvHalfFloat factor[n32]
+ *	codes of 32 neighbors each, n32 / 32 blocks
+ *	the vector, or its beginning
+ *
+ * The first nedges neighbors count: at most m above level 0.
+ */
+typedef struct HnswNode
+{
+	uint8		kind;			/* HNSW_SLOT_NODE */
+	uint8		level;
+	uint8		flags;
+	uint8		ntids;			/* 0 above level 0 */
+	uint16		nedges;
+	uint16		top_level;		/* level 0: the highest that this vector is on */
+	uint32		version;		/* counts changes of the edges */
+	uint32		down;			/* node of the same vector one level below; level 0: none */
+	uint32		base;			/* node of the same vector on level 0; level 0: none */
+	uint32		more;			/* slot with the rest of the vector, or none */
+	uint32		vector_bytes;
+	float		scale;			/* of the vector: see NvStored */
+	float		offset;
+	float		error;
+	ItemPointerData tids[HNSW_NODE_TIDS];
+} HnswNode;
+
+/* The rest of a vector: as many bytes as the slot holds, or are left. */
+typedef struct HnswMore
+{
+	uint8		kind;			/* HNSW_SLOT_MORE */
+	uint8		unused[3];
+	uint32		next;			/* slot, or HNSW_NO_SLOT */
+	char		data[FLEXIBLE_ARRAY_MEMBER];
+} HnswMore;
+
+StaticAssertDecl(sizeof(HnswMeta) <= NV_PAGE_ROOM, "metapage too large");
+StaticAssertDecl(sizeof(HnswMeta) == 48, "the size of HnswMeta is part of the format");
+StaticAssertDecl(sizeof(HnswNode) == 88, "the size of HnswNode is part of the format");
+StaticAssertDecl(offsetof(HnswMore, data) == 8, "HnswMore is part of the format");
+
+/* Where the parts of a node are, in bytes from its start. */
+typedef struct HnswLayout
+{
+	uint16		neighbors;		/* 2m */
+	uint16		blocks;			/* of codes */
+	uint32		add;
+	uint32		factor;
+	uint32		codes;
+	uint32		vector;
+	uint32		vector_room;	/* bytes of the vector that the node itself holds */
+} HnswLayout;
+
+#define HNSW_NEIGHBORS(node) ((uint32 *) ((char *) (node) + sizeof(HnswNode)))
+#define HNSW_ADD(layout, node) ((NvHalfFloat *) ((char *) (node) + (layout)->add))
+#define HNSW_FACTOR(layout, node) ((NvHalfFloat *) ((char *) (node) + (layout)->factor))
+#define HNSW_CODES(layout, node) ((uint8 *) (node) + (layout)->codes)
+#define HNSW_VECTOR(layout, node) ((char *) (node) + (layout)->vector)
+
+/* Most edges of a node. */
+static inline int
+hnsw_max_edges(const HnswMeta *meta, int level)
+{
+	return level == 0 ? 2 * meta->m : meta->m;
+}
+
+#endif							/* HNSW_PAGE_H */

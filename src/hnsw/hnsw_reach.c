@@ -1,0 +1,220 @@
+/*-------------------------------------------------------------------------
+ *
+ * hnsw_reach.c
+ *		Finds nodes that cannot be reached from the entry point, and links
+ *		them.
+ *
+ * The choice of neighbors may drop the only edge to a node.  Builds and
+ * vacuum end with a walk over the graph that mends this.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "hnsw/hnsw.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+/* Nodes to expand are kept on a stack of bounded size; what it can't hold is found by a sweep. */
+#define STACK_ROOM 65536
+
+typedef struct Walk
+{
+	HnswIndex  *ix;
+	uint8	   *reached;
+	uint8	   *expanded;
+	uint32		nslots;
+	uint32	   *stack;
+	uint32		depth;
+	bool		overflow;
+} Walk;
+
+static void
+reach(Walk *walk, uint32 slot)
+{
+	if (slot >= walk->nslots || hnsw_bit(walk->reached, slot))
+		return;
+	hnsw_set_bit(walk->reached, slot);
+	if (walk->depth < STACK_ROOM)
+		walk->stack[walk->depth++] = slot;
+	else
+		walk->overflow = true;
+}
+
+/* Reach what a node points to: its neighbors, and itself one level below. */
+static void
+expand(Walk *walk, uint32 slot)
+{
+	uint32		neighbors[HNSW_MAX_SLOTS];
+	uint32		down;
+	int			n;
+	HnswRef		ref;
+
+	CHECK_FOR_INTERRUPTS();
+	if (hnsw_bit(walk->expanded, slot))
+		return;
+	hnsw_set_bit(walk->expanded, slot);
+	if (!hnsw_read(walk->ix, slot, &ref))
+		return;
+	n = ref.node->nedges;
+	memcpy(neighbors, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * n);
+	down = ref.node->down;
+	hnsw_release(&ref);
+	for (int i = 0; i < n; i++)
+		reach(walk, neighbors[i]);
+	if (down != HNSW_NO_SLOT)
+		reach(walk, down);
+}
+
+/* Expand until nothing new is reached. */
+static void
+walk_on(Walk *walk)
+{
+	for (;;)
+	{
+		while (walk->depth > 0)
+			expand(walk, walk->stack[--walk->depth]);
+		if (!walk->overflow)
+			break;
+		walk->overflow = false;
+		for (uint32 slot = 0; slot < walk->nslots; slot++)
+		{
+			if (hnsw_bit(walk->reached, slot))
+				expand(walk, slot);
+			while (walk->depth > STACK_ROOM / 2)
+				expand(walk, walk->stack[--walk->depth]);
+		}
+	}
+}
+
+static void
+walk_begin(Walk *walk, HnswIndex *ix, uint8 *reached, uint32 nslots)
+{
+	memset(walk, 0, sizeof(*walk));
+	walk->ix = ix;
+	walk->reached = reached;
+	walk->nslots = nslots;
+	walk->expanded = palloc_extended(nslots / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	walk->stack = palloc(sizeof(uint32) * STACK_ROOM);
+}
+
+static void
+walk_end(Walk *walk)
+{
+	pfree(walk->expanded);
+	pfree(walk->stack);
+}
+
+void
+hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uint32 nslots)
+{
+	Walk		walk;
+
+	walk_begin(&walk, ix, reached, nslots);
+	reach(&walk, entry);
+	walk_on(&walk);
+	walk_end(&walk);
+}
+
+static int
+compare_found(const void *a, const void *b)
+{
+	float		x = ((const HnswFound *) a)->distance;
+	float		y = ((const HnswFound *) b)->distance;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Link a node from the nearest one that takes it.  Returns whether one did. */
+static bool
+connect_node(HnswIndex *ix, HnswSearch *search, NvQuery *query, uint32 entry, int entry_level,
+			 uint32 slot)
+{
+	HnswCandidate self = {.slot = slot};
+	HnswFound  *found;
+	int			nfound;
+	int			level;
+	HnswRef		ref;
+	NvStored	v;
+	char	   *copy;
+	bool		linked = false;
+
+	if (!hnsw_read(ix, slot, &ref))
+		return false;
+	level = ref.node->level;
+	v = hnsw_stored(ix, &ref);
+	copy = palloc_extended(Max(v.bytes, 1), MCXT_ALLOC_HUGE);
+	memcpy(copy, v.data, v.bytes);
+	v.data = copy;
+	hnsw_release(&ref);
+
+	self.stored = v;
+	nv_query_set_stored(&ix->space, &v, query);
+	entry = hnsw_descend(search, query, entry, entry_level, level);
+	if (entry != HNSW_NO_SLOT)
+	{
+		hnsw_search_level(search, query, entry, level, ix->meta.ef_construction);
+		found = hnsw_found(search, &nfound);
+		qsort(found, nfound, sizeof(HnswFound), compare_found);
+		for (int i = 0; i < nfound && !linked; i++)
+			linked = found[i].slot != slot && !found[i].dead &&
+				hnsw_add_edge(ix, found[i].slot, &self, false);
+		for (int i = 0; i < nfound && !linked; i++)
+			linked = found[i].slot != slot && !found[i].dead &&
+				hnsw_add_edge(ix, found[i].slot, &self, true);
+	}
+	pfree(copy);
+	return linked;
+}
+
+static bool
+is_live(HnswIndex *ix, uint32 slot, int *level)
+{
+	HnswRef		ref;
+	bool		live;
+
+	if (!hnsw_read(ix, slot, &ref))
+		return false;
+	live = (ref.node->flags & HNSW_DEAD) == 0;
+	*level = ref.node->level;
+	hnsw_release(&ref);
+	return live;
+}
+
+void
+hnsw_connect_all(HnswIndex *ix, uint32 entry, uint32 nslots)
+{
+	uint8	   *reached;
+	HnswSearch *search;
+	NvQuery		query;
+	Walk		walk;
+	MemoryContext context;
+	MemoryContext old;
+	int			entry_level;
+	int			level;
+
+	if (entry == HNSW_NO_SLOT || !is_live(ix, entry, &entry_level))
+		return;
+	context = AllocSetContextCreate(CurrentMemoryContext, "hnsw connect",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	reached = palloc_extended(nslots / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	walk_begin(&walk, ix, reached, nslots);
+	reach(&walk, entry);
+	walk_on(&walk);
+
+	search = hnsw_search_begin(ix, false);
+	nv_query_alloc(&ix->space, &query);
+	for (uint32 slot = 0; slot < nslots; slot++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (hnsw_bit(reached, slot) || !is_live(ix, slot, &level) || level > entry_level)
+			continue;
+		if (connect_node(ix, search, &query, entry, entry_level, slot))
+		{
+			reach(&walk, slot);
+			walk_on(&walk);
+		}
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}

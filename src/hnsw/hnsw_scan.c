@@ -1,0 +1,261 @@
+/*-------------------------------------------------------------------------
+ *
+ * hnsw_scan.c
+ *		Scans an hnsw index: nearest first.
+ *
+ * What goes out are lower bounds of the distances, with recheck: the executor
+ * computes the exact ones from the rows and puts them in order.
+ *
+ * A search is sure of the order only up to its horizon, the distance of the
+ * last candidate that it kept; what it happened to visit beyond waits.  When
+ * more rows are asked for, the search goes on with the candidates that it had
+ * dropped, twice as many each time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "hnsw/hnsw.h"
+
+#include <math.h>
+
+#include "access/relscan.h"
+#include "miscadmin.h"
+#include "nv_guc.h"
+#include "pgstat.h"
+#include "utils/memutils.h"
+
+/* Most candidates that a search goes on with at once. */
+#define LARGEST_STEP 2048
+
+/* A node that waits to be returned. */
+typedef struct HnswResult
+{
+	double		bound;
+	uint32		found;			/* its number in hnsw_found() */
+} HnswResult;
+
+typedef struct HnswScan
+{
+	HnswIndex	ix;
+	NvQuery		query;
+	bool		null_query;
+	bool		started;
+	bool		finished;		/* the search found all that it will */
+	HnswSearch *search;
+	int			step;			/* candidates of the last step of the search */
+	int			taken;			/* of hnsw_found(), how many were made results */
+	HnswResult	   *results;		/* by bound */
+	int			nresults;
+	int			results_room;
+	int			next;			/* result to return */
+	int			next_tid;		/* and which of its rows */
+	double		horizon;		/* results up to here may go out */
+	double		last;			/* bound of the last row returned */
+	int64		nreturned;
+	MemoryContext search_context;
+} HnswScan;
+
+IndexScanDesc
+hnsw_begin_scan(Relation rel, int nkeys, int norderbys)
+{
+	IndexScanDesc scan = RelationGetIndexScan(rel, nkeys, norderbys);
+	HnswScan   *s = palloc0(sizeof(HnswScan));
+
+	hnsw_open(&s->ix, rel);
+	nv_query_alloc(&s->ix.space, &s->query);
+	s->search_context = AllocSetContextCreate(CurrentMemoryContext, "hnsw scan",
+											  ALLOCSET_DEFAULT_SIZES);
+	if (norderbys > 0)
+	{
+		scan->xs_orderbyvals = palloc0(sizeof(Datum) * norderbys);
+		scan->xs_orderbynulls = palloc0(sizeof(bool) * norderbys);
+	}
+	scan->opaque = s;
+	return scan;
+}
+
+void
+hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys)
+{
+	HnswScan   *s = scan->opaque;
+
+	if (orderbys != NULL && scan->numberOfOrderBys > 0)
+		memmove(scan->orderByData, orderbys, scan->numberOfOrderBys * sizeof(ScanKeyData));
+	MemoryContextReset(s->search_context);
+	s->started = false;
+	s->finished = false;
+	s->search = NULL;
+	s->results = NULL;
+	s->results_room = 0;
+	s->nresults = s->next = s->next_tid = s->taken = 0;
+	s->horizon = s->last = -INFINITY;
+	s->nreturned = 0;
+}
+
+void
+hnsw_end_scan(IndexScanDesc scan)
+{
+	HnswScan   *s = scan->opaque;
+
+	MemoryContextDelete(s->search_context);
+	pfree(s);
+	scan->opaque = NULL;
+}
+
+static int
+compare_results(const void *a, const void *b)
+{
+	double		x = ((const HnswResult *) a)->bound;
+	double		y = ((const HnswResult *) b)->bound;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Add what was newly found to the results that wait. */
+static void
+take_results(HnswScan *s, float horizon)
+{
+	int			nfound;
+	HnswFound  *found = hnsw_found(s->search, &nfound);
+	int			waiting = s->nresults - s->next;
+
+	if (waiting + nfound - s->taken > s->results_room)
+	{
+		HnswResult	   *old = s->results;
+
+		s->results_room = 2 * (waiting + nfound - s->taken);
+		s->results = palloc_extended(sizeof(HnswResult) * s->results_room, MCXT_ALLOC_HUGE);
+		if (old != NULL)
+		{
+			memcpy(s->results, old + s->next, sizeof(HnswResult) * waiting);
+			pfree(old);
+		}
+	}
+	else
+		memmove(s->results, s->results + s->next, sizeof(HnswResult) * waiting);
+	s->next = 0;
+	s->nresults = waiting;
+	for (int i = s->taken; i < nfound; i++)
+	{
+		HnswResult	   *r = &s->results[s->nresults];
+
+		if (found[i].dead || found[i].ntids == 0)
+			continue;
+		r->bound = nv_space_lower_bound(&s->ix.space, &s->query, found[i].distance,
+										found[i].error);
+		r->found = i;
+		/* what belongs before a row returned already comes too late */
+		if (r->bound < s->last && hnsw_iterative_scan != NV_ITERATIVE_RELAXED)
+			continue;
+		s->nresults++;
+	}
+	s->taken = nfound;
+	qsort(s->results, s->nresults, sizeof(HnswResult), compare_results);
+	s->horizon = isinf(horizon) ? INFINITY :
+		nv_space_lower_bound(&s->ix.space, &s->query, horizon, 0);
+}
+
+static void
+start(IndexScanDesc scan, HnswScan *s)
+{
+	const ScanKeyData *key = &scan->orderByData[0];
+	uint32		entry;
+	int			entry_level;
+
+	if (scan->numberOfOrderBys != 1)
+		elog(ERROR, "cannot scan hnsw index without order");
+	if (!IsMVCCSnapshot(scan->xs_snapshot))
+		elog(ERROR, "non-MVCC snapshots are not supported with hnsw");
+
+	pgstat_count_index_scan(scan->indexRelation);
+	s->started = true;
+	s->null_query = (key->sk_flags & SK_ISNULL) != 0;
+	if (s->null_query)
+		nv_query_set_zero(&s->ix.space, &s->query);
+	else
+		nv_query_set(&s->ix.space, key->sk_argument, &s->query);
+
+	hnsw_get_entry(&s->ix, &entry, &entry_level);
+	s->search = hnsw_search_begin(&s->ix, false);
+	entry = hnsw_descend(s->search, &s->query, entry, entry_level, 0);
+	if (entry == HNSW_NO_SLOT)
+	{
+		s->finished = true;
+		return;
+	}
+	s->step = hnsw_ef_search;
+	hnsw_search_level(s->search, &s->query, entry, 0, s->step);
+	take_results(s, hnsw_horizon(s->search));
+}
+
+/* Search on; false when there is no more, or no more is allowed. */
+static bool
+go_on(HnswScan *s)
+{
+	bool		more = false;
+
+	if (!s->finished && hnsw_iterative_scan != NV_ITERATIVE_OFF &&
+		s->nreturned < hnsw_max_scan_tuples &&
+		hnsw_search_memory(s->search) < (double) work_mem * 1024 * hnsw_scan_mem_multiplier)
+	{
+		s->step = Min(s->step * 2, LARGEST_STEP);
+		more = hnsw_search_more(s->search, s->step);
+	}
+	if (more)
+		take_results(s, hnsw_horizon(s->search));
+	else if (!s->finished && hnsw_iterative_scan != NV_ITERATIVE_OFF)
+	{
+		/* what was visited beyond the horizon is all there is left */
+		s->finished = true;
+		s->horizon = INFINITY;
+		return true;
+	}
+	return more;
+}
+
+/* Return a row of a result to the executor. */
+static void
+return_row(IndexScanDesc scan, HnswScan *s, const HnswResult *r, const ItemPointerData *tid)
+{
+	scan->xs_heaptid = *tid;
+	scan->xs_recheck = false;
+	scan->xs_orderbynulls[0] = s->null_query;
+	scan->xs_orderbyvals[0] = s->null_query ? (Datum) 0 : Float8GetDatum(r->bound);
+	scan->xs_recheckorderby = !s->null_query && !nv_space_is_exact(&s->ix.space);
+	s->last = r->bound;
+	s->nreturned++;
+}
+
+bool
+hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
+{
+	HnswScan   *s = scan->opaque;
+	MemoryContext old = MemoryContextSwitchTo(s->search_context);
+	bool		found = false;
+
+	if (!s->started)
+		start(scan, s);
+	while (!found)
+	{
+		if (s->next < s->nresults && s->results[s->next].bound <= s->horizon)
+		{
+			const HnswResult *r = &s->results[s->next];
+			int			nfound;
+			const HnswFound *f = hnsw_found(s->search, &nfound) + r->found;
+
+			if (s->next_tid < f->ntids)
+			{
+				return_row(scan, s, r, &f->tids[s->next_tid++]);
+				found = true;
+			}
+			else
+			{
+				s->next++;
+				s->next_tid = 0;
+			}
+		}
+		else if (s->search == NULL || !go_on(s))
+			break;
+	}
+	MemoryContextSwitchTo(old);
+	return found;
+}

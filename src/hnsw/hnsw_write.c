@@ -1,0 +1,220 @@
+/*-------------------------------------------------------------------------
+ *
+ * hnsw_write.c
+ *		Writes the graph of an index build from memory to pages.
+ *
+ * Nodes that are neighbors should share a page where several fit one: a
+ * search then finds the next page in the cache more often.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "hnsw/hnsw_build.h"
+
+#include "miscadmin.h"
+
+typedef struct Writer
+{
+	HnswBuild  *build;
+	HnswIndex  *ix;
+	uint32	   *place;			/* by slot in memory: slot in the index */
+	uint32	   *at;				/* the reverse */
+	uint32		n;				/* slots placed */
+} Writer;
+
+typedef struct Near
+{
+	float		distance;
+	uint32		slot;
+} Near;
+
+static HnswNode *
+node_at(HnswIndex *ix, uint32 slot)
+{
+	return (HnswNode *) hnsw_memory_slot(ix->memory, slot);
+}
+
+static bool
+is_placed(const Writer *w, uint32 slot)
+{
+	return w->place[slot] != HNSW_NO_SLOT;
+}
+
+/* Give the next place to a node, and those behind it to the rest of its vector. */
+static void
+put(Writer *w, uint32 slot)
+{
+	uint32		more = node_at(w->ix, slot)->more;
+
+	w->place[slot] = w->n;
+	w->at[w->n++] = slot;
+	while (more != HNSW_NO_SLOT)
+	{
+		w->place[more] = w->n;
+		w->at[w->n++] = more;
+		more = ((HnswMore *) node_at(w->ix, more))->next;
+	}
+}
+
+static int
+compare_near(const void *a, const void *b)
+{
+	float		x = ((const Near *) a)->distance;
+	float		y = ((const Near *) b)->distance;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Fill the page with the nearest neighbors of a node that have no place yet. */
+static void
+fill_page(Writer *w, uint32 slot)
+{
+	HnswIndex  *ix = w->ix;
+	const HnswNode *node = node_at(ix, slot);
+	HnswRef		ref = {.node = node};
+	NvStored	self;
+	Near		near[HNSW_MAX_SLOTS];
+	int			n = 0;
+
+	if (ix->meta.slots_per_page == 1 || w->n % ix->meta.slots_per_page == 0)
+		return;
+	self = hnsw_stored(ix, &ref);
+	for (int i = 0; i < node->nedges; i++)
+	{
+		uint32		neighbor = HNSW_NEIGHBORS(node)[i];
+		NvStored	v;
+
+		if (is_placed(w, neighbor))
+			continue;
+		ref.node = node_at(ix, neighbor);
+		v = hnsw_stored(ix, &ref);
+		near[n].distance = nv_distance_between(&ix->space, &self, &v);
+		near[n++].slot = neighbor;
+	}
+	qsort(near, n, sizeof(Near), compare_near);
+	for (int i = 0; i < n && w->n % ix->meta.slots_per_page != 0; i++)
+		put(w, near[i].slot);
+}
+
+/*
+ * Level 0 in the order of a breadth-first walk, page by page; the other levels
+ * after it.  "at" is at once the queue of the walk.
+ */
+static void
+place_all(Writer *w)
+{
+	HnswBuildShared *shared = w->build->shared;
+	const uint32 *order = hnsw_array(w->build, shared->order);
+	uint32		next = 0;
+
+	for (uint32 i = 0; i < shared->nslots; i++)
+	{
+		const HnswNode *node = node_at(w->ix, order[i]);
+
+		if (node->level > 0 || (node->flags & HNSW_DEAD) || is_placed(w, order[i]))
+			continue;
+		put(w, order[i]);
+		for (; next < w->n; next++)
+		{
+			const HnswNode *from = node_at(w->ix, w->at[next]);
+
+			CHECK_FOR_INTERRUPTS();
+			if (from->kind != HNSW_SLOT_NODE)
+				continue;
+			for (int e = 0; e < from->nedges; e++)
+			{
+				uint32		neighbor = HNSW_NEIGHBORS(from)[e];
+
+				if (is_placed(w, neighbor))
+					continue;
+				put(w, neighbor);
+				fill_page(w, neighbor);
+			}
+		}
+	}
+	for (uint32 i = 0; i < shared->nslots; i++)
+	{
+		const HnswNode *node = node_at(w->ix, order[i]);
+
+		if (node->level > 0 && (node->flags & HNSW_DEAD) == 0)
+			put(w, order[i]);
+	}
+}
+
+static void
+translate(const Writer *w, uint32 *slot)
+{
+	if (*slot != HNSW_NO_SLOT)
+		*slot = w->place[*slot];
+}
+
+/* Copy a slot, with its references as they are in the index. */
+static void
+copy_slot(const Writer *w, char *to, uint32 from)
+{
+	HnswNode   *node = (HnswNode *) to;
+
+	memcpy(to, node_at(w->ix, from), w->ix->meta.slot_bytes);
+	if (node->kind == HNSW_SLOT_MORE)
+	{
+		translate(w, &((HnswMore *) to)->next);
+		return;
+	}
+	translate(w, &node->down);
+	translate(w, &node->base);
+	translate(w, &node->more);
+	for (int i = 0; i < node->nedges; i++)
+		translate(w, &HNSW_NEIGHBORS(node)[i]);
+}
+
+static void
+write_pages(Writer *w)
+{
+	const HnswMeta *meta = &w->ix->meta;
+
+	for (uint32 first = 0; first < w->n; first += meta->slots_per_page)
+	{
+		Buffer		buffer = nv_extend(w->build->rel);
+		Page		page = BufferGetPage(buffer);
+		uint32		end = Min(first + meta->slots_per_page, w->n);
+
+		CHECK_FOR_INTERRUPTS();
+		nv_page_init(page, NV_PAGE_HNSW_SLOTS);
+		for (uint32 i = first; i < end; i++)
+			copy_slot(w, hnsw_slot_at(meta, page, i), w->at[i]);
+		MarkBufferDirty(buffer);
+		UnlockReleaseBuffer(buffer);
+	}
+}
+
+static void
+write_entry(Writer *w)
+{
+	HnswBuildShared *shared = w->build->shared;
+	Buffer		buffer = ReadBuffer(w->build->rel, HNSW_META_BLOCK);
+	HnswMeta   *meta;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	meta = (HnswMeta *) NV_PAGE_CONTENTS(BufferGetPage(buffer));
+	meta->entry = w->place[shared->entry];
+	meta->entry_level = (uint16) shared->entry_level;
+	MarkBufferDirty(buffer);
+	UnlockReleaseBuffer(buffer);
+}
+
+void
+hnsw_write(HnswBuild *build)
+{
+	uint32		used = pg_atomic_read_u32(&build->shared->memory.used);
+	Writer		w = {.build = build, .ix = &build->ix};
+
+	if (build->shared->nslots == 0)
+		return;
+	w.place = palloc_extended(sizeof(uint32) * used, MCXT_ALLOC_HUGE);
+	w.at = palloc_extended(sizeof(uint32) * used, MCXT_ALLOC_HUGE);
+	memset(w.place, 0xff, sizeof(uint32) * used);
+	place_all(&w);
+	write_pages(&w);
+	write_entry(&w);
+	pfree(w.place);
+	pfree(w.at);
+}

@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * nv_guc.c
+ *		Every setting, in alphabetical order.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "nv_compat.h"
+
+#include <limits.h>
+
+#include "nv_guc.h"
+#include "utils/guc.h"
+
+int			hnsw_ef_search;
+int			hnsw_iterative_scan;
+int			hnsw_max_scan_tuples;
+double		hnsw_scan_mem_multiplier;
+
+static const struct config_enum_entry iterative_scan_options[] = {
+	{"off", NV_ITERATIVE_OFF, false},
+	{"relaxed_order", NV_ITERATIVE_RELAXED, false},
+	{"strict_order", NV_ITERATIVE_STRICT, false},
+	{NULL, 0, false}
+};
+
+void
+nv_guc_init(void)
+{
+	DefineCustomIntVariable("hnsw.ef_search",
+							"How many candidates an hnsw scan keeps while it searches.",
+							"More find more of the true nearest neighbors and take longer.",
+							&hnsw_ef_search, 40, HNSW_MIN_EF_SEARCH, HNSW_MAX_EF_SEARCH,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("hnsw.iterative_scan",
+							 "Whether an hnsw scan goes on when the query wants more rows than it found.",
+							 "A filter or a large LIMIT wants more. strict_order returns rows in order "
+							 "of distance, relaxed_order slightly out of it but more of them, off stops.",
+							 &hnsw_iterative_scan, NV_ITERATIVE_STRICT, iterative_scan_options,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("hnsw.max_scan_tuples",
+							"After how many rows an iterative hnsw scan stops.",
+							NULL,
+							&hnsw_max_scan_tuples, 20000, 1, INT_MAX,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomRealVariable("hnsw.scan_mem_multiplier",
+							 "How many times work_mem an iterative hnsw scan may use.",
+							 NULL,
+							 &hnsw_scan_mem_multiplier, 1, 1, 1000,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("hnsw");
+}

@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * nv_guc.h
+ *		Settings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NV_GUC_H
+#define NV_GUC_H
+
+typedef enum NvIterativeScan
+{
+	NV_ITERATIVE_OFF,
+	NV_ITERATIVE_RELAXED,
+	NV_ITERATIVE_STRICT
+} NvIterativeScan;
+
+#define HNSW_MIN_EF_SEARCH 1
+#define HNSW_MAX_EF_SEARCH 1000
+
+extern int	hnsw_ef_search;
+extern int	hnsw_iterative_scan;	/* NvIterativeScan */
+extern int	hnsw_max_scan_tuples;
+extern double hnsw_scan_mem_multiplier;
+
+/* Define them all; called once, at load. */
+extern void nv_guc_init(void);
+
+#endif							/* NV_GUC_H */

@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * residual_code.c
+ *		One bit per coordinate for the step from a vector to its neighbour.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "quant/residual_code.h"
+
+#include <math.h>
+
+/* Round to the nearest upper half, ties away from 0; infinity stays. */
+static NvHalfFloat
+to_half_float(float x)
+{
+	uint32_t	bits;
+
+	if (!(fabsf(x) < 3e38f))
+		x = x > 0 ? 3e38f : -3e38f;
+	memcpy(&bits, &x, sizeof(bits));
+	return (NvHalfFloat) ((bits + 0x8000) >> 16);
+}
+
+void
+nv_code_write(const float *p, const float *o, int dims, int bits, bool inner_product,
+			  uint8_t *block, int place, NvHalfFloat *add, NvHalfFloat *factor)
+{
+	int			shift = place < NV_FASTSCAN_BLOCK / 2 ? 0 : NV_FASTSCAN_GROUP;
+	uint8_t    *byte = block + place % (NV_FASTSCAN_BLOCK / 2);
+	uint8_t		keep = (uint8_t) (0xf0 >> shift);
+	float		n2 = nv_kern.l2sq_f32(o, p, dims);
+	float		l1 = nv_kern.l1_f32(o, p, bits);
+	float		fr = l1 > 0 ? n2 / l1 : 0;
+	float		px = 0;
+
+	for (int j = 0; j < bits; j += NV_FASTSCAN_GROUP)
+	{
+		unsigned	nibble = 0;
+
+		for (int k = 0; k < NV_FASTSCAN_GROUP; k++)
+		{
+			bool		up = o[j + k] > p[j + k];
+
+			nibble |= (unsigned) up << k;
+			px += up ? p[j + k] : -p[j + k];
+		}
+		*byte = (uint8_t) ((*byte & keep) | nibble << shift);
+		byte += NV_FASTSCAN_BLOCK / 2;
+	}
+
+	if (inner_product)
+	{
+		/* <p, r> = <p, o> - <p, p> */
+		float		pr = nv_kern.ip_f32(p, o, dims) - nv_kern.ip_f32(p, p, dims);
+
+		*factor = to_half_float(fr);
+		*add = to_half_float(nv_half_float(*factor) * px - pr);
+	}
+	else
+	{
+		*factor = to_half_float(2 * fr);
+		*add = to_half_float(n2 + nv_half_float(*factor) * px);
+	}
+}
+
+/*
+ * An entry is the sum of 4 coordinates with signs, less the smallest such sum
+ * of its group (all signs against), in units of scale.
+ */
+void
+nv_code_table(const float *q, int bits, NvCodeTable *table)
+{
+	int			groups = bits / NV_FASTSCAN_GROUP;
+	float		widest = 0;
+	float		inverse;
+
+	table->bias = 0;
+	for (int g = 0; g < groups; g++)
+	{
+		const float *z = q + g * NV_FASTSCAN_GROUP;
+		float		reach = fabsf(z[0]) + fabsf(z[1]) + fabsf(z[2]) + fabsf(z[3]);
+
+		table->bias -= reach;
+		widest = fmaxf(widest, 2 * reach);
+	}
+	table->scale = widest / 255;
+	inverse = table->scale > 0 && table->scale < INFINITY ? 1 / table->scale : 0;
+
+	for (int g = 0; g < groups; g++)
+	{
+		const float *z = q + g * NV_FASTSCAN_GROUP;
+		uint8_t    *entry = table->entries + 16 * g;
+		float		step[NV_FASTSCAN_GROUP];
+		float		sums[16];
+
+		/* starting from all signs against: each set bit adds what it turns */
+		sums[0] = 0.5f;
+		for (int k = 0; k < NV_FASTSCAN_GROUP; k++)
+		{
+			step[k] = 2 * z[k] * inverse;
+			if (z[k] < 0)
+				sums[0] -= step[k];
+		}
+		for (int k = 0; k < NV_FASTSCAN_GROUP; k++)
+		{
+			for (int c = 0; c < 1 << k; c++)
+				sums[c + (1 << k)] = sums[c] + step[k];
+		}
+		for (int c = 0; c < 16; c++)
+			entry[c] = (uint8_t) (int) sums[c];
+	}
+}

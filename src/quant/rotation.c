@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * rotation.c
+ *		A fixed orthonormal map that spreads a vector over all coordinates.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "quant/rotation.h"
+
+#include <math.h>
+
+#include "simd/simd.h"
+
+#define LEAST_LENGTH 128
+#define LENGTH_STEP 64
+
+int
+nv_rotation_padded(int dims)
+{
+	int			padded = (dims + LENGTH_STEP - 1) / LENGTH_STEP * LENGTH_STEP;
+
+	return padded < LEAST_LENGTH ? LEAST_LENGTH : padded;
+}
+
+/* The largest power of two that fits. */
+static int
+transform_length(int padded)
+{
+	int			length = 1;
+
+	while (length * 2 <= padded)
+		length *= 2;
+	return length;
+}
+
+/* Where the transform of a round begins: at the head or at the tail. */
+static int
+transform_start(int padded, int round)
+{
+	return round % 2 == 0 ? 0 : padded - transform_length(padded);
+}
+
+/* splitmix64 (Steele, Lea and Flood, 2014) */
+static uint64_t
+next_random(uint64_t *state)
+{
+	uint64_t	z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+void
+nv_rotation_factors(uint64_t seed, int padded, float *factors)
+{
+	int			length = transform_length(padded);
+	float		norm = 1.0f / sqrtf((float) length);
+
+	for (int round = 0; round < NV_ROTATION_ROUNDS; round++)
+	{
+		int			start = transform_start(padded, round);
+
+		for (int i = 0; i < padded; i++)
+		{
+			float		magnitude = i >= start && i < start + length ? norm : 1.0f;
+
+			factors[round * padded + i] = next_random(&seed) >> 63 ? magnitude : -magnitude;
+		}
+	}
+}
+
+void
+nv_rotate(const float *factors, int padded, float *x)
+{
+	int			length = transform_length(padded);
+
+	for (int round = 0; round < NV_ROTATION_ROUNDS; round++)
+	{
+		for (int i = 0; i < padded; i++)
+			x[i] *= factors[round * padded + i];
+		nv_kern.hadamard(x + transform_start(padded, round), length);
+	}
+}
