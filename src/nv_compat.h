@@ -57,6 +57,18 @@
 #define NV_SET_CAN_BUILD_PARALLEL(am) ((void) 0)
 #endif
 
+#if PG_VERSION_NUM >= 180000
+#define NV_VACUUM_DELAY_POINT() vacuum_delay_point(false)
+#else
+#define NV_VACUUM_DELAY_POINT() vacuum_delay_point()
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define NV_IS_OWNER(oid) object_ownercheck(RelationRelationId, oid, GetUserId())
+#else
+#define NV_IS_OWNER(oid) pg_class_ownercheck(oid, GetUserId())
+#endif
+
 /* What identifies the files of a relation. */
 #if PG_VERSION_NUM >= 160000
 #define NV_REL_LOCATOR(rel) ((rel)->rd_locator)

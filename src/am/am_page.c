@@ -7,7 +7,7 @@
  */
 #include "am/am_page.h"
 
-#include "common/hashfn.h"
+#include "storage/buf_internals.h"
 #include "storage/lmgr.h"
 
 /*
@@ -41,17 +41,37 @@ nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind)
 			 errhint("Rebuild it with REINDEX.")));
 }
 
+/* Pages close to each other in the file get different entries. */
+static inline Buffer *
+hint_of(Relation index, BlockNumber block)
+{
+	return &hints[(block + (uint32) NV_REL_NUMBER(index) * 40503) % HINTS];
+}
+
 Buffer
 nv_read_buffer(Relation index, BlockNumber block)
 {
-	uint32		hash = murmurhash32(block ^ (uint32) NV_REL_NUMBER(index) * 0x9e3779b9);
-	Buffer	   *hint = &hints[hash % HINTS];
+	Buffer	   *hint = hint_of(index, block);
 
 	if (*hint != InvalidBuffer &&
 		ReadRecentBuffer(NV_REL_LOCATOR(index), MAIN_FORKNUM, block, *hint))
 		return *hint;
 	*hint = ReadBuffer(index, block);
 	return *hint;
+}
+
+void
+nv_prefetch_page(Relation index, BlockNumber block, Size offset, Size bytes)
+{
+	Buffer		buffer = *hint_of(index, block);
+	const char *start;
+
+	if (buffer <= 0)
+		return;
+	__builtin_prefetch(GetBufferDescriptor(buffer - 1), 1);
+	start = (const char *) BufferGetPage(buffer) + offset;
+	for (Size i = 0; i < bytes; i += PG_CACHE_LINE_SIZE / 2)
+		__builtin_prefetch(start + i);
 }
 
 Buffer

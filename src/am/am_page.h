@@ -67,6 +67,13 @@ nv_page_check(Relation index, Buffer buffer, NvPageKind kind)
  */
 extern Buffer nv_read_buffer(Relation index, BlockNumber block);
 
+/*
+ * Start fetching what nv_read_buffer() and a look at "bytes" bytes of the
+ * page, from "offset" on, will need into the CPU's caches, if this backend
+ * knows where the page is.  A guess that does no harm when it is wrong.
+ */
+extern void nv_prefetch_page(Relation index, BlockNumber block, Size offset, Size bytes);
+
 /* Add a page.  Returns its buffer, exclusively locked; the page is all zero. */
 extern Buffer nv_extend(Relation index);
 

@@ -529,7 +529,7 @@ nv_stored_floats(const NvSpace *space, const NvStored *v, float *out)
 			}
 			break;
 		default:
-			nv_scalar_decode(v->data, space->length, v->scale, v->offset, out);
+			nv_kern.decode_u8(v->data, space->length, v->scale, v->offset, out);
 	}
 }
 

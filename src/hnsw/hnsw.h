@@ -95,6 +95,9 @@ extern void hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level);
  */
 extern bool hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref);
 
+/* Start fetching a node that will probably be read soon into the CPU's caches. */
+extern void hnsw_prefetch(HnswIndex *ix, uint32 slot);
+
 static inline void
 hnsw_release(HnswRef *ref)
 {
@@ -115,10 +118,16 @@ hnsw_slot_block(const HnswMeta *meta, uint32 slot)
 	return 1 + meta->mean_pages + slot / meta->slots_per_page;
 }
 
+static inline Size
+hnsw_slot_offset(const HnswMeta *meta, uint32 slot)
+{
+	return MAXALIGN(SizeOfPageHeaderData) + (Size) (slot % meta->slots_per_page) * meta->slot_bytes;
+}
+
 static inline char *
 hnsw_slot_at(const HnswMeta *meta, Page page, uint32 slot)
 {
-	return NV_PAGE_CONTENTS(page) + (Size) (slot % meta->slots_per_page) * meta->slot_bytes;
+	return (char *) page + hnsw_slot_offset(meta, slot);
 }
 
 /* Number of the first slot of a block. */
@@ -164,14 +173,14 @@ typedef struct HnswSearch HnswSearch;
 extern HnswSearch *hnsw_search_begin(HnswIndex *ix, bool keep_vectors);
 
 /*
- * Search one level from a node on it, until the best ef candidates have been
- * visited.  What was found is in hnsw_found().  Results are the visited
- * nodes, dead ones included, in no order.
+ * Search one level from a node on it, until ef nodes have been visited that
+ * are nearer than all candidates.  What was found is in hnsw_found(): the
+ * visited nodes, dead ones included, in no order.
  */
 extern void hnsw_search_level(HnswSearch *search, const NvQuery *query, uint32 entry, int level,
 							  int ef);
 
-/* Go on with up to ef more candidates; false when there are none. */
+/* Go on as if ef had been this, larger than before; false when nothing is left. */
 extern bool hnsw_search_more(HnswSearch *search, int ef);
 
 extern HnswFound *hnsw_found(HnswSearch *search, int *n);
@@ -248,6 +257,12 @@ hnsw_set_bit(uint8 *bitmap, uint32 i)
  * there is none.  Returns whether the node has the edge now.
  */
 extern bool hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool force);
+
+/* Copy the vector of a live node, palloc'd.  False when there is none. */
+extern bool hnsw_copy_vector(HnswIndex *ix, uint32 slot, NvStored *v);
+
+/* Make a node the entry point, or none.  The update lock is held exclusively. */
+extern void hnsw_set_entry(HnswIndex *ix, uint32 slot, int level);
 
 /*
  * Make a candidate, at that distance from self, of a live node on a level.

@@ -3,8 +3,8 @@
  * hnsw_graph.c
  *		Search in the graph, and choice of neighbors.
  *
- * A search keeps a pool of the best ef candidates, by estimated distance, and
- * visits the nearest one not visited until there is none.  A visit reads one
+ * A search keeps a pool of candidates, by estimated distance, and visits the
+ * nearest until it is farther than the ef best visited.  A visit reads one
  * node: the exact distance of its vector, and from that, by the codes in the
  * node, estimates for all its neighbors.
  *
@@ -38,13 +38,29 @@ typedef struct Seen
 	float		sum;			/* of estimates */
 	uint16		count;
 	uint16		state;
+	uint32		place;			/* in the pool */
 } Seen;
 
-typedef struct PoolEntry
+/*
+ * The pool is not sorted: a search takes the least of a few hundred keys now
+ * and then, and changes them all the time.  When it is full, the best ef stay.
+ */
+typedef struct Pool
 {
-	float		key;			/* mean of estimates; exact once visited */
-	uint32		seen;			/* index of its Seen */
-} PoolEntry;
+	float	   *keys;			/* means of estimates */
+	uint32	   *seen;			/* their nodes */
+	int			n;
+	int			room;
+	float		limit;			/* keys not below it stay outside */
+} Pool;
+
+/* The ef smallest distances of visited nodes: a heap, the largest on top. */
+typedef struct Best
+{
+	float	   *distances;
+	int			n;
+	int			room;
+} Best;
 
 struct HnswSearch
 {
@@ -52,13 +68,10 @@ struct HnswSearch
 	const NvQuery *query;
 	bool		keep_vectors;
 	int			level;
-
-	/* the pool, nearest first; all before cursor are visited */
-	PoolEntry  *pool;
 	int			ef;
-	int			npool;
-	int			cursor;
-	int			pool_room;
+	uint32		next_slot;
+	Pool		pool;
+	Best		best;
 
 	/* all nodes seen: open addressing, a power of two, at most half full */
 	Seen	   *seen;
@@ -74,7 +87,9 @@ struct HnswSearch
 	uint32		table_serial;	/* of the query that the table was made for */
 };
 
-#define FIRST_SEEN 1024
+static int getenv_prefetch = 1;
+#define FIRST_SEEN 256
+#define SEEN_PER_EF 48
 #define FIRST_FOUND 64
 
 HnswSearch *
@@ -105,14 +120,14 @@ hnsw_found(HnswSearch *s, int *n)
 float
 hnsw_horizon(const HnswSearch *s)
 {
-	return s->npool < s->ef ? INFINITY : s->pool[s->npool - 1].key;
+	return s->best.n < s->ef ? INFINITY : s->best.distances[0];
 }
 
 Size
 hnsw_search_memory(HnswSearch *s)
 {
 	return sizeof(Seen) * ((Size) s->seen_mask + 1) + sizeof(HnswFound) * s->found_room +
-		sizeof(PoolEntry) * s->pool_room;
+		(sizeof(float) + sizeof(uint32)) * s->pool.room;
 }
 
 /* ---- nodes seen ---- */
@@ -141,9 +156,9 @@ grow_seen(HnswSearch *s)
 		if (old[i].slot != HNSW_NO_SLOT)
 			s->seen[find_seen(s, old[i].slot)] = old[i];
 	}
-	/* pool entries point to slots: carry them over before the old is gone */
-	for (int i = 0; i < s->npool; i++)
-		s->pool[i].seen = find_seen(s, old[s->pool[i].seen].slot);
+	/* the pool points to entries: carry that over before the old ones are gone */
+	for (int i = 0; i < s->pool.n; i++)
+		s->pool.seen[i] = find_seen(s, old[s->pool.seen[i]].slot);
 	pfree(old);
 }
 
@@ -157,87 +172,143 @@ reserve_seen(HnswSearch *s, uint32 n)
 
 /* ---- the pool ---- */
 
-/* First entry with a key above this one. */
-static inline int
-pool_place(const HnswSearch *s, float key)
-{
-	int			low = 0,
-				high = s->npool;
-
-	while (low < high)
-	{
-		int			middle = (low + high) / 2;
-
-		if (s->pool[middle].key <= key)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static inline bool
-pool_wants(const HnswSearch *s, float key)
-{
-	return s->npool < s->ef || key < s->pool[s->npool - 1].key;
-}
-
-static inline void
-pool_insert(HnswSearch *s, float key, uint32 seen)
-{
-	int			place;
-
-	if (s->npool == s->ef)
-	{
-		Seen	   *last = &s->seen[s->pool[--s->npool].seen];
-
-		if (last->state == SEEN_POOLED)
-			last->state = SEEN_WAITING;
-	}
-	place = pool_place(s, key);
-	memmove(s->pool + place + 1, s->pool + place, sizeof(PoolEntry) * (s->npool - place));
-	s->pool[place].key = key;
-	s->pool[place].seen = seen;
-	s->npool++;
-	if (place < s->cursor)
-		s->cursor = place;
-}
-
-static inline void
-pool_remove_at(HnswSearch *s, int place)
-{
-	s->npool--;
-	memmove(s->pool + place, s->pool + place + 1, sizeof(PoolEntry) * (s->npool - place));
-	if (place < s->cursor)
-		s->cursor--;
-}
-
-/* Remove the entry of a node whose key is this. */
-static inline void
-pool_remove(HnswSearch *s, float key, uint32 seen)
-{
-	int			place = pool_place(s, key) - 1;
-
-	while (place >= 0 && s->pool[place].seen != seen)
-		place--;
-	Assert(place >= 0);
-	if (place >= 0)
-		pool_remove_at(s, place);
-}
+/* So many more than ef, twice, fit before the pool is cut back. */
+#define POOL_SLACK 64
 
 static void
 pool_reset(HnswSearch *s, int ef)
 {
-	if (ef > s->pool_room)
+	int			room = 2 * ef + POOL_SLACK;
+
+	if (room > s->pool.room)
 	{
-		if (s->pool != NULL)
-			pfree(s->pool);
-		s->pool = palloc(sizeof(PoolEntry) * (ef + 1));
-		s->pool_room = ef;
+		if (s->pool.keys != NULL)
+		{
+			pfree(s->pool.keys);
+			pfree(s->pool.seen);
+			pfree(s->best.distances);
+		}
+		s->pool.keys = palloc(sizeof(float) * room);
+		s->pool.seen = palloc(sizeof(uint32) * room);
+		s->best.distances = palloc(sizeof(float) * room);
+		s->pool.room = room;
 	}
 	s->ef = ef;
-	s->npool = 0;
-	s->cursor = 0;
+	s->pool.n = 0;
+	s->pool.limit = INFINITY;
+	s->best.n = 0;
+}
+
+static inline void
+pool_move(HnswSearch *s, int to, int from)
+{
+	s->pool.keys[to] = s->pool.keys[from];
+	s->pool.seen[to] = s->pool.seen[from];
+	s->seen[s->pool.seen[to]].place = to;
+}
+
+static inline void
+pool_swap(HnswSearch *s, int a, int b)
+{
+	float		key = s->pool.keys[a];
+	uint32		seen = s->pool.seen[a];
+
+	pool_move(s, a, b);
+	s->pool.keys[b] = key;
+	s->pool.seen[b] = seen;
+	s->seen[seen].place = b;
+}
+
+/* Keep the best ef (Hoare's selection), and let in only what is better. */
+static pg_noinline void
+pool_cut(HnswSearch *s)
+{
+	int			low = 0,
+				high = s->pool.n - 1;
+	int			k = s->ef - 1;
+	float	   *keys = s->pool.keys;
+
+	while (low < high)
+	{
+		float		pivot = keys[(low + high) / 2];
+		int			i = low,
+					j = high;
+
+		while (i <= j)
+		{
+			while (keys[i] < pivot)
+				i++;
+			while (keys[j] > pivot)
+				j--;
+			if (i <= j)
+				pool_swap(s, i++, j--);
+		}
+		if (k <= j)
+			high = j;
+		else if (k >= i)
+			low = i;
+		else
+			break;
+	}
+	for (int i = s->ef; i < s->pool.n; i++)
+		s->seen[s->pool.seen[i]].state = SEEN_WAITING;
+	s->pool.n = s->ef;
+	s->pool.limit = keys[k];
+}
+
+static inline void
+pool_add(HnswSearch *s, float key, uint32 seen)
+{
+	if (s->pool.n == s->pool.room)
+		pool_cut(s);
+	if (!(key < s->pool.limit))
+		return;
+	s->pool.keys[s->pool.n] = key;
+	s->pool.seen[s->pool.n] = seen;
+	s->seen[seen].place = s->pool.n++;
+	s->seen[seen].state = SEEN_POOLED;
+}
+
+static inline void
+pool_remove(HnswSearch *s, int place)
+{
+	s->pool.n--;
+	if (place < s->pool.n)
+		pool_move(s, place, s->pool.n);
+}
+
+/* Take note of the distance of a visited node. */
+static inline void
+best_add(HnswSearch *s, float distance)
+{
+	float	   *heap = s->best.distances;
+	int			i;
+
+	if (s->best.n < s->ef)
+	{
+		for (i = s->best.n++; i > 0 && heap[(i - 1) / 2] < distance; i = (i - 1) / 2)
+			heap[i] = heap[(i - 1) / 2];
+		heap[i] = distance;
+		return;
+	}
+	if (!(distance < heap[0]))
+		return;
+	i = 0;
+	for (;;)
+	{
+		int			child = 2 * i + 1;
+
+		if (child >= s->best.n)
+			break;
+		if (child + 1 < s->best.n && heap[child + 1] > heap[child])
+			child++;
+		if (heap[child] <= distance)
+			break;
+		heap[i] = heap[child];
+		i = child;
+	}
+	heap[i] = distance;
+	s->pool.limit = Min(s->pool.limit, heap[0]);
 }
 
 static inline float
@@ -261,25 +332,21 @@ consider(HnswSearch *s, uint32 slot, float estimate)
 		e->state = SEEN_WAITING;
 		s->nseen++;
 	}
-	else if (e->state == SEEN_VISITED)
-		return;
 	else
 	{
-		if (e->state == SEEN_POOLED)
-			pool_remove(s, mean_of(e), i);
-		e->state = SEEN_WAITING;
-		if (e->count < PG_UINT16_MAX)
-		{
-			e->sum += estimate;
-			e->count++;
-		}
+		if (e->state == SEEN_VISITED || e->count == PG_UINT16_MAX)
+			return;
+		e->sum += estimate;
+		e->count++;
 		estimate = mean_of(e);
+		if (e->state == SEEN_POOLED)
+		{
+			s->pool.keys[e->place] = estimate;
+			return;
+		}
 	}
-	if (pool_wants(s, estimate))
-	{
-		pool_insert(s, estimate, i);
-		e->state = SEEN_POOLED;
-	}
+	if (estimate < s->pool.limit)
+		pool_add(s, estimate, i);
 }
 
 /* ---- visits ---- */
@@ -403,6 +470,8 @@ visit(HnswSearch *s, uint32 slot, float *distance)
 	}
 	v = hnsw_stored(ix, &ref);
 	*distance = nv_distance_from_query(&ix->space, s->query, &v);
+	if (s->next_slot != HNSW_NO_SLOT && getenv_prefetch)
+		hnsw_prefetch(ix, s->next_slot);
 	add_found(s, slot, ref.node, &v, *distance);
 	n = ref.node->nedges;
 	memcpy(neighbors, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * n);
@@ -421,34 +490,47 @@ visit(HnswSearch *s, uint32 slot, float *distance)
 	return true;
 }
 
-/* Visit until all of the pool are visited. */
+/* Visit the nearest, until ef visited ones are nearer. */
 static void
 drain(HnswSearch *s)
 {
-	for (;;)
+	while (s->pool.n > 0)
 	{
-		uint32		i;
-		uint32		slot;
+		int			place = (int) nv_kern.argmin(s->pool.keys, s->pool.n);
+		Seen	   *e = &s->seen[s->pool.seen[place]];
 		float		distance;
 
 		CHECK_FOR_INTERRUPTS();
-		while (s->cursor < s->npool &&
-			   s->seen[s->pool[s->cursor].seen].state == SEEN_VISITED)
-			s->cursor++;
-		if (s->cursor >= s->npool)
+		if (s->best.n == s->ef && s->pool.keys[place] > s->best.distances[0])
 			break;
-		i = s->pool[s->cursor].seen;
-		slot = s->seen[i].slot;
-		s->seen[i].state = SEEN_VISITED;
-		pool_remove_at(s, s->cursor);
-		if (visit(s, slot, &distance))
-		{
-			/* by its true distance from now on; the table may have grown */
-			i = find_seen(s, slot);
-			if (pool_wants(s, distance))
-				pool_insert(s, distance, i);
-		}
+		hnsw_prefetch(s->ix, e->slot);
+		e->state = SEEN_VISITED;
+		pool_remove(s, place);
+		if (s->pool.n > 0)
+			s->next_slot = s->seen[s->pool.seen[nv_kern.argmin(s->pool.keys, s->pool.n)]].slot;
+		else
+			s->next_slot = HNSW_NO_SLOT;
+		if (visit(s, e->slot, &distance))
+			best_add(s, distance);
 	}
+}
+
+/* Begin with so many nodes seen in mind; what a larger search left is given back. */
+static void
+reset_seen(HnswSearch *s, int ef)
+{
+	uint32		size = FIRST_SEEN;
+
+	while (size < (uint32) ef * SEEN_PER_EF)
+		size *= 2;
+	if (size != s->seen_mask + 1)
+	{
+		pfree(s->seen);
+		s->seen = palloc_extended(sizeof(Seen) * size, MCXT_ALLOC_HUGE);
+		s->seen_mask = size - 1;
+	}
+	memset(s->seen, 0xff, sizeof(Seen) * size);
+	s->nseen = 0;
 }
 
 void
@@ -463,48 +545,32 @@ hnsw_search_level(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 		nv_code_table(query->elements, ix->meta.bits, &s->table);
 		s->table_serial = query->serial;
 	}
-	pool_reset(s, ef);
 	s->nfound = 0;
-	s->nseen = 0;
-	memset(s->seen, 0xff, sizeof(Seen) * ((Size) s->seen_mask + 1));
+	pool_reset(s, ef);
+	reset_seen(s, ef);
 	consider(s, entry, 0);
 	drain(s);
 }
 
-static int
-compare_waiting(const void *a, const void *b)
-{
-	float		x = ((const PoolEntry *) a)->key;
-	float		y = ((const PoolEntry *) b)->key;
-
-	return x < y ? -1 : x > y;
-}
-
-/* The nearest of what did not fit the pool, or was dropped from it, go in. */
+/* As if the search had begun with the larger ef: nothing is visited twice. */
 bool
 hnsw_search_more(HnswSearch *s, int ef)
 {
-	PoolEntry  *waiting = palloc_extended(sizeof(PoolEntry) * Max(s->nseen, 1), MCXT_ALLOC_HUGE);
-	uint32		n = 0;
+	int			nfound = s->nfound;
 
+	pool_reset(s, ef);
+	for (int i = 0; i < s->nfound; i++)
+		best_add(s, s->found[i].distance);
 	for (uint32 i = 0; i <= s->seen_mask; i++)
 	{
-		if (s->seen[i].slot != HNSW_NO_SLOT && s->seen[i].state == SEEN_WAITING)
+		if (s->seen[i].slot != HNSW_NO_SLOT && s->seen[i].state != SEEN_VISITED)
 		{
-			waiting[n].key = mean_of(&s->seen[i]);
-			waiting[n++].seen = i;
+			s->seen[i].state = SEEN_WAITING;
+			pool_add(s, mean_of(&s->seen[i]), i);
 		}
 	}
-	qsort(waiting, n, sizeof(PoolEntry), compare_waiting);
-	pool_reset(s, ef);
-	n = Min(n, (uint32) ef);
-	memcpy(s->pool, waiting, sizeof(PoolEntry) * n);
-	for (uint32 i = 0; i < n; i++)
-		s->seen[waiting[i].seen].state = SEEN_POOLED;
-	s->npool = n;
-	pfree(waiting);
 	drain(s);
-	return n > 0;
+	return s->nfound > nfound;
 }
 
 uint32

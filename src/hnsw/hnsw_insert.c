@@ -63,6 +63,17 @@ copy_node(HnswIndex *ix, uint32 slot, NodeCopy *copy)
 }
 
 bool
+hnsw_copy_vector(HnswIndex *ix, uint32 slot, NvStored *v)
+{
+	NodeCopy	copy;
+
+	if (!copy_node(ix, slot, &copy))
+		return false;
+	*v = copy.stored;
+	return true;
+}
+
+bool
 hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvStored *self,
 					HnswCandidate *candidate, uint32 *edges, int *nedges)
 {
@@ -446,15 +457,35 @@ write_node(HnswIndex *ix, const Placement *place, int level, uint32 down, uint32
 	return slot;
 }
 
+static bool
+found_live(HnswSearch *search)
+{
+	int			nfound;
+	const HnswFound *found = hnsw_found(search, &nfound);
+
+	for (int i = 0; i < nfound; i++)
+	{
+		if (!found[i].dead)
+			return true;
+	}
+	return false;
+}
+
 /* Keep what a search found for a level, as far as it makes neighbors. */
 static void
 choose_neighbors(HnswIndex *ix, HnswSearch *search, Placement *place, int level)
 {
 	int			nfound;
-	HnswFound  *found = hnsw_found(search, &nfound);
-	HnswCandidate *c = palloc(sizeof(HnswCandidate) * Max(nfound, 1));
+	HnswFound  *found;
+	HnswCandidate *c;
 	int			n = 0;
+	int			ef = ix->meta.ef_construction;
 
+	/* where vacuum is removing a whole region, look beyond it */
+	while (!found_live(search) && hnsw_search_more(search, ef *= 2))
+		CHECK_FOR_INTERRUPTS();
+	found = hnsw_found(search, &nfound);
+	c = palloc(sizeof(HnswCandidate) * Max(nfound, 1));
 	for (int i = 0; i < nfound; i++)
 	{
 		if (found[i].dead)
@@ -563,8 +594,8 @@ find_place(HnswIndex *ix, const NvQuery *query, uint32 entry, int entry_level, P
 	return false;
 }
 
-static void
-set_entry(HnswIndex *ix, uint32 slot, int level)
+void
+hnsw_set_entry(HnswIndex *ix, uint32 slot, int level)
 {
 	Buffer		buffer = nv_read_buffer(ix->rel, HNSW_META_BLOCK);
 	NvChange	change;
@@ -593,21 +624,31 @@ add_reverse_edges(HnswIndex *ix, const Placement *place, int level, uint32 slot)
 		added = hnsw_add_edge(ix, place->neighbors[level][i].slot, &self, true);
 }
 
-static void
+/*
+ * Insert, with the update lock held: exclusively, if the entry point may
+ * change.  False, and nothing is done, when it must change and may not: all
+ * nodes that there are wait for vacuum to free them.
+ */
+static bool
 insert_locked(HnswIndex *ix, NvQuery *query, Placement *place, ItemPointer tid, uint32 entry,
-			  int entry_level)
+			  int entry_level, bool exclusive)
 {
 	uint32		slots[HNSW_MAX_LEVEL + 1];
+	bool		alone = entry == HNSW_NO_SLOT;
 
 	if (entry != HNSW_NO_SLOT && find_place(ix, query, entry, entry_level, place, tid))
-		return;
+		return true;
+	alone |= place->n[0] == 0;
+	if (alone && !exclusive)
+		return false;
 	for (int level = 0; level <= place->level; level++)
 		slots[level] = write_node(ix, place, level, level == 0 ? HNSW_NO_SLOT : slots[level - 1],
 								  level == 0 ? HNSW_NO_SLOT : slots[0], tid);
 	for (int level = 0; level <= place->level; level++)
 		add_reverse_edges(ix, place, level, slots[level]);
-	if (entry == HNSW_NO_SLOT || place->level > entry_level)
-		set_entry(ix, slots[place->level], place->level);
+	if (alone || place->level > entry_level)
+		hnsw_set_entry(ix, slots[place->level], place->level);
+	return true;
 }
 
 /* A hash of a row's place: the finalizer of splitmix64. */
@@ -635,24 +676,23 @@ void
 hnsw_insert_query(HnswIndex *ix, NvQuery *query, ItemPointer tid)
 {
 	Placement	place = {.level = hnsw_level_of_row(&ix->meta, tid)};
-	LOCKMODE	lock = ShareLock;
 	char	   *data = palloc_extended(ix->max_bytes, MCXT_ALLOC_HUGE);
-	uint32		entry;
-	int			entry_level;
+	bool		done = false;
 
 	nv_query_store(&ix->space, query, data, &place.stored);
-	LockPage(ix->rel, HNSW_UPDATE_LOCK, lock);
-	hnsw_get_entry(ix, &entry, &entry_level);
-	if (entry == HNSW_NO_SLOT || place.level > entry_level)
+	for (LOCKMODE lock = ShareLock; !done; lock = ExclusiveLock)
 	{
-		/* the entry point may change: one at a time */
-		UnlockPage(ix->rel, HNSW_UPDATE_LOCK, lock);
-		lock = ExclusiveLock;
+		bool		exclusive = lock == ExclusiveLock;
+		uint32		entry;
+		int			entry_level;
+
+		/* the entry point changes under the exclusive lock only */
 		LockPage(ix->rel, HNSW_UPDATE_LOCK, lock);
 		hnsw_get_entry(ix, &entry, &entry_level);
+		if (exclusive || (entry != HNSW_NO_SLOT && place.level <= entry_level))
+			done = insert_locked(ix, query, &place, tid, entry, entry_level, exclusive);
+		UnlockPage(ix->rel, HNSW_UPDATE_LOCK, lock);
 	}
-	insert_locked(ix, query, &place, tid, entry, entry_level);
-	UnlockPage(ix->rel, HNSW_UPDATE_LOCK, lock);
 }
 
 /* What aminsert keeps from row to row of a statement. */

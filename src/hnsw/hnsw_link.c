@@ -175,6 +175,23 @@ set_candidate(Linker *linker, int i, uint32 slot, const NvStored *self)
 	c->distance = nv_distance_between(&linker->ix->space, self, &c->stored);
 }
 
+/* Have the nodes' headers and vectors come into the caches all at once. */
+static void
+prefetch_vectors(HnswIndex *ix, const uint32 *slots, int n)
+{
+	Size		bytes = Min(ix->max_bytes, ix->layout.vector_room);
+
+	for (int i = 0; i < n; i++)
+	{
+		const HnswNode *node = node_at(ix, slots[i]);
+		const char *vector = HNSW_VECTOR(&ix->layout, node);
+
+		__builtin_prefetch(node);
+		for (Size b = 0; b < bytes; b += 64)
+			__builtin_prefetch(vector + b);
+	}
+}
+
 /* The vector of a node; in a buffer of its own, if it has to be put together. */
 static NvStored
 vector_of(Linker *linker, uint32 slot, char *copy)
@@ -228,11 +245,12 @@ choose_level(Linker *linker, uint32 slot, const NvStored *self, uint32 *choice)
 		c[n].stored = found[i].stored;
 		c[n++].distance = nv_distance_between(&ix->space, self, &found[i].stored);
 	}
+	prefetch_vectors(ix, HNSW_NEIGHBORS(node), node->nedges);
 	for (int i = 0; i < node->nedges; i++)
 		set_candidate(linker, n++, HNSW_NEIGHBORS(node)[i], self);
 
 	n = hnsw_choose(ix, c, n, linker->second ? hnsw_max_edges(&ix->meta, node->level) :
-					ix->meta.m, false);
+					ix->meta.m, linker->second);
 	choice[0] = n;
 	for (int i = 0; i < n; i++)
 		choice[1 + i] = c[i].slot;
@@ -247,7 +265,8 @@ link_vector(Linker *linker, uint32 slot, uint32 *choice, char *copy)
 	int			top = node_at(ix, slot)->level;
 	uint32		base = slot + top;
 	NvStored	self = vector_of(linker, base, copy);
-	int			ef = ix->meta.ef_construction;
+	int			ef = linker->second ? ix->meta.ef_construction :
+		ix->meta.ef_construction;
 	uint32	   *first_choice = choice;
 	uint32		entry;
 
@@ -390,6 +409,7 @@ change_node(Linker *linker, const HnswPair *pairs, int npairs, char *copy)
 		edges = choice + 1;
 	}
 	reserve_candidates(linker, nedges + npairs);
+	prefetch_vectors(ix, edges, nedges);
 	for (int i = 0; i < nedges; i++)
 		set_candidate(linker, n++, edges[i], &self);
 	for (int i = 0; i < npairs; i++)

@@ -317,6 +317,8 @@ static inline void
 check_node(HnswIndex *ix, uint32 slot, const HnswNode *node)
 {
 	if (unlikely(node->level > HNSW_MAX_LEVEL || node->ntids > HNSW_NODE_TIDS ||
+				 node->vector_bytes > ix->max_bytes ||
+				 (node->vector_bytes != ix->max_bytes && ix->meta.form != NV_FORM_SPARSE) ||
 				 node->nedges > hnsw_max_edges(&ix->meta, node->level)))
 		hnsw_damaged(ix, slot, "the header of a node");
 }
@@ -336,17 +338,35 @@ hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref)
 
 	buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
 	node = (const HnswNode *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
 	if (unlikely(node->kind != HNSW_SLOT_NODE))
 	{
+		nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
 		UnlockReleaseBuffer(buffer);
 		return false;
 	}
+	/* this finds pages of another kind too, without two more cache lines */
 	check_node(ix, slot, node);
 	ref->node = node;
 	ref->buffer = buffer;
 	return true;
+}
+
+void
+hnsw_prefetch(HnswIndex *ix, uint32 slot)
+{
+	Size		bytes = ix->meta.slot_bytes;
+
+	if (ix->memory != NULL)
+	{
+		const char *node = hnsw_memory_slot(ix->memory, slot);
+
+		for (Size i = 0; i < bytes; i += PG_CACHE_LINE_SIZE / 2)
+			__builtin_prefetch(node + i);
+	}
+	else
+		nv_prefetch_page(ix->rel, hnsw_slot_block(&ix->meta, slot),
+						 hnsw_slot_offset(&ix->meta, slot), bytes);
 }
 
 /* Copy a part of a long vector; returns the next slot of it. */
@@ -390,7 +410,6 @@ NvStored
 hnsw_stored(HnswIndex *ix, const HnswRef *ref)
 {
 	const HnswNode *node = ref->node;
-	uint32		max_bytes = ix->max_bytes;
 	NvStored	v = {
 		.data = HNSW_VECTOR(&ix->layout, node),
 		.bytes = node->vector_bytes,
@@ -401,14 +420,6 @@ hnsw_stored(HnswIndex *ix, const HnswRef *ref)
 	uint32		left;
 	uint32		slot = node->more;
 
-	if (unlikely(v.bytes > max_bytes ||
-				 (v.bytes != max_bytes && ix->meta.form != NV_FORM_SPARSE)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INDEX_CORRUPTED),
-				 errmsg("index \"%s\" is damaged: a vector of %u bytes in block %u",
-						RelationGetRelationName(ix->rel), v.bytes,
-						BufferIsValid(ref->buffer) ? BufferGetBlockNumber(ref->buffer) : 0),
-				 errhint("Rebuild it with REINDEX.")));
 	if (likely(v.bytes <= ix->layout.vector_room))
 		return v;
 

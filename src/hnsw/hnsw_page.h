@@ -65,8 +65,8 @@ typedef struct HnswMeta
 typedef enum HnswSlotKind
 {
 	HNSW_SLOT_FREE = 0,
-	HNSW_SLOT_NODE,
-	HNSW_SLOT_MORE				/* the rest of a vector */
+	HNSW_SLOT_NODE = 0xa5,
+	HNSW_SLOT_MORE = 0x5a		/* the rest of a vector */
 } HnswSlotKind;
 
 /* Of HnswNode.flags. */

@@ -8,8 +8,8 @@
  *
  * A search is sure of the order only up to its horizon, the distance of the
  * last candidate that it kept; what it happened to visit beyond waits.  When
- * more rows are asked for, the search goes on with the candidates that it had
- * dropped, twice as many each time.
+ * more rows are asked for, the search goes on as if ef_search had been twice
+ * as large.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,8 +23,11 @@
 #include "pgstat.h"
 #include "utils/memutils.h"
 
-/* Most candidates that a search goes on with at once. */
+/* By how much ef grows at most when a search goes on. */
 #define LARGEST_STEP 2048
+
+/* How often a search begins again when its way ends in freed nodes. */
+#define MAX_TRIES 100
 
 /* A node that waits to be returned. */
 typedef struct HnswResult
@@ -41,7 +44,7 @@ typedef struct HnswScan
 	bool		started;
 	bool		finished;		/* the search found all that it will */
 	HnswSearch *search;
-	int			step;			/* candidates of the last step of the search */
+	int			ef;				/* of the search so far */
 	int			taken;			/* of hnsw_found(), how many were made results */
 	HnswResult	   *results;		/* by bound */
 	int			nresults;
@@ -174,16 +177,31 @@ start(IndexScanDesc scan, HnswScan *s)
 	else
 		nv_query_set(&s->ix.space, key->sk_argument, &s->query);
 
-	hnsw_get_entry(&s->ix, &entry, &entry_level);
 	s->search = hnsw_search_begin(&s->ix, false);
-	entry = hnsw_descend(s->search, &s->query, entry, entry_level, 0);
-	if (entry == HNSW_NO_SLOT)
+	s->ef = hnsw_ef_search;
+	for (int tries = 0;; tries++)
 	{
-		s->finished = true;
-		return;
+		int			nfound = 0;
+
+		hnsw_get_entry(&s->ix, &entry, &entry_level);
+		if (entry == HNSW_NO_SLOT)
+		{
+			s->finished = true;
+			return;
+		}
+		entry = hnsw_descend(s->search, &s->query, entry, entry_level, 0);
+		if (entry != HNSW_NO_SLOT)
+		{
+			hnsw_search_level(s->search, &s->query, entry, 0, s->ef);
+			hnsw_found(s->search, &nfound);
+		}
+		if (nfound > 0)
+			break;
+		/* vacuum freed the way down from under us: begin again */
+		CHECK_FOR_INTERRUPTS();
+		if (tries == MAX_TRIES)
+			hnsw_damaged(&s->ix, entry, "no way down from the entry point");
 	}
-	s->step = hnsw_ef_search;
-	hnsw_search_level(s->search, &s->query, entry, 0, s->step);
 	take_results(s, hnsw_horizon(s->search));
 }
 
@@ -197,8 +215,8 @@ go_on(HnswScan *s)
 		s->nreturned < hnsw_max_scan_tuples &&
 		hnsw_search_memory(s->search) < (double) work_mem * 1024 * hnsw_scan_mem_multiplier)
 	{
-		s->step = Min(s->step * 2, LARGEST_STEP);
-		more = hnsw_search_more(s->search, s->step);
+		s->ef += Min(s->ef, LARGEST_STEP);
+		more = hnsw_search_more(s->search, s->ef);
 	}
 	if (more)
 		take_results(s, hnsw_horizon(s->search));

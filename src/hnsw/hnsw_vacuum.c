@@ -1,12 +1,519 @@
+/*-------------------------------------------------------------------------
+ *
+ * hnsw_vacuum.c
+ *		Removes dead rows from an hnsw index.
+ *
+ * Passes over the index, each of which leaves it valid (see README, "Vacuum"):
+ *
+ *	1. drop dead rows from their nodes; nodes without rows are marked dead
+ *	2. give live nodes other neighbors in place of dead ones
+ *	3. link nodes that cannot be reached any more
+ *	4. free the dead nodes
+ *
+ *-------------------------------------------------------------------------
+ */
 #include "hnsw/hnsw.h"
+
+#include "commands/vacuum.h"
+#include "miscadmin.h"
+#include "storage/indexfsm.h"
+#include "storage/lmgr.h"
+#include "utils/memutils.h"
+
+typedef struct Vacuum
+{
+	HnswIndex	ix;
+	IndexVacuumInfo *info;
+	IndexBulkDeleteResult *stats;
+	IndexBulkDeleteCallback callback;
+	void	   *callback_state;
+	BlockNumber first_block;
+	BlockNumber nblocks;
+	uint32		nslots;
+	uint8	   *dead;			/* nodes, one bit a slot */
+	uint8	   *more;			/* rests of vectors that were there at the start */
+	uint8	   *used;			/* and those of live nodes */
+	uint64		ndead;
+	uint32		best;			/* a live node of the highest level */
+	int			best_level;
+	MemoryContext scratch;
+} Vacuum;
+
+static bool
+is_dead(const Vacuum *v, uint32 slot)
+{
+	return slot < v->nslots && hnsw_bit(v->dead, slot);
+}
+
+static Buffer
+read_block(Vacuum *v, BlockNumber block, int lock)
+{
+	Buffer		buffer;
+
+	NV_VACUUM_DELAY_POINT();
+	buffer = ReadBufferExtended(v->ix.rel, MAIN_FORKNUM, block, RBM_NORMAL, v->info->strategy);
+	LockBuffer(buffer, lock);
+	return buffer;
+}
+
+/* ---- pass 1 ---- */
+
+/* Drop dead rows from a node (an image of it); returns how many. */
+static int
+drop_rows(Vacuum *v, HnswNode *node)
+{
+	int			kept = 0;
+	int			dropped;
+
+	for (int i = 0; i < node->ntids; i++)
+	{
+		if (!v->callback(&node->tids[i], v->callback_state))
+			node->tids[kept++] = node->tids[i];
+	}
+	dropped = node->ntids - kept;
+	node->ntids = (uint8) kept;
+	return dropped;
+}
+
+/* Whether a page has something to change: on level 0, dead rows; above, dead nodes. */
+static bool
+page_has_dead(Vacuum *v, Page page, bool upper)
+{
+	for (int i = 0; i < v->ix.meta.slots_per_page; i++)
+	{
+		const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
+
+		if (node->kind != HNSW_SLOT_NODE)
+			continue;
+		if (upper)
+		{
+			if (node->level > 0 && is_dead(v, node->base) && !(node->flags & HNSW_DEAD))
+				return true;
+			continue;
+		}
+		if (node->level > 0)
+			continue;
+		if (node->ntids == 0 && !(node->flags & HNSW_DEAD))
+			return true;
+		for (int t = 0; t < Min(node->ntids, HNSW_NODE_TIDS); t++)
+		{
+			ItemPointerData tid = node->tids[t];
+
+			if (v->callback(&tid, v->callback_state))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Change the nodes of a page on level 0, or those above. */
+static void
+mark_page(Vacuum *v, Page page, bool upper)
+{
+	for (int i = 0; i < v->ix.meta.slots_per_page; i++)
+	{
+		HnswNode   *node = (HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
+
+		if (node->kind != HNSW_SLOT_NODE || (node->level > 0) != upper)
+			continue;
+		if (upper)
+		{
+			if (is_dead(v, node->base))
+				node->flags |= HNSW_DEAD;
+			continue;
+		}
+		v->stats->tuples_removed += drop_rows(v, node);
+		if (node->ntids == 0)
+			node->flags |= HNSW_DEAD;
+	}
+}
+
+/* Remember what a page holds after that. */
+static void
+note_page(Vacuum *v, Page page, uint32 first_slot, bool upper)
+{
+	for (int i = 0; i < v->ix.meta.slots_per_page; i++)
+	{
+		const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
+
+		if (node->kind == HNSW_SLOT_MORE && !upper)
+			hnsw_set_bit(v->more, first_slot + i);
+		if (node->kind != HNSW_SLOT_NODE || (node->level > 0) != upper)
+			continue;
+		if (node->flags & HNSW_DEAD)
+		{
+			hnsw_set_bit(v->dead, first_slot + i);
+			v->ndead++;
+			continue;
+		}
+		if (!upper)
+			v->stats->num_index_tuples += node->ntids;
+		if (v->best == HNSW_NO_SLOT || node->level > v->best_level)
+		{
+			v->best = first_slot + i;
+			v->best_level = node->level;
+		}
+	}
+}
+
+static void
+mark_dead(Vacuum *v, bool upper)
+{
+	for (BlockNumber block = v->first_block; block < v->nblocks; block++)
+	{
+		Buffer		buffer = read_block(v, block, BUFFER_LOCK_EXCLUSIVE);
+		uint32		first_slot = hnsw_first_slot(&v->ix.meta, block);
+		NvChange	change;
+
+		if (nv_page_is(BufferGetPage(buffer), NV_PAGE_HNSW_SLOTS))
+		{
+			if (page_has_dead(v, BufferGetPage(buffer), upper))
+			{
+				nv_change_begin(&change, v->ix.rel, true);
+				mark_page(v, nv_change_page(&change, buffer, false), upper);
+				nv_change_finish(&change);
+			}
+			note_page(v, BufferGetPage(buffer), first_slot, upper);
+		}
+		UnlockReleaseBuffer(buffer);
+	}
+}
+
+/* Wait until every insert that may have seen the index as it was is done. */
+static void
+wait_for_inserts(Vacuum *v)
+{
+	LockPage(v->ix.rel, HNSW_UPDATE_LOCK, ExclusiveLock);
+	UnlockPage(v->ix.rel, HNSW_UPDATE_LOCK, ExclusiveLock);
+}
+
+/*
+ * Give up a dead entry point.  No insert runs meanwhile; one that ran before
+ * may have set another, which then lives.
+ */
+static void
+replace_entry(Vacuum *v)
+{
+	uint32		entry;
+	int			level;
+
+	LockPage(v->ix.rel, HNSW_UPDATE_LOCK, ExclusiveLock);
+	hnsw_get_entry(&v->ix, &entry, &level);
+	if (entry != HNSW_NO_SLOT && is_dead(v, entry))
+		hnsw_set_entry(&v->ix, v->best, v->best == HNSW_NO_SLOT ? 0 : v->best_level);
+	UnlockPage(v->ix.rel, HNSW_UPDATE_LOCK, ExclusiveLock);
+}
+
+/* ---- pass 2 ---- */
+
+/* What a node points to, and where the rest of its vector is. */
+typedef struct NodeEdges
+{
+	uint32		version;
+	int			level;
+	int			n;
+	uint32		slots[HNSW_MAX_SLOTS];
+} NodeEdges;
+
+static bool
+read_edges(Vacuum *v, uint32 slot, NodeEdges *edges)
+{
+	HnswRef		ref;
+
+	if (!hnsw_read(&v->ix, slot, &ref))
+		return false;
+	edges->version = ref.node->version;
+	edges->level = ref.node->level;
+	edges->n = ref.node->nedges;
+	memcpy(edges->slots, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * edges->n);
+	hnsw_release(&ref);
+	return true;
+}
+
+typedef struct Repair
+{
+	HnswCandidate *candidates;
+	int			n;
+	int			room;
+} Repair;
+
+/* Add a live node to the candidates, once. */
+static void
+add_candidate(Vacuum *v, Repair *repair, uint32 self_slot, const NvStored *self, int level,
+			  uint32 slot)
+{
+	if (slot == self_slot || is_dead(v, slot))
+		return;
+	for (int i = 0; i < repair->n; i++)
+	{
+		if (repair->candidates[i].slot == slot)
+			return;
+	}
+	if (repair->n == repair->room)
+	{
+		repair->room *= 2;
+		repair->candidates = repalloc(repair->candidates,
+									  sizeof(HnswCandidate) * repair->room);
+	}
+	if (hnsw_load_candidate(&v->ix, slot, level, self, &repair->candidates[repair->n], NULL, NULL))
+		repair->n++;
+}
+
+/*
+ * Choose among the live neighbors of a node and those of its dead neighbors
+ * (Singh et al., "FreshDiskANN", 2021, algorithm 4).  False when the node
+ * changed meanwhile.
+ */
+static bool
+try_repair(Vacuum *v, uint32 slot)
+{
+	HnswIndex  *ix = &v->ix;
+	NodeEdges	edges;
+	Repair		repair = {.room = 128};
+	NvStored	self;
+	int			limit;
+	int			n;
+
+	if (!hnsw_copy_vector(ix, slot, &self) || !read_edges(v, slot, &edges))
+		return true;
+	limit = hnsw_max_edges(&ix->meta, edges.level);
+	repair.candidates = palloc(sizeof(HnswCandidate) * repair.room);
+	for (int i = 0; i < edges.n; i++)
+		add_candidate(v, &repair, slot, &self, edges.level, edges.slots[i]);
+	for (int i = 0; i < edges.n; i++)
+	{
+		NodeEdges	further;
+
+		if (!is_dead(v, edges.slots[i]) || !read_edges(v, edges.slots[i], &further) ||
+			further.level != edges.level)
+			continue;
+		for (int j = 0; j < further.n; j++)
+			add_candidate(v, &repair, slot, &self, edges.level, further.slots[j]);
+	}
+	n = hnsw_choose(ix, repair.candidates, repair.n, limit, true);
+	return hnsw_replace_edges(ix, slot, edges.version, &self, repair.candidates, n);
+}
+
+static void
+repair_node(Vacuum *v, uint32 slot)
+{
+	MemoryContext old = MemoryContextSwitchTo(v->scratch);
+
+	while (!try_repair(v, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(v->scratch);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(v->scratch);
+}
+
+/* Mark the rest of a live node's vector as used. */
+static void
+use_more(Vacuum *v, uint32 slot)
+{
+	for (uint32 n = 0; slot != HNSW_NO_SLOT && n <= v->nslots; n++)
+	{
+		Buffer		buffer;
+		const HnswMore *more;
+
+		if (slot < v->nslots)
+			hnsw_set_bit(v->used, slot);
+		buffer = read_block(v, hnsw_slot_block(&v->ix.meta, slot), BUFFER_LOCK_SHARE);
+		more = (const HnswMore *) hnsw_slot_at(&v->ix.meta, BufferGetPage(buffer), slot);
+		slot = more->kind == HNSW_SLOT_MORE ? more->next : HNSW_NO_SLOT;
+		UnlockReleaseBuffer(buffer);
+	}
+}
+
+/* Nodes of a page that have dead neighbors; and the rests of their vectors. */
+static int
+find_broken(Vacuum *v, BlockNumber block, uint32 *broken, uint32 *rests, int *nrests)
+{
+	Buffer		buffer = read_block(v, block, BUFFER_LOCK_SHARE);
+	Page		page = BufferGetPage(buffer);
+	uint32		first_slot = hnsw_first_slot(&v->ix.meta, block);
+	int			n = 0;
+
+	*nrests = 0;
+	for (int i = 0; nv_page_is(page, NV_PAGE_HNSW_SLOTS) && i < v->ix.meta.slots_per_page; i++)
+	{
+		const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
+
+		if (node->kind != HNSW_SLOT_NODE || (node->flags & HNSW_DEAD))
+			continue;
+		if (node->more != HNSW_NO_SLOT)
+			rests[(*nrests)++] = node->more;
+		for (int e = 0; e < Min(node->nedges, v->ix.layout.neighbors); e++)
+		{
+			if (is_dead(v, HNSW_NEIGHBORS(node)[e]))
+			{
+				broken[n++] = first_slot + i;
+				break;
+			}
+		}
+	}
+	UnlockReleaseBuffer(buffer);
+	return n;
+}
+
+static void
+repair_all(Vacuum *v)
+{
+	uint32	   *broken = palloc(sizeof(uint32) * v->ix.meta.slots_per_page);
+	uint32	   *rests = palloc(sizeof(uint32) * v->ix.meta.slots_per_page);
+
+	/* pages added meanwhile hold nodes that never had dead neighbors */
+	for (BlockNumber block = v->first_block; block < v->nblocks; block++)
+	{
+		int			nrests;
+		int			n = find_broken(v, block, broken, rests, &nrests);
+
+		for (int i = 0; i < nrests; i++)
+			use_more(v, rests[i]);
+		for (int i = 0; i < n; i++)
+			repair_node(v, broken[i]);
+	}
+	pfree(broken);
+	pfree(rests);
+}
+
+/* ---- pass 4 ---- */
+
+static bool
+is_garbage(const Vacuum *v, const HnswNode *node, uint32 slot)
+{
+	if (node->kind == HNSW_SLOT_NODE)
+		return (node->flags & HNSW_DEAD) && hnsw_bit(v->dead, slot);
+	return node->kind == HNSW_SLOT_MORE && hnsw_bit(v->more, slot) && !hnsw_bit(v->used, slot);
+}
+
+/* Free what nothing points to any more; true when the page has room then. */
+static bool
+free_in_page(Vacuum *v, Buffer buffer, uint32 first_slot)
+{
+	const HnswMeta *meta = &v->ix.meta;
+	Page		page = BufferGetPage(buffer);
+	bool		room = false;
+	bool		garbage = false;
+	NvChange	change;
+
+	for (int i = 0; i < meta->slots_per_page; i++)
+	{
+		const HnswNode *node = (const HnswNode *) hnsw_slot_at(meta, page, i);
+
+		garbage |= is_garbage(v, node, first_slot + i);
+		room |= node->kind == HNSW_SLOT_FREE;
+	}
+	if (!garbage)
+		return room;
+
+	nv_change_begin(&change, v->ix.rel, true);
+	page = nv_change_page(&change, buffer, false);
+	for (int i = 0; i < meta->slots_per_page; i++)
+	{
+		HnswNode   *node = (HnswNode *) hnsw_slot_at(meta, page, i);
+
+		if (is_garbage(v, node, first_slot + i))
+			node->kind = HNSW_SLOT_FREE;
+	}
+	nv_change_finish(&change);
+	return true;
+}
+
+static void
+free_all(Vacuum *v)
+{
+	for (BlockNumber block = v->first_block; block < v->nblocks; block++)
+	{
+		Buffer		buffer = read_block(v, block, BUFFER_LOCK_EXCLUSIVE);
+		bool		room = false;
+
+		if (nv_page_is(BufferGetPage(buffer), NV_PAGE_HNSW_SLOTS))
+			room = free_in_page(v, buffer, hnsw_first_slot(&v->ix.meta, block));
+		UnlockReleaseBuffer(buffer);
+		if (room)
+		{
+			RecordFreeIndexPage(v->ix.rel, block);
+			v->stats->pages_free++;
+		}
+	}
+}
+
+/* ---- entry points ---- */
+
+static void
+begin(Vacuum *v, IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
+{
+	Size		bytes;
+
+	memset(v, 0, sizeof(*v));
+	hnsw_open(&v->ix, info->index);
+	v->info = info;
+	v->stats = stats;
+	v->first_block = 1 + v->ix.meta.mean_pages;
+	v->nblocks = RelationGetNumberOfBlocks(info->index);
+	v->nslots = v->nblocks > v->first_block ?
+		hnsw_first_slot(&v->ix.meta, v->nblocks) : 0;
+	bytes = v->nslots / 8 + 1;
+	v->dead = palloc_extended(bytes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	v->more = palloc_extended(bytes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	v->used = palloc_extended(bytes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	v->best = HNSW_NO_SLOT;
+	v->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw vacuum node",
+									   ALLOCSET_DEFAULT_SIZES);
+}
+
 IndexBulkDeleteResult *
 hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 				 IndexBulkDeleteCallback callback, void *state)
 {
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw vacuum",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old;
+	Vacuum		v;
+	uint32		entry;
+	int			level;
+
+	if (stats == NULL)
+		stats = palloc0(sizeof(IndexBulkDeleteResult));
+	old = MemoryContextSwitchTo(context);
+	begin(&v, info, stats);
+	v.callback = callback;
+	v.callback_state = state;
+	stats->num_index_tuples = 0;
+	stats->pages_free = 0;
+
+	mark_dead(&v, false);
+	mark_dead(&v, true);
+	wait_for_inserts(&v);
+	replace_entry(&v);
+	if (v.ndead > 0)
+	{
+		repair_all(&v);
+		hnsw_get_entry(&v.ix, &entry, &level);
+		hnsw_connect_all(&v.ix, entry, v.nslots);
+		/* an insert may still be on its way through dead nodes */
+		wait_for_inserts(&v);
+		free_all(&v);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 	return stats;
 }
+
 IndexBulkDeleteResult *
 hnsw_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 {
+	if (info->analyze_only)
+		return stats;
+	if (stats == NULL)
+	{
+		stats = palloc0(sizeof(IndexBulkDeleteResult));
+		stats->num_index_tuples = info->num_heap_tuples;
+		stats->estimated_count = info->estimated_count;
+	}
+	stats->num_pages = RelationGetNumberOfBlocks(info->index);
+	IndexFreeSpaceMapVacuum(info->index);
 	return stats;
 }

@@ -31,19 +31,13 @@ nv_code_write(const float *p, const float *o, int dims, int bits, bool inner_pro
 	float		n2 = nv_kern.l2sq_f32(o, p, dims);
 	float		l1 = nv_kern.l1_f32(o, p, bits);
 	float		fr = l1 > 0 ? n2 / l1 : 0;
-	float		px = 0;
+	uint16_t	signs[NV_CODE_MAX_BITS / 16];
+	float		px = nv_kern.signs_f32(o, p, bits, signs);
 
-	for (int j = 0; j < bits; j += NV_FASTSCAN_GROUP)
+	for (int g = 0; g < bits / NV_FASTSCAN_GROUP; g++)
 	{
-		unsigned	nibble = 0;
+		unsigned	nibble = signs[g / 4] >> g % 4 * NV_FASTSCAN_GROUP & 15;
 
-		for (int k = 0; k < NV_FASTSCAN_GROUP; k++)
-		{
-			bool		up = o[j + k] > p[j + k];
-
-			nibble |= (unsigned) up << k;
-			px += up ? p[j + k] : -p[j + k];
-		}
 		*byte = (uint8_t) ((*byte & keep) | nibble << shift);
 		byte += NV_FASTSCAN_BLOCK / 2;
 	}

@@ -32,10 +32,3 @@ nv_scalar_encode(const float *x, int n, uint8_t *codes, float *scale, float *off
 		codes[i] = (uint8_t) (code > 255 ? 255 : (int) code);
 	}
 }
-
-void
-nv_scalar_decode(const uint8_t *codes, int n, float scale, float offset, float *out)
-{
-	for (int i = 0; i < n; i++)
-		out[i] = offset + scale * (float) codes[i];
-}

@@ -12,10 +12,10 @@
 
 #include <stdint.h>
 
-/* Encode x[n]: the smallest element becomes code 0, the largest 255. */
+/*
+ * Encode x[n]: the smallest element becomes code 0, the largest 255.
+ * nv_kern.decode_u8 decodes.
+ */
 extern void nv_scalar_encode(const float *x, int n, uint8_t *codes, float *scale, float *offset);
-
-/* Decode n codes. */
-extern void nv_scalar_decode(const uint8_t *codes, int n, float scale, float offset, float *out);
 
 #endif							/* NV_SCALAR_CODE_H */

@@ -365,6 +365,78 @@ fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out
 	fastscan_store(&hi, out + 16);
 }
 
+static NV_TARGET void
+decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out)
+{
+	const vec	s = vset1(scale),
+				o = vset1(offset);
+	size_t		i = 0;
+
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+		store_f32(out + i, vfma(s, load_u8(codes + i), o));
+	for (; i < n; i++)
+		out[i] = __builtin_fmaf(scale, (float) codes[i], offset);
+}
+
+static NV_TARGET float
+signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
+{
+	const vec	minus = vset1(-0.0f);
+	vec			sum = vzero();
+
+	for (size_t i = 0; i < n; i += 2 * VEC_LANES)
+	{
+		vec			x = load_f32(p + i),
+					y = load_f32(p + i + VEC_LANES);
+		vec			up_x = _mm256_cmp_ps(load_f32(o + i), x, _CMP_GT_OQ),
+					up_y = _mm256_cmp_ps(load_f32(o + i + VEC_LANES), y, _CMP_GT_OQ);
+
+		bits[i / 16] = (uint16_t) (_mm256_movemask_ps(up_x) | _mm256_movemask_ps(up_y) << VEC_LANES);
+		sum = vadd(sum, _mm256_xor_ps(x, _mm256_andnot_ps(up_x, minus)));
+		sum = vadd(sum, _mm256_xor_ps(y, _mm256_andnot_ps(up_y, minus)));
+	}
+	return vsum(sum);
+}
+
+static NV_TARGET size_t
+argmin(const float *x, size_t n)
+{
+	vec			least = vset1(__builtin_inff());
+	__m256i		index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+	__m256i		at = index;
+	float		values[VEC_LANES];
+	uint32_t	indices[VEC_LANES];
+	size_t		i = 0;
+	size_t		best = 0;
+
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+	{
+		vec			v = load_f32(x + i);
+		__m256		less = _mm256_cmp_ps(v, least, _CMP_LT_OQ);
+
+		least = _mm256_blendv_ps(least, v, less);
+		at = _mm256_blendv_epi8(at, index, _mm256_castps_si256(less));
+		index = _mm256_add_epi32(index, _mm256_set1_epi32(VEC_LANES));
+	}
+	store_f32(values, least);
+	_mm256_storeu_si256((__m256i *) indices, at);
+	if (i > 0)
+	{
+		best = indices[0];
+		for (int k = 1; k < VEC_LANES; k++)
+		{
+			if (values[k] < x[best] || (values[k] == x[best] && indices[k] < best))
+				best = indices[k];
+		}
+	}
+	for (; i < n; i++)
+	{
+		if (x[i] < x[best])
+			best = i;
+	}
+	return best;
+}
+
 const NvKernels nv_kernels_avx2 = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
@@ -373,7 +445,10 @@ const NvKernels nv_kernels_avx2 = {
 	.jaccard = jaccard,
 	.f16_to_f32 = f16_to_f32,
 	.f32_to_f16 = f32_to_f16,
-	.fastscan = fastscan
+	.fastscan = fastscan,
+	.decode_u8 = decode_u8,
+	.signs_f32 = signs_f32,
+	.argmin = argmin
 };
 
 #endif							/* __x86_64__ */

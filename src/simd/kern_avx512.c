@@ -285,13 +285,69 @@ fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out
 	fastscan_store(&hi, out + 16);
 }
 
+static NV_TARGET void
+decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out)
+{
+	const vec	s = vset1(scale),
+				o = vset1(offset);
+	size_t		i = 0;
+
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+		store_f32(out + i, vfma(s, load_u8(codes + i), o));
+	if (i < n)
+		_mm512_mask_storeu_ps(out + i, first_lanes(n - i), vfma(s, loadn_u8(codes + i, n - i), o));
+}
+
+static NV_TARGET float
+signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
+{
+	vec			sum = vzero();
+
+	for (size_t i = 0; i < n; i += VEC_LANES)
+	{
+		vec			x = load_f32(p + i);
+		__mmask16	up = _mm512_cmp_ps_mask(load_f32(o + i), x, _CMP_GT_OQ);
+
+		bits[i / 16] = up;
+		sum = vadd(sum, _mm512_mask_sub_ps(x, (__mmask16) ~up, vzero(), x));
+	}
+	return vsum(sum);
+}
+
+/* Lanes past the end hold infinity, and lose against what comes before. */
+static NV_TARGET size_t
+argmin(const float *x, size_t n)
+{
+	const vec	infinity = vset1(__builtin_inff());
+	vec			least = infinity;
+	__m512i		index = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+	__m512i		at = index;
+	__mmask16	equal;
+
+	for (size_t i = 0; i < n; i += VEC_LANES)
+	{
+		__mmask16	m = n - i >= VEC_LANES ? 0xffff : first_lanes(n - i);
+		vec			v = _mm512_mask_loadu_ps(infinity, m, x + i);
+		__mmask16	less = _mm512_cmp_ps_mask(v, least, _CMP_LT_OQ);
+
+		least = _mm512_mask_mov_ps(least, less, v);
+		at = _mm512_mask_mov_epi32(at, less, index);
+		index = _mm512_add_epi32(index, _mm512_set1_epi32(VEC_LANES));
+	}
+	equal = _mm512_cmp_ps_mask(least, vset1(_mm512_reduce_min_ps(least)), _CMP_EQ_OQ);
+	return _mm512_mask_reduce_min_epu32(equal, at);
+}
+
 const NvKernels nv_kernels_avx512 = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
 	.l1_u8 = l1_u8,
 	.f16_to_f32 = f16_to_f32,
 	.f32_to_f16 = f32_to_f16,
-	.fastscan = fastscan
+	.fastscan = fastscan,
+	.decode_u8 = decode_u8,
+	.signs_f32 = signs_f32,
+	.argmin = argmin
 };
 
 #define NV_TARGET_VNNI \

@@ -151,6 +151,43 @@ fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out
 	}
 }
 
+static void
+decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = offset + scale * (float) codes[i];
+}
+
+static float
+signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
+{
+	float		s[NV_MIN_LANES] = {0};
+
+	for (size_t i = 0; i < n; i++)
+	{
+		unsigned	up = o[i] > p[i];
+
+		if (i % 16 == 0)
+			bits[i / 16] = 0;
+		bits[i / 16] |= (uint16_t) (up << i % 16);
+		s[i % NV_MIN_LANES] += up ? p[i] : -p[i];
+	}
+	return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
+static size_t
+argmin(const float *x, size_t n)
+{
+	size_t		best = 0;
+
+	for (size_t i = 1; i < n; i++)
+	{
+		if (x[i] < x[best])
+			best = i;
+	}
+	return best;
+}
+
 const NvKernels nv_kernels_scalar = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
@@ -159,5 +196,8 @@ const NvKernels nv_kernels_scalar = {
 	.jaccard = jaccard,
 	.f16_to_f32 = f16_to_f32,
 	.f32_to_f16 = f32_to_f16,
-	.fastscan = fastscan
+	.fastscan = fastscan,
+	.decode_u8 = decode_u8,
+	.signs_f32 = signs_f32,
+	.argmin = argmin
 };

@@ -13,8 +13,8 @@
  * looks at the CPU once and fills nv_kern with the best form of each.
  *
  * Pointers to nv_f32, nv_f16 and bytes may have any alignment; those declared
- * float or uint16_t are aligned as C asks.  Every kernel accepts n = 0 and
- * never touches anything past the n elements that it was given.
+ * float or uint16_t are aligned as C asks.  Every kernel but argmin
+ * accepts n = 0, and none touches anything past the n elements that it was given.
  *
  * Accuracy: f32 kernels accumulate in float lanes.  For n elements and at
  * least NV_MIN_LANES independent sums, the result differs from the exact
@@ -119,6 +119,15 @@ typedef struct NvBitCounts
 	K(void, fastscan, (const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out)) \
 	/* squared L2 of na x dim against nb x dim rows; out is na x nb, row by row */ \
 	K(void, l2sq_many, (const float *a, size_t na, const float *b, size_t nb, size_t dim, float *out)) \
+	/* out[i] = offset + scale * code[i], of n codes */ \
+	K(void, decode_u8, (const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out)) \
+	/* \
+	 * Signs of o - p: bit i % 16 of bits[i / 16] is set where o[i] > p[i]; n is \
+	 * a multiple of 16.  Returns the sum of the p[i], negated where it is not. \
+	 */ \
+	K(float, signs_f32, (const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)) \
+	/* index of the least of n > 0 elements, none of them NaN; the first of equal ones */ \
+	K(size_t, argmin, (const float *x, size_t n)) \
 	/* unnormalised Walsh-Hadamard transform in place; n is a power of two */ \
 	K(void, hadamard, (float *x, size_t n))
 

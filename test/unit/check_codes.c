@@ -250,6 +250,36 @@ check_fastscan(const NvVariant *v)
 	tap_end();
 }
 
+/* Small integers, so that there are ties: the first of the least wins. */
+static void
+check_argmin(const NvVariant *v)
+{
+	tap_begin("%s argmin", v->name);
+	for (size_t n = 1; n <= 300; n++)
+	{
+		float	   *x = (float *) memory_a.end - n;
+
+		for (int round = 0; round < 20; round++)
+		{
+			size_t		want = 0;
+			size_t		got;
+
+			fill(BYTES_RANDOM);
+			for (size_t i = 0; i < n; i++)
+				x[i] = round == 0 ? INFINITY : (float) (data_a[i] % (2 * n)) - 3;
+			for (size_t i = 1; i < n; i++)
+			{
+				if (x[i] < x[want])
+					want = i;
+			}
+			got = v->kernels->argmin(x, n);
+			if (got != want)
+				tap_fail("%zu elements: %zu, not %zu", n, got, want);
+		}
+	}
+	tap_end();
+}
+
 void
 check_codes(const NvVariant *v)
 {
@@ -271,4 +301,6 @@ check_codes(const NvVariant *v)
 		check_bytes(check_jaccard, v, "jaccard");
 	if (k->fastscan != NULL)
 		check_fastscan(v);
+	if (k->argmin != NULL)
+		check_argmin(v);
 }

@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * am_inspect.c
+ *		SQL functions that look into an index.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "am/am_inspect.h"
+
+#include "access/amapi.h"
+#include "access/genam.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/index.h"
+#include "catalog/pg_class.h"
+#include "funcapi.h"
+#include "hnsw/hnsw.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+
+void
+nv_report_problem(NvReport *report, BlockNumber block, const char *format,...)
+{
+	Datum		values[2];
+	bool		nulls[2] = {false, false};
+	char		text[512];
+	va_list		args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	values[0] = Int64GetDatum(block);
+	values[1] = CStringGetTextDatum(text);
+	tuplestore_putvalues(report->rows, report->desc, values, nulls);
+}
+
+void
+nv_report_property(NvReport *report, const char *property, const char *format,...)
+{
+	Datum		values[2];
+	bool		nulls[2] = {false, false};
+	char		text[2048];
+	va_list		args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	values[0] = CStringGetTextDatum(property);
+	values[1] = CStringGetTextDatum(text);
+	tuplestore_putvalues(report->rows, report->desc, values, nulls);
+}
+
+/* Open an index of ours, whose table is locked; ERROR if it is something else. */
+static Relation
+open_index(Oid oid, LOCKMODE lock, Relation *heap)
+{
+	Oid			heap_oid = IndexGetRelation(oid, true);
+	Relation	rel;
+
+	/* the table first, as everywhere; it may be dropped meanwhile */
+	*heap = OidIsValid(heap_oid) ? table_open(heap_oid, lock) : NULL;
+	rel = relation_open(oid, AccessShareLock);
+	if (rel->rd_rel->relkind != RELKIND_INDEX || rel->rd_indam->ambuild != hnsw_build)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not an index of nanovec", RelationGetRelationName(rel))));
+	if (RELATION_IS_OTHER_TEMP(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot access temporary indexes of other sessions")));
+	if (!rel->rd_index->indisvalid)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("index \"%s\" is not valid", RelationGetRelationName(rel)),
+				 errhint("Its build did not complete. Drop it, or rebuild it with REINDEX.")));
+	return rel;
+}
+
+/* The function's result becomes a tuplestore. */
+static NvReport
+begin_report(FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext old;
+	NvReport	report;
+
+	if (result == NULL || !IsA(result, ReturnSetInfo) ||
+		(result->allowedModes & SFRM_Materialize) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("set-valued function called in context that cannot accept a set")));
+	old = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+	if (get_call_result_type(fcinfo, NULL, &report.desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	report.rows = tuplestore_begin_heap(true, false, work_mem);
+	MemoryContextSwitchTo(old);
+	result->returnMode = SFRM_Materialize;
+	result->setResult = report.rows;
+	result->setDesc = report.desc;
+	return report;
+}
+
+static void
+check_owner(Relation rel)
+{
+	if (!NV_IS_OWNER(RelationGetRelid(rel)))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_INDEX, RelationGetRelationName(rel));
+}
+
+NV_FUNCTION(nanovec_index_check)
+{
+	NvReport	report = begin_report(fcinfo);
+	Relation	heap;
+	Relation	rel = open_index(PG_GETARG_OID(0), ShareUpdateExclusiveLock, &heap);
+
+	check_owner(rel);
+	hnsw_check(heap, rel, &report);
+	relation_close(rel, NoLock);
+	table_close(heap, NoLock);
+	return (Datum) 0;
+}
+
+NV_FUNCTION(nanovec_index_info)
+{
+	NvReport	report = begin_report(fcinfo);
+	Relation	heap;
+	Relation	rel = open_index(PG_GETARG_OID(0), AccessShareLock, &heap);
+
+	check_owner(rel);
+	hnsw_info(rel, &report);
+	relation_close(rel, AccessShareLock);
+	table_close(heap, AccessShareLock);
+	return (Datum) 0;
+}

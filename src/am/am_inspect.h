@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * am_inspect.h
+ *		What the index methods tell about an index: nanovec_index_check() and
+ *		nanovec_index_info().
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NV_AM_INSPECT_H
+#define NV_AM_INSPECT_H
+
+#include "nv_compat.h"
+
+#include "utils/rel.h"
+#include "utils/tuplestore.h"
+
+/* Where rows of the result go. */
+typedef struct NvReport
+{
+	Tuplestorestate *rows;
+	TupleDesc	desc;
+} NvReport;
+
+/* Report a broken invariant in a block. */
+extern void nv_report_problem(NvReport *report, BlockNumber block, const char *format,...)
+			pg_attribute_printf(3, 4);
+
+/* Report a property. */
+extern void nv_report_property(NvReport *report, const char *property, const char *format,...)
+			pg_attribute_printf(3, 4);
+
+/*
+ * Walk a whole index and report every broken invariant.  The table is locked
+ * against vacuum, and inserts wait.
+ */
+extern void hnsw_check(Relation heap, Relation rel, NvReport *report);
+
+/* Tell what an index is made of. */
+extern void hnsw_info(Relation rel, NvReport *report);
+
+#endif							/* NV_AM_INSPECT_H */

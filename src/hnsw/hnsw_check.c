@@ -1,0 +1,593 @@
+/*-------------------------------------------------------------------------
+ *
+ * hnsw_check.c
+ *		Checks the structure of an hnsw index, and tells what it is made of.
+ *
+ * Everything read here may be damaged: nothing is followed before it was
+ * checked, and checking goes on after each problem.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "am/am_inspect.h"
+#include "hnsw/hnsw.h"
+
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/memutils.h"
+
+/* What is known of each slot after the first look. */
+typedef struct SlotInfo
+{
+	uint8		kind;			/* HnswSlotKind */
+	uint8		level;
+	uint8		flags;
+	uint8		good;			/* its header makes sense */
+} SlotInfo;
+
+typedef struct Check
+{
+	HnswIndex	ix;
+	Relation	heap;
+	NvReport   *report;
+	BlockNumber first_block;
+	BlockNumber nblocks;
+	uint32		nslots;
+	SlotInfo   *slots;
+	uint8	   *owned;			/* rests of vectors that a node has */
+	ItemPointerData *tids;
+	uint64		ntids;
+	uint64		tids_room;
+	PGAlignedBlock page;		/* the page being looked at, a copy */
+	MemoryContext scratch;
+} Check;
+
+#define PROBLEM(check, slot, ...) \
+	nv_report_problem((check)->report, hnsw_slot_block(&(check)->ix.meta, slot), __VA_ARGS__)
+
+/* Copy a page into check->page; false, and reported, when it is no slot page. */
+static bool
+load_page(Check *check, BlockNumber block, bool report)
+{
+	Buffer		buffer = ReadBuffer(check->ix.rel, block);
+	bool		good;
+
+	CHECK_FOR_INTERRUPTS();
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	good = nv_page_is(BufferGetPage(buffer), NV_PAGE_HNSW_SLOTS);
+	if (good)
+		memcpy(check->page.data, BufferGetPage(buffer), BLCKSZ);
+	/* a crash right after the file grew leaves a page of zeros */
+	else if (report && !PageIsNew(BufferGetPage(buffer)))
+		nv_report_problem(check->report, block, "not a page of slots");
+	UnlockReleaseBuffer(buffer);
+	return good;
+}
+
+/* ---- first look: headers ---- */
+
+static void
+add_tids(Check *check, uint32 slot, const HnswNode *node)
+{
+	if (check->ntids + node->ntids > check->tids_room)
+	{
+		check->tids_room = Max(1024, check->tids_room * 2);
+		check->tids = check->tids == NULL ?
+			palloc(sizeof(ItemPointerData) * check->tids_room) :
+			repalloc_huge(check->tids, sizeof(ItemPointerData) * check->tids_room);
+	}
+	memcpy(check->tids + check->ntids, node->tids, sizeof(ItemPointerData) * node->ntids);
+	check->ntids += node->ntids;
+	for (int i = 0; i < node->ntids; i++)
+	{
+		if (!ItemPointerIsValid(&node->tids[i]))
+			PROBLEM(check, slot, "node %u has an invalid row pointer", slot);
+	}
+}
+
+static void
+check_header(Check *check, uint32 slot, const HnswNode *node)
+{
+	SlotInfo   *info = &check->slots[slot];
+	const HnswMeta *meta = &check->ix.meta;
+
+	info->kind = node->kind;
+	info->good = true;
+	if (node->kind == HNSW_SLOT_FREE || node->kind == HNSW_SLOT_MORE)
+		return;
+	info->good = false;
+	if (node->kind != HNSW_SLOT_NODE)
+		PROBLEM(check, slot, "slot %u is of unknown kind %d", slot, node->kind);
+	else if (node->level > HNSW_MAX_LEVEL)
+		PROBLEM(check, slot, "node %u has level %d", slot, node->level);
+	else if (node->nedges > hnsw_max_edges(meta, node->level))
+		PROBLEM(check, slot, "node %u on level %d has %d neighbors", slot, node->level,
+				node->nedges);
+	else if (node->ntids > HNSW_NODE_TIDS || (node->level > 0 && node->ntids > 0))
+		PROBLEM(check, slot, "node %u on level %d has %d rows", slot, node->level, node->ntids);
+	else if (node->vector_bytes > check->ix.max_bytes ||
+			 (node->vector_bytes != check->ix.max_bytes && meta->form != NV_FORM_SPARSE))
+		PROBLEM(check, slot, "node %u has a vector of %u bytes", slot, node->vector_bytes);
+	else if (node->level == 0 && node->ntids == 0 && !(node->flags & HNSW_DEAD))
+		PROBLEM(check, slot, "node %u has no rows and is not marked dead", slot);
+	else
+	{
+		info->good = true;
+		info->level = node->level;
+		info->flags = node->flags;
+		add_tids(check, slot, node);
+	}
+}
+
+static void
+look_at_headers(Check *check)
+{
+	for (BlockNumber block = check->first_block; block < check->nblocks; block++)
+	{
+		uint32		first = hnsw_first_slot(&check->ix.meta, block);
+
+		if (!load_page(check, block, true))
+			continue;
+		for (int i = 0; i < check->ix.meta.slots_per_page; i++)
+			check_header(check, first + i, (const HnswNode *)
+						 hnsw_slot_at(&check->ix.meta, check->page.data, i));
+	}
+}
+
+/* ---- second look: what nodes point to ---- */
+
+static bool
+is_node(const Check *check, uint32 slot, int level)
+{
+	return slot < check->nslots && check->slots[slot].kind == HNSW_SLOT_NODE &&
+		check->slots[slot].good && check->slots[slot].level == level;
+}
+
+static void
+check_edges(Check *check, uint32 slot, const HnswNode *node)
+{
+	const uint32 *neighbors = HNSW_NEIGHBORS(node);
+
+	for (int i = 0; i < node->nedges; i++)
+	{
+		if (neighbors[i] == slot)
+			PROBLEM(check, slot, "node %u is its own neighbor", slot);
+		else if (!is_node(check, neighbors[i], node->level))
+			PROBLEM(check, slot, "node %u has neighbor %u, which is no node of level %d", slot,
+					neighbors[i], node->level);
+		for (int j = 0; j < i; j++)
+		{
+			if (neighbors[j] == neighbors[i])
+				PROBLEM(check, slot, "node %u has neighbor %u twice", slot, neighbors[i]);
+		}
+	}
+}
+
+static void
+check_levels(Check *check, uint32 slot, const HnswNode *node)
+{
+	bool		lowest = node->level == 0;
+
+	if (lowest && (node->down != HNSW_NO_SLOT || node->base != HNSW_NO_SLOT))
+		PROBLEM(check, slot, "node %u on level 0 points to lower levels", slot);
+	if (!lowest && !is_node(check, node->down, node->level - 1))
+		PROBLEM(check, slot, "node %u has no node below it", slot);
+	if (!lowest && !is_node(check, node->base, 0))
+		PROBLEM(check, slot, "node %u has no node on level 0", slot);
+	if (node->level == 1 && node->down != node->base)
+		PROBLEM(check, slot, "node %u has two nodes on level 0", slot);
+}
+
+/* Follow the rest of a vector; false when it can't be read. */
+static bool
+check_more(Check *check, uint32 slot, const HnswNode *node)
+{
+	uint32		room = check->ix.meta.slot_bytes - offsetof(HnswMore, data);
+	int64		left = (int64) node->vector_bytes - check->ix.layout.vector_room;
+	uint32		more = node->more;
+
+	for (; left > 0; left -= room)
+	{
+		Buffer		buffer;
+
+		if (more >= check->nslots || check->slots[more].kind != HNSW_SLOT_MORE)
+		{
+			PROBLEM(check, slot, "the vector of node %u is incomplete", slot);
+			return false;
+		}
+		if (hnsw_bit(check->owned, more))
+			PROBLEM(check, slot, "the vector of node %u shares slot %u with another", slot, more);
+		hnsw_set_bit(check->owned, more);
+		buffer = ReadBuffer(check->ix.rel, hnsw_slot_block(&check->ix.meta, more));
+		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		more = ((const HnswMore *) hnsw_slot_at(&check->ix.meta, BufferGetPage(buffer),
+												more))->next;
+		UnlockReleaseBuffer(buffer);
+	}
+	if (more != HNSW_NO_SLOT)
+		PROBLEM(check, slot, "the vector of node %u does not end", slot);
+	return more == HNSW_NO_SLOT;
+}
+
+/* The vector of a node whose header is good, palloc'd. */
+static NvStored
+vector_of(Check *check, uint32 slot)
+{
+	NvStored	v = {0};
+	HnswRef		ref;
+
+	if (hnsw_read(&check->ix, slot, &ref))
+	{
+		char	   *copy;
+
+		v = hnsw_stored(&check->ix, &ref);
+		copy = palloc_extended(Max(v.bytes, 1), MCXT_ALLOC_HUGE);
+		memcpy(copy, v.data, v.bytes);
+		v.data = copy;
+		hnsw_release(&ref);
+	}
+	return v;
+}
+
+static bool
+same_code(const HnswLayout *layout, int bits, const HnswNode *a, const HnswNode *b, int place)
+{
+	Size		start = place / NV_FASTSCAN_BLOCK * NV_CODE_BLOCK_BYTES(bits);
+	int			child = place % NV_FASTSCAN_BLOCK;
+	uint8		mask = child < NV_FASTSCAN_BLOCK / 2 ? 0x0f : 0xf0;
+
+	if (HNSW_ADD(layout, a)[place] != HNSW_ADD(layout, b)[place] ||
+		HNSW_FACTOR(layout, a)[place] != HNSW_FACTOR(layout, b)[place])
+		return false;
+	for (int g = 0; g < bits / NV_FASTSCAN_GROUP; g++)
+	{
+		Size		at = start + g * (NV_FASTSCAN_BLOCK / 2) + child % (NV_FASTSCAN_BLOCK / 2);
+
+		if ((HNSW_CODES(layout, a)[at] ^ HNSW_CODES(layout, b)[at]) & mask)
+			return false;
+	}
+	return true;
+}
+
+/* Make the codes once more from the vectors, and compare. */
+static void
+check_codes(Check *check, uint32 slot, const HnswNode *node)
+{
+	HnswIndex  *ix = &check->ix;
+	HnswCandidate candidates[HNSW_MAX_SLOTS];
+	HnswNode   *copy;
+	NvStored	self;
+
+	if (ix->meta.bits == 0)
+		return;
+	for (int i = 0; i < node->nedges; i++)
+	{
+		candidates[i].slot = HNSW_NEIGHBORS(node)[i];
+		if (!is_node(check, candidates[i].slot, node->level))
+			return;
+		candidates[i].stored = vector_of(check, candidates[i].slot);
+	}
+	self = vector_of(check, slot);
+	copy = palloc0(ix->meta.slot_bytes);
+	copy->level = node->level;
+	hnsw_set_edges(ix, copy, &self, candidates, node->nedges);
+	for (int i = 0; i < node->nedges; i++)
+	{
+		if (!same_code(&ix->layout, ix->meta.bits, node, copy, i))
+		{
+			PROBLEM(check, slot, "node %u has a wrong code for neighbor %u", slot,
+					candidates[i].slot);
+			break;
+		}
+	}
+}
+
+static void
+look_at_nodes(Check *check)
+{
+	for (BlockNumber block = check->first_block; block < check->nblocks; block++)
+	{
+		uint32		first = hnsw_first_slot(&check->ix.meta, block);
+
+		if (!load_page(check, block, false))
+			continue;
+		for (int i = 0; i < check->ix.meta.slots_per_page; i++)
+		{
+			const HnswNode *node = (const HnswNode *)
+				hnsw_slot_at(&check->ix.meta, check->page.data, i);
+			MemoryContext old;
+
+			if (node->kind != HNSW_SLOT_NODE || !check->slots[first + i].good)
+				continue;
+			old = MemoryContextSwitchTo(check->scratch);
+			check_edges(check, first + i, node);
+			check_levels(check, first + i, node);
+			if (check_more(check, first + i, node))
+				check_codes(check, first + i, node);
+			MemoryContextSwitchTo(old);
+			MemoryContextReset(check->scratch);
+		}
+	}
+}
+
+/* ---- the graph as a whole ---- */
+
+static void
+check_entry(Check *check)
+{
+	uint32		entry;
+	int			level;
+	bool		any = false;
+
+	hnsw_get_entry(&check->ix, &entry, &level);
+	if (entry != HNSW_NO_SLOT && !is_node(check, entry, level))
+	{
+		nv_report_problem(check->report, HNSW_META_BLOCK,
+						  "the entry point %u is no node of level %d", entry, level);
+		return;
+	}
+	for (uint32 slot = 0; slot < check->nslots; slot++)
+	{
+		const SlotInfo *info = &check->slots[slot];
+		bool		live = info->kind == HNSW_SLOT_NODE && info->good &&
+			!(info->flags & HNSW_DEAD);
+
+		any |= live;
+		if (live && entry != HNSW_NO_SLOT && info->level > level)
+			PROBLEM(check, slot, "node %u is on level %d, above the entry point on level %d", slot,
+					info->level, level);
+	}
+	if (any && entry == HNSW_NO_SLOT)
+		nv_report_problem(check->report, HNSW_META_BLOCK, "there is no entry point");
+}
+
+static void
+check_reachable(Check *check)
+{
+	uint8	   *reached = palloc_extended(check->nslots / 8 + 1,
+										  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	uint32		entry;
+	int			level;
+
+	/* a walk through damaged nodes would end in an error */
+	for (uint32 slot = 0; slot < check->nslots; slot++)
+	{
+		if (!check->slots[slot].good)
+			return;
+	}
+	hnsw_get_entry(&check->ix, &entry, &level);
+	if (entry == HNSW_NO_SLOT)
+		return;
+	hnsw_mark_reachable(&check->ix, entry, reached, check->nslots);
+	for (uint32 slot = 0; slot < check->nslots; slot++)
+	{
+		const SlotInfo *info = &check->slots[slot];
+
+		if (info->kind == HNSW_SLOT_NODE && !(info->flags & HNSW_DEAD) &&
+			!hnsw_bit(reached, slot))
+			PROBLEM(check, slot, "node %u on level %d cannot be reached from the entry point",
+					slot, info->level);
+	}
+	pfree(reached);
+}
+
+/* ---- rows ---- */
+
+static int
+compare_tids(const void *a, const void *b)
+{
+	return ItemPointerCompare((ItemPointer) unconstify(void *, a),
+							  (ItemPointer) unconstify(void *, b));
+}
+
+/* Whether the table has, or had until vacuum came by, a row there. */
+static void
+check_row(Check *check, const ItemPointerData *tid, Buffer *buffer, BlockNumber nblocks)
+{
+	BlockNumber block = ItemPointerGetBlockNumberNoCheck(tid);
+	OffsetNumber offset = ItemPointerGetOffsetNumberNoCheck(tid);
+	Page		page;
+
+	if (block < nblocks)
+	{
+		if (!BufferIsValid(*buffer) || BufferGetBlockNumber(*buffer) != block)
+		{
+			if (BufferIsValid(*buffer))
+				ReleaseBuffer(*buffer);
+			*buffer = ReadBuffer(check->heap, block);
+		}
+		LockBuffer(*buffer, BUFFER_LOCK_SHARE);
+		page = BufferGetPage(*buffer);
+		if (offset >= FirstOffsetNumber && offset <= PageGetMaxOffsetNumber(page) &&
+			ItemIdIsUsed(PageGetItemId(page, offset)))
+		{
+			LockBuffer(*buffer, BUFFER_LOCK_UNLOCK);
+			return;
+		}
+		LockBuffer(*buffer, BUFFER_LOCK_UNLOCK);
+	}
+	nv_report_problem(check->report, HNSW_META_BLOCK, "row (%u,%u) is not in the table", block,
+					  offset);
+}
+
+static void
+check_rows(Check *check)
+{
+	BlockNumber nblocks = RelationGetNumberOfBlocks(check->heap);
+	Buffer		buffer = InvalidBuffer;
+
+	if (check->ntids > 0)
+		qsort(check->tids, check->ntids, sizeof(ItemPointerData), compare_tids);
+	for (uint64 i = 0; i < check->ntids; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (i > 0 && ItemPointerEquals(&check->tids[i], &check->tids[i - 1]))
+			nv_report_problem(check->report, HNSW_META_BLOCK, "row (%u,%u) is in the index twice",
+							  ItemPointerGetBlockNumberNoCheck(&check->tids[i]),
+							  ItemPointerGetOffsetNumberNoCheck(&check->tids[i]));
+		check_row(check, &check->tids[i], &buffer, nblocks);
+	}
+	if (BufferIsValid(buffer))
+		ReleaseBuffer(buffer);
+}
+
+void
+hnsw_check(Relation heap, Relation rel, NvReport *report)
+{
+	Check	   *check = palloc0(sizeof(Check));
+
+	/* inserts wait, so that what is seen fits together */
+	LockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
+	hnsw_open(&check->ix, rel);
+	check->heap = heap;
+	check->report = report;
+	check->first_block = 1 + check->ix.meta.mean_pages;
+	check->nblocks = RelationGetNumberOfBlocks(rel);
+	check->nslots = check->nblocks > check->first_block ?
+		hnsw_first_slot(&check->ix.meta, check->nblocks) : 0;
+	check->slots = palloc_extended(sizeof(SlotInfo) * ((Size) check->nslots + 1),
+								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	/* slots of pages that can't be read count as free */
+	for (uint32 i = 0; i < check->nslots; i++)
+		check->slots[i].good = true;
+	check->owned = palloc_extended(check->nslots / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	check->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw check node",
+										   ALLOCSET_DEFAULT_SIZES);
+	look_at_headers(check);
+	look_at_nodes(check);
+	check_entry(check);
+	check_reachable(check);
+	check_rows(check);
+	UnlockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
+}
+
+/* ---- information ---- */
+
+typedef struct Census
+{
+	uint64		nodes[HNSW_MAX_LEVEL + 1];
+	uint64		degrees[HNSW_MAX_SLOTS + 1];
+	uint64		edges;			/* on level 0 */
+	uint64		rows;
+	uint64		dead;
+	uint64		more;
+	uint64		free;
+} Census;
+
+static void
+count_slot(const HnswIndex *ix, const HnswNode *node, Census *census)
+{
+	if (node->kind == HNSW_SLOT_FREE)
+		census->free++;
+	else if (node->kind == HNSW_SLOT_MORE)
+		census->more++;
+	if (node->kind != HNSW_SLOT_NODE || node->level > HNSW_MAX_LEVEL ||
+		node->nedges > ix->layout.neighbors)
+		return;
+	census->nodes[node->level]++;
+	census->dead += node->flags & HNSW_DEAD;
+	if (node->level > 0)
+		return;
+	census->degrees[node->nedges]++;
+	census->edges += node->nedges;
+	census->rows += node->ntids;
+}
+
+static void
+report_degrees(NvReport *report, const HnswIndex *ix, const Census *census)
+{
+	StringInfoData text;
+	int			step = Max(1, ix->layout.neighbors / 8);
+
+	initStringInfo(&text);
+	for (int start = 0; start <= ix->layout.neighbors; start += step)
+	{
+		uint64		n = 0;
+		int			end = Min(start + step - 1, ix->layout.neighbors);
+
+		for (int i = start; i <= end; i++)
+			n += census->degrees[i];
+		appendStringInfo(&text, "%s%d-%d: " UINT64_FORMAT, start == 0 ? "" : ", ", start, end, n);
+	}
+	nv_report_property(report, "neighbors histogram", "%s", text.data);
+}
+
+static const char *
+form_name(NvForm form)
+{
+	switch (form)
+	{
+		case NV_FORM_FLOAT4:
+			return "float4";
+		case NV_FORM_FLOAT2:
+			return "float2";
+		case NV_FORM_SQ8:
+			return "sq8";
+		case NV_FORM_BITS:
+			return "bits";
+		case NV_FORM_SPARSE:
+			return "sparse";
+	}
+	return "unknown";
+}
+
+static void
+report_layout(NvReport *report, const HnswIndex *ix)
+{
+	const HnswMeta *meta = &ix->meta;
+
+	nv_report_property(report, "format version", "%u", meta->version);
+	nv_report_property(report, "type", "%s(%d)", ix->space.type->name, meta->dims);
+	nv_report_property(report, "storage", "%s", form_name(meta->form));
+	nv_report_property(report, "m", "%d", meta->m);
+	nv_report_property(report, "ef_construction", "%d", meta->ef_construction);
+	nv_report_property(report, "bits of a neighbor's code", "%d", meta->bits);
+	nv_report_property(report, "nodes to a page", "%d", meta->slots_per_page);
+	nv_report_property(report, "bytes of a node", "%u", meta->slot_bytes);
+	nv_report_property(report, "bytes of a node's codes", "%u",
+					   ix->layout.vector - ix->layout.add);
+	nv_report_property(report, "bytes of a vector", "%u", ix->max_bytes);
+}
+
+void
+hnsw_info(Relation rel, NvReport *report)
+{
+	HnswIndex	ix;
+	Census		census;
+	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
+	uint32		entry;
+	int			level;
+
+	memset(&census, 0, sizeof(census));
+	hnsw_open(&ix, rel);
+	for (BlockNumber block = 1 + ix.meta.mean_pages; block < nblocks; block++)
+	{
+		Buffer		buffer = ReadBuffer(rel, block);
+
+		CHECK_FOR_INTERRUPTS();
+		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		for (int i = 0; nv_page_is(BufferGetPage(buffer), NV_PAGE_HNSW_SLOTS) &&
+			 i < ix.meta.slots_per_page; i++)
+			count_slot(&ix, (const HnswNode *) hnsw_slot_at(&ix.meta, BufferGetPage(buffer), i),
+					   &census);
+		UnlockReleaseBuffer(buffer);
+	}
+	hnsw_get_entry(&ix, &entry, &level);
+
+	report_layout(report, &ix);
+	nv_report_property(report, "pages", "%u", nblocks);
+	nv_report_property(report, "rows", UINT64_FORMAT, census.rows);
+	nv_report_property(report, "nodes", UINT64_FORMAT, census.nodes[0]);
+	for (int i = 1; i <= HNSW_MAX_LEVEL && census.nodes[i] > 0; i++)
+		nv_report_property(report, psprintf("nodes on level %d", i), UINT64_FORMAT,
+						   census.nodes[i]);
+	nv_report_property(report, "dead nodes", UINT64_FORMAT, census.dead);
+	nv_report_property(report, "slots with the rest of a vector", UINT64_FORMAT, census.more);
+	nv_report_property(report, "free slots", UINT64_FORMAT, census.free);
+	nv_report_property(report, "neighbors, mean", "%.1f",
+					   census.nodes[0] > 0 ? (double) census.edges / census.nodes[0] : 0);
+	report_degrees(report, &ix, &census);
+	if (entry == HNSW_NO_SLOT)
+		nv_report_property(report, "entry point", "none");
+	else
+		nv_report_property(report, "entry point", "node %u on level %d", entry, level);
+}
