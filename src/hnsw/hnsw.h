@@ -254,7 +254,7 @@ hnsw_set_bit(uint8 *bitmap, uint32 i)
  * Add an edge from node "from" to a neighbor on the same level.  When the
  * node is full, the edge takes the place of one whose end can be reached
  * through another neighbor; "force" takes the place of the farthest when
- * there is none.  Returns whether the node has the edge now.
+ * there is none, and adds an edge to that from the neighbor.  Returns whether the node has the edge now.
  */
 extern bool hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool force);
 

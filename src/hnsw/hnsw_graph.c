@@ -355,17 +355,18 @@ static pg_noinline void
 grow_found(HnswSearch *s)
 {
 	char	   *old = s->vectors;
-	uint32		bytes = s->ix->max_bytes;
+	Size		bytes = s->ix->max_bytes;
 
 	s->found_room *= 2;
 	s->found = repalloc_huge(s->found, sizeof(HnswFound) * s->found_room);
 	if (!s->keep_vectors)
 		return;
-	s->vectors = repalloc_huge(s->vectors, (Size) bytes * s->found_room);
+	s->vectors = repalloc_huge(s->vectors, bytes * s->found_room);
 	for (int i = 0; i < s->nfound; i++)
 	{
-		if (s->ix->memory == NULL || s->ix->assembled != NULL)
-			s->found[i].stored.data = s->vectors + ((const char *) s->found[i].stored.data - old);
+		/* in memory, not all were copied */
+		if (s->found[i].stored.data == old + i * bytes)
+			s->found[i].stored.data = s->vectors + i * bytes;
 	}
 }
 

@@ -162,11 +162,13 @@ find_dispensable(const HnswCandidate *candidates, int n, const HnswCandidate *lo
 
 /*
  * Fill list with the neighbors of a full node and a new one, less one.
- * Returns their number, 0 if the new one has to stay away.
+ * Returns their number, 0 if the new one has to stay away.  With force, one
+ * that can be reached in no other way may be left out: *victim is it then, and
+ * otherwise no slot.
  */
 static int
 make_room(HnswIndex *ix, const NodeCopy *node, const HnswCandidate *neighbor, bool force,
-		  HnswCandidate *list)
+		  HnswCandidate *list, HnswCandidate *victim)
 {
 	HnswCandidate loaded[HNSW_MAX_SLOTS + 1];
 	uint32	   *edges[HNSW_MAX_SLOTS + 1];
@@ -175,6 +177,7 @@ make_room(HnswIndex *ix, const NodeCopy *node, const HnswCandidate *neighbor, bo
 	int			n = 0;
 	int			given_up;
 
+	victim->slot = HNSW_NO_SLOT;
 	for (int i = -1; i < node->nedges; i++)
 	{
 		uint32		slot = i < 0 ? neighbor->slot : node->edges[i];
@@ -194,12 +197,13 @@ make_room(HnswIndex *ix, const NodeCopy *node, const HnswCandidate *neighbor, bo
 	if (n <= limit)
 		return n;
 	given_up = find_dispensable(list, n, loaded, edges, nedges, n);
-	if (given_up >= 0 && list[given_up].slot == neighbor->slot && force)
-		given_up = -1;
-	if (given_up < 0 && force)
-		given_up = list[n - 1].slot == neighbor->slot ? n - 2 : n - 1;
 	if (given_up < 0 || list[given_up].slot == neighbor->slot)
-		return 0;
+	{
+		if (!force)
+			return 0;
+		given_up = list[n - 1].slot == neighbor->slot ? n - 2 : n - 1;
+		*victim = list[given_up];
+	}
 	list[given_up] = list[n - 1];
 	return n - 1;
 }
@@ -209,6 +213,7 @@ static bool
 try_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool force, bool *added)
 {
 	HnswCandidate list[HNSW_MAX_SLOTS + 1];
+	HnswCandidate victim = {.slot = HNSW_NO_SLOT};
 	NodeCopy	node;
 	int			n;
 
@@ -230,8 +235,10 @@ try_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool for
 	}
 	else
 	{
-		n = make_room(ix, &node, neighbor, force, list);
-		if (n == 0)
+		n = make_room(ix, &node, neighbor, force, list, &victim);
+		/* what only this node leads to is found through the new neighbor from now on */
+		if (n == 0 ||
+			(victim.slot != HNSW_NO_SLOT && !hnsw_add_edge(ix, neighbor->slot, &victim, false)))
 			return true;
 	}
 	*added = hnsw_replace_edges(ix, from, node.version, &node.stored, list, n);
