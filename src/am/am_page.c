@@ -70,7 +70,7 @@ nv_prefetch_page(Relation index, BlockNumber block, Size offset, Size bytes)
 		return;
 	__builtin_prefetch(GetBufferDescriptor(buffer - 1), 1);
 	start = (const char *) BufferGetPage(buffer) + offset;
-	for (Size i = 0; i < bytes; i += PG_CACHE_LINE_SIZE / 2)
+	for (Size i = 0; i < bytes; i += NV_PREFETCH_STEP)
 		__builtin_prefetch(start + i);
 }
 

@@ -67,6 +67,9 @@ nv_page_check(Relation index, Buffer buffer, NvPageKind kind)
  */
 extern Buffer nv_read_buffer(Relation index, BlockNumber block);
 
+/* CPUs fetch cache lines in pairs, or at least do no worse for asking once. */
+#define NV_PREFETCH_STEP 128
+
 /*
  * Start fetching what nv_read_buffer() and a look at "bytes" bytes of the
  * page, from "offset" on, will need into the CPU's caches, if this backend

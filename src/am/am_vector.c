@@ -151,11 +151,10 @@ l2_between_sq8(const NvSpace *space, const NvStored *a, const NvStored *b)
 	double		apart = (double) a->offset - b->offset;
 	double		sa = a->scale,
 				sb = b->scale;
-	NvCodeSums	s;
+	double		ab = nv_kern.dot_u8(a->data, b->data, space->length);
 
-	nv_kern.sums_u8(a->data, b->data, space->length, &s);
-	return (float) Max(0, sa * sa * s.aa + sb * sb * s.bb - 2 * sa * sb * s.ab +
-					   space->length * apart * apart + 2 * apart * (sa * s.a - sb * s.b));
+	return (float) Max(0, sa * sa * a->square + sb * sb * b->square - 2 * sa * sb * ab +
+					   space->length * apart * apart + 2 * apart * (sa * a->sum - sb * b->sum));
 }
 
 static float
@@ -165,10 +164,9 @@ ip_between_sq8(const NvSpace *space, const NvStored *a, const NvStored *b)
 				ob = b->offset,
 				sa = a->scale,
 				sb = b->scale;
-	NvCodeSums	s;
+	double		ab = nv_kern.dot_u8(a->data, b->data, space->length);
 
-	nv_kern.sums_u8(a->data, b->data, space->length, &s);
-	return -(float) (space->length * oa * ob + oa * sb * s.b + ob * sa * s.a + sa * sb * s.ab);
+	return -(float) (space->length * oa * ob + oa * sb * b->sum + ob * sa * a->sum + sa * sb * ab);
 }
 
 static float
@@ -471,6 +469,17 @@ store_float2(const NvSpace *space, const float *x, char *data, NvStored *v)
 	nv_kern.f32_to_f16(x, (nv_f16 *) data, space->length);
 }
 
+static void
+store_sq8(const NvSpace *space, const float *x, uint8 *data, NvStored *v)
+{
+	NvCodeSums	sums;
+
+	nv_scalar_encode(x, space->length, data, &v->scale, &v->offset);
+	nv_kern.sums_u8(data, data, space->length, &sums);
+	v->sum = sums.a;
+	v->square = sums.aa;
+}
+
 /* The distance of a stored vector from its original, and what rounding adds. */
 static float
 stored_error(const NvSpace *space, const NvQuery *query, const NvStored *v)
@@ -496,6 +505,8 @@ nv_query_store(const NvSpace *space, const NvQuery *query, char *data, NvStored 
 	v->scale = 1;
 	v->offset = 0;
 	v->error = 0;
+	v->sum = 0;
+	v->square = 0;
 	if (space->type->dense == NULL)
 	{
 		v->bytes = query->raw.bytes;
@@ -508,7 +519,7 @@ nv_query_store(const NvSpace *space, const NvQuery *query, char *data, NvStored 
 	else if (space->form == NV_FORM_FLOAT2)
 		store_float2(space, query->elements, data, v);
 	else
-		nv_scalar_encode(query->elements, space->length, (uint8 *) data, &v->scale, &v->offset);
+		store_sq8(space, query->elements, (uint8 *) data, v);
 	v->error = stored_error(space, query, v);
 }
 

@@ -82,6 +82,8 @@ typedef struct NvStored
 	float		scale;
 	float		offset;
 	float		error;
+	uint32		sum;			/* sq8: of the codes */
+	uint32		square;			/* and of their squares */
 } NvStored;
 
 /* A vector to measure from: what a scan looks for or an insert places. */

@@ -180,6 +180,14 @@ extern HnswSearch *hnsw_search_begin(HnswIndex *ix, bool keep_vectors);
 extern void hnsw_search_level(HnswSearch *search, const NvQuery *query, uint32 entry, int level,
 							  int ef);
 
+/*
+ * The same in steps of one visit each, false from the last; several searches
+ * by turns hide the time that it takes to fetch nodes from memory.
+ */
+extern void hnsw_search_start(HnswSearch *search, const NvQuery *query, uint32 entry, int level,
+							  int ef);
+extern bool hnsw_search_step(HnswSearch *search);
+
 /* Go on as if ef had been this, larger than before; false when nothing is left. */
 extern bool hnsw_search_more(HnswSearch *search, int ef);
 
@@ -287,7 +295,7 @@ extern bool hnsw_insert(Relation rel, Datum *values, bool *isnull, ItemPointer t
 extern uint64 hnsw_hash_row(const ItemPointerData *tid, uint64 salt);
 
 /*
- * The highest level of a vector: P(level >= l) = m^-l.  It follows from the
+ * The highest level of a vector: P(level >= l) = (2m)^-l.  It follows from the
  * place of its row, so that a build gives the same graph every time.
  */
 extern int	hnsw_level_of_row(const HnswMeta *meta, const ItemPointerData *tid);

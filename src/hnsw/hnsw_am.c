@@ -269,7 +269,7 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	index_close(index, NoLock);
 
 	/* a search visits each candidate it keeps, and a few nodes on the way down */
-	visits = Min(hnsw_ef_search + 3 * log(tuples) / log(m), tuples);
+	visits = Min(hnsw_ef_search + 3 * log(tuples) / log(2 * m), tuples);
 	get_tablespace_page_costs(path->indexinfo->reltablespace, &page_cost, NULL);
 	visit_cost = page_cost + 2 * m * cpu_operator_cost + cpu_index_tuple_cost;
 	*startup = visits * visit_cost;

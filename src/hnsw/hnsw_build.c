@@ -38,7 +38,7 @@
 #define MEAN_BLOCKS 300
 
 /* Beside each slot, linking and writing need about this many bytes. */
-#define BYTES_BESIDE_SLOT 192
+#define BYTES_BESIDE_SLOT 320
 
 /* Keys of the shared memory of a parallel build. */
 #define KEY_SHARED 0x6e760001

@@ -99,7 +99,7 @@ check_header(Check *check, uint32 slot, const HnswNode *node)
 		PROBLEM(check, slot, "slot %u is of unknown kind %d", slot, node->kind);
 	else if (node->level > HNSW_MAX_LEVEL)
 		PROBLEM(check, slot, "node %u has level %d", slot, node->level);
-	else if (node->nedges > hnsw_max_edges(meta, node->level))
+	else if (node->nedges > hnsw_max_edges(meta))
 		PROBLEM(check, slot, "node %u on level %d has %d neighbors", slot, node->level,
 				node->nedges);
 	else if (node->ntids > HNSW_NODE_TIDS || (node->level > 0 && node->ntids > 0))

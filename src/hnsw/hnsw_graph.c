@@ -69,7 +69,7 @@ struct HnswSearch
 	bool		keep_vectors;
 	int			level;
 	int			ef;
-	uint32		next_slot;
+	uint32		next;			/* node to visit, being fetched, or HNSW_NO_SLOT */
 	Pool		pool;
 	Best		best;
 
@@ -87,7 +87,6 @@ struct HnswSearch
 	uint32		table_serial;	/* of the query that the table was made for */
 };
 
-static int getenv_prefetch = 1;
 #define FIRST_SEEN 256
 #define SEEN_PER_EF 48
 #define FIRST_FOUND 64
@@ -471,8 +470,6 @@ visit(HnswSearch *s, uint32 slot, float *distance)
 	}
 	v = hnsw_stored(ix, &ref);
 	*distance = nv_distance_from_query(&ix->space, s->query, &v);
-	if (s->next_slot != HNSW_NO_SLOT && getenv_prefetch)
-		hnsw_prefetch(ix, s->next_slot);
 	add_found(s, slot, ref.node, &v, *distance);
 	n = ref.node->nedges;
 	memcpy(neighbors, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * n);
@@ -491,29 +488,49 @@ visit(HnswSearch *s, uint32 slot, float *distance)
 	return true;
 }
 
-/* Visit the nearest, until ef visited ones are nearer. */
+/*
+ * Pick the nearest candidate as the next to visit, and have its node fetched;
+ * false when ef visited ones are nearer.
+ */
+static bool
+pick_next(HnswSearch *s)
+{
+	int			place;
+	Seen	   *e;
+
+	s->next = HNSW_NO_SLOT;
+	if (s->pool.n == 0)
+		return false;
+	place = (int) nv_kern.argmin(s->pool.keys, s->pool.n);
+	if (s->best.n == s->ef && s->pool.keys[place] > s->best.distances[0])
+		return false;
+	e = &s->seen[s->pool.seen[place]];
+	e->state = SEEN_VISITED;
+	s->next = e->slot;
+	pool_remove(s, place);
+	hnsw_prefetch(s->ix, s->next);
+	return true;
+}
+
+bool
+hnsw_search_step(HnswSearch *s)
+{
+	float		distance;
+
+	if (s->next == HNSW_NO_SLOT)
+		return false;
+	CHECK_FOR_INTERRUPTS();
+	if (visit(s, s->next, &distance))
+		best_add(s, distance);
+	return pick_next(s);
+}
+
 static void
 drain(HnswSearch *s)
 {
-	while (s->pool.n > 0)
-	{
-		int			place = (int) nv_kern.argmin(s->pool.keys, s->pool.n);
-		Seen	   *e = &s->seen[s->pool.seen[place]];
-		float		distance;
-
-		CHECK_FOR_INTERRUPTS();
-		if (s->best.n == s->ef && s->pool.keys[place] > s->best.distances[0])
-			break;
-		hnsw_prefetch(s->ix, e->slot);
-		e->state = SEEN_VISITED;
-		pool_remove(s, place);
-		if (s->pool.n > 0)
-			s->next_slot = s->seen[s->pool.seen[nv_kern.argmin(s->pool.keys, s->pool.n)]].slot;
-		else
-			s->next_slot = HNSW_NO_SLOT;
-		if (visit(s, e->slot, &distance))
-			best_add(s, distance);
-	}
+	pick_next(s);
+	while (hnsw_search_step(s))
+		;
 }
 
 /* Begin with so many nodes seen in mind; what a larger search left is given back. */
@@ -535,7 +552,7 @@ reset_seen(HnswSearch *s, int ef)
 }
 
 void
-hnsw_search_level(HnswSearch *s, const NvQuery *query, uint32 entry, int level, int ef)
+hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, int ef)
 {
 	HnswIndex  *ix = s->ix;
 
@@ -550,7 +567,15 @@ hnsw_search_level(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 	pool_reset(s, ef);
 	reset_seen(s, ef);
 	consider(s, entry, 0);
-	drain(s);
+	pick_next(s);
+}
+
+void
+hnsw_search_level(HnswSearch *s, const NvQuery *query, uint32 entry, int level, int ef)
+{
+	hnsw_search_start(s, query, entry, level, ef);
+	while (hnsw_search_step(s))
+		;
 }
 
 /* As if the search had begun with the larger ef: nothing is visited twice. */
@@ -597,15 +622,35 @@ hnsw_descend(HnswSearch *s, const NvQuery *query, uint32 entry, int entry_level,
 
 /* ---- neighbors ---- */
 
-static int
-compare_candidates(const void *a, const void *b)
+static inline bool
+is_nearer(const HnswCandidate *a, const HnswCandidate *b)
 {
-	const HnswCandidate *x = a;
-	const HnswCandidate *y = b;
+	return a->distance < b->distance || (a->distance == b->distance && a->slot < b->slot);
+}
 
-	if (x->distance != y->distance)
-		return x->distance < y->distance ? -1 : 1;
-	return x->slot < y->slot ? -1 : x->slot > y->slot;
+/*
+ * Sort by distance: an insertion sort of pointers would move less, but a
+ * shell sort of some hundred structures is quick enough, and needs no memory.
+ */
+static void
+sort_candidates(HnswCandidate *candidates, int n)
+{
+	static const int gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};	/* Ciura, 2001 */
+
+	for (int g = 0; g < (int) lengthof(gaps); g++)
+	{
+		int			gap = gaps[g];
+
+		for (int i = gap; i < n; i++)
+		{
+			HnswCandidate c = candidates[i];
+			int			j = i;
+
+			for (; j >= gap && is_nearer(&c, &candidates[j - gap]); j -= gap)
+				candidates[j] = candidates[j - gap];
+			candidates[j] = c;
+		}
+	}
 }
 
 /* Sorted; drop what comes twice. */
@@ -635,7 +680,7 @@ hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, int limit, bool fil
 	int			nrefused = 0;
 	int			chosen = 0;
 
-	qsort(candidates, n, sizeof(HnswCandidate), compare_candidates);
+	sort_candidates(candidates, n);
 	n = unique_candidates(candidates, n);
 	refused = palloc(sizeof(HnswCandidate) * Max(n, 1));
 	for (int i = 0; i < n && chosen < limit; i++)
@@ -686,7 +731,7 @@ hnsw_set_edges(HnswIndex *ix, HnswNode *node, const NvStored *self,
 	float	   *o = p + ix->space.length;
 	int			place = 0;
 
-	Assert(n <= hnsw_max_edges(&ix->meta, node->level));
+	Assert(n <= hnsw_max_edges(&ix->meta));
 	for (int i = 0; i < Min(node->nedges, n); i++)
 	{
 		for (int j = 0; j < n; j++)

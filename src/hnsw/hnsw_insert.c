@@ -173,7 +173,7 @@ make_room(HnswIndex *ix, const NodeCopy *node, const HnswCandidate *neighbor, bo
 	HnswCandidate loaded[HNSW_MAX_SLOTS + 1];
 	uint32	   *edges[HNSW_MAX_SLOTS + 1];
 	int			nedges[HNSW_MAX_SLOTS + 1];
-	int			limit = hnsw_max_edges(&ix->meta, node->level);
+	int			limit = hnsw_max_edges(&ix->meta);
 	int			n = 0;
 	int			given_up;
 
@@ -225,7 +225,7 @@ try_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool for
 		*added = true;
 		return true;
 	}
-	if (node.nedges < hnsw_max_edges(&ix->meta, node.level))
+	if (node.nedges < hnsw_max_edges(&ix->meta))
 	{
 		/* the others stay as they are, so that their vectors don't matter */
 		for (int i = 0; i < node.nedges; i++)
@@ -425,6 +425,8 @@ hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level, int 
 	node->scale = v->scale;
 	node->offset = v->offset;
 	node->error = v->error;
+	node->sum = v->sum;
+	node->square = v->square;
 	if (level == 0)
 	{
 		node->ntids = 1;
@@ -676,7 +678,7 @@ hnsw_level_of_row(const HnswMeta *meta, const ItemPointerData *tid)
 	/* (0, 1] from the upper 53 bits */
 	double		uniform = ((double) (hnsw_hash_row(tid, 1) >> 11) + 1) / 9007199254740992.0;
 
-	return Min((int) (-log(uniform) / log(meta->m)), HNSW_MAX_LEVEL);
+	return Min((int) (-log(uniform) / log(hnsw_level_ratio(meta))), HNSW_MAX_LEVEL);
 }
 
 void

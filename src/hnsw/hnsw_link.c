@@ -27,7 +27,10 @@
 /* The same batches, however many processes: at most this part of all nodes. */
 #define BATCH_PART 50
 #define LEAST_BATCH 1000
-#define SECOND_BATCH_PART 4
+#define SECOND_BATCH_PART 2
+
+/* So many vectors are searched for by turns. */
+#define LANES 4
 
 /* A choice of this many neighbors says: the same vector as that one. */
 #define CHOICE_DUPLICATE PG_UINT32_MAX
@@ -40,12 +43,27 @@ typedef struct HnswPair
 	uint32		row;
 } HnswPair;
 
+/* One of the searches that a process makes by turns. */
+typedef struct Lane
+{
+	bool		busy;
+	HnswSearch *search;
+	NvQuery		query;
+	NvStored	self;			/* the vector */
+	char	   *copy;			/* of it, where it has to be put together */
+	uint32		base;			/* its node on level 0 */
+	int			top;			/* its highest level */
+	int			level;			/* being searched */
+	uint32	   *choice;			/* row of that level */
+	uint32	   *first_choice;	/* row of the highest */
+} Lane;
+
 /* One process's state of linking. */
 typedef struct Linker
 {
 	HnswBuild  *build;
 	HnswIndex  *ix;
-	HnswSearch *search;
+	Lane		lanes[LANES];
 	uint32	   *order;
 	uint32	   *choices;
 	HnswPair   *pairs;
@@ -54,7 +72,6 @@ typedef struct Linker
 	HnswCandidate *candidates;
 	int			candidates_room;
 	char	   *vectors;		/* copies, where vectors are put together */
-	NvQuery		query;
 } Linker;
 
 static HnswNode *
@@ -175,21 +192,17 @@ set_candidate(Linker *linker, int i, uint32 slot, const NvStored *self)
 	c->distance = nv_distance_between(&linker->ix->space, self, &c->stored);
 }
 
-/* Have the nodes' headers and vectors come into the caches all at once. */
+/* Have a node's header and vector come into the caches. */
 static void
-prefetch_vectors(HnswIndex *ix, const uint32 *slots, int n)
+prefetch_vector(HnswIndex *ix, uint32 slot)
 {
+	const HnswNode *node = node_at(ix, slot);
+	const char *vector = HNSW_VECTOR(&ix->layout, node);
 	Size		bytes = Min(ix->max_bytes, ix->layout.vector_room);
 
-	for (int i = 0; i < n; i++)
-	{
-		const HnswNode *node = node_at(ix, slots[i]);
-		const char *vector = HNSW_VECTOR(&ix->layout, node);
-
-		__builtin_prefetch(node);
-		for (Size b = 0; b < bytes; b += 64)
-			__builtin_prefetch(vector + b);
-	}
+	__builtin_prefetch(node);
+	for (Size b = 0; b < bytes; b += NV_PREFETCH_STEP)
+		__builtin_prefetch(vector + b);
 }
 
 /* The vector of a node; in a buffer of its own, if it has to be put together. */
@@ -226,14 +239,17 @@ find_duplicate(const HnswFound *found, int nfound, const NvStored *self)
 	return HNSW_NO_SLOT;
 }
 
-/* Choose neighbors of a node on one level from what the search found. */
+/* Choose neighbors on the level of a lane from what its search found. */
 static void
-choose_level(Linker *linker, uint32 slot, const NvStored *self, uint32 *choice)
+choose_level(Linker *linker, Lane *lane)
 {
 	HnswIndex  *ix = linker->ix;
+	uint32		slot = lane->base - lane->level;
+	const NvStored *self = &lane->self;
+	uint32	   *choice = lane->choice;
 	HnswNode   *node = node_at(ix, slot);
 	int			nfound;
-	HnswFound  *found = hnsw_found(linker->search, &nfound);
+	HnswFound  *found = hnsw_found(lane->search, &nfound);
 	HnswCandidate *c = reserve_candidates(linker, nfound + node->nedges);
 	int			n = 0;
 
@@ -243,86 +259,135 @@ choose_level(Linker *linker, uint32 slot, const NvStored *self, uint32 *choice)
 			continue;
 		c[n].slot = found[i].slot;
 		c[n].stored = found[i].stored;
-		c[n++].distance = nv_distance_between(&ix->space, self, &found[i].stored);
+		/* the query is the vector as stored */
+		c[n++].distance = found[i].distance;
 	}
-	prefetch_vectors(ix, HNSW_NEIGHBORS(node), node->nedges);
+	for (int i = 0; i < node->nedges; i++)
+		prefetch_vector(ix, HNSW_NEIGHBORS(node)[i]);
 	for (int i = 0; i < node->nedges; i++)
 		set_candidate(linker, n++, HNSW_NEIGHBORS(node)[i], self);
 
-	n = hnsw_choose(ix, c, n, linker->second ? hnsw_max_edges(&ix->meta, node->level) :
+	n = hnsw_choose(ix, c, n, linker->second ? hnsw_max_edges(&ix->meta) :
 					ix->meta.m, linker->second);
 	choice[0] = n;
 	for (int i = 0; i < n; i++)
 		choice[1 + i] = c[i].slot;
 }
 
-/* Search for the nodes of one vector, of which row is the first, and choose. */
+/* Begin to search for the nodes of one vector, of which slot is the highest. */
 static void
-link_vector(Linker *linker, uint32 slot, uint32 *choice, char *copy)
+start_vector(Linker *linker, Lane *lane, uint32 slot, uint32 *choice)
 {
 	HnswBuildShared *shared = linker->build->shared;
 	HnswIndex  *ix = linker->ix;
-	int			top = node_at(ix, slot)->level;
-	uint32		base = slot + top;
-	NvStored	self = vector_of(linker, base, copy);
-	int			ef = linker->second ? ix->meta.ef_construction :
-		ix->meta.ef_construction;
-	uint32	   *first_choice = choice;
-	uint32		entry;
+	uint32		entry = slot;
 
-	if (slot == shared->entry && !linker->second)
-		return;
-	nv_query_set_stored(&ix->space, &self, &linker->query);
-	entry = hnsw_descend(linker->search, &linker->query, shared->entry, shared->entry_level, top);
-	for (int level = top; level >= 0; level--)
+	lane->top = lane->level = node_at(ix, slot)->level;
+	lane->base = slot + lane->top;
+	lane->choice = lane->first_choice = choice;
+	lane->self = vector_of(linker, lane->base, lane->copy);
+	nv_query_set_stored(&ix->space, &lane->self, &lane->query);
+	/* in the second pass it is in the graph: where it is, its neighbors are */
+	if (!linker->second)
+		entry = hnsw_descend(lane->search, &lane->query, shared->entry, shared->entry_level,
+							 lane->top);
+	hnsw_search_start(lane->search, &lane->query, entry, lane->top, ix->meta.ef_construction);
+	lane->busy = true;
+}
+
+/* The vector is in the graph already: its row goes to that node. */
+static void
+choose_duplicate(Linker *linker, Lane *lane, uint32 duplicate)
+{
+	for (int i = 1; i <= lane->top; i++)
+		lane->first_choice[(Size) i * linker->choice_width] = 0;
+	lane->first_choice[0] = CHOICE_DUPLICATE;
+	lane->first_choice[1] = duplicate;
+	lane->busy = false;
+}
+
+/* The search on one level is done: choose, and begin the next. */
+static void
+finish_level(Linker *linker, Lane *lane)
+{
+	HnswIndex  *ix = linker->ix;
+	int			nfound;
+	HnswFound  *found = hnsw_found(lane->search, &nfound);
+	uint32		entry = lane->base - lane->level + 1;
+	int			nearest = 0;
+
+	if (lane->level == 0 && !linker->second)
 	{
-		uint32		duplicate;
-		int			nfound;
-		HnswFound  *found;
-		int			nearest = 0;
+		uint32		duplicate = find_duplicate(found, nfound, &lane->self);
 
-		hnsw_search_level(linker->search, &linker->query, entry, level, ef);
-		found = hnsw_found(linker->search, &nfound);
-		duplicate = level == 0 && !linker->second ?
-			find_duplicate(found, nfound, &self) : HNSW_NO_SLOT;
 		if (duplicate != HNSW_NO_SLOT)
 		{
-			for (int i = 1; i <= top; i++)
-				first_choice[(Size) i * linker->choice_width] = 0;
-			first_choice[0] = CHOICE_DUPLICATE;
-			first_choice[1] = duplicate;
+			choose_duplicate(linker, lane, duplicate);
 			return;
 		}
-		choose_level(linker, base - level, &self, choice);
+	}
+	choose_level(linker, lane);
+	lane->choice += linker->choice_width;
+	if (lane->level-- == 0)
+	{
+		lane->busy = false;
+		return;
+	}
+	if (!linker->second)
+	{
 		for (int i = 1; i < nfound; i++)
 		{
 			if (found[i].distance < found[nearest].distance)
 				nearest = i;
 		}
-		entry = nfound == 0 ? HNSW_NO_SLOT : found[nearest].down;
-		choice += linker->choice_width;
+		entry = found[nearest].down;
 	}
+	hnsw_search_start(lane->search, &lane->query, entry, lane->level, ix->meta.ef_construction);
 }
 
-static void
-choose_batch(Linker *linker, uint32 first, uint32 n)
+/* Take the next vector of the batch; false when there is none left. */
+static bool
+next_vector(Linker *linker, Lane *lane, uint32 first, uint32 n)
 {
 	HnswBuildShared *shared = linker->build->shared;
-	char	   *copy = palloc_extended(linker->ix->max_bytes, MCXT_ALLOC_HUGE);
 	uint32		row;
 
 	while ((row = pg_atomic_fetch_add_u32(&shared->next, 1)) < n)
 	{
 		uint32		slot = linker->order[first + row];
-		HnswNode   *node = node_at(linker->ix, slot);
+		const HnswNode *node = node_at(linker->ix, slot);
 
-		CHECK_FOR_INTERRUPTS();
 		/* the top node of a vector stands for all of them; duplicates are gone */
-		if ((node->flags & HNSW_DEAD) == 0 &&
-			node_at(linker->ix, slot + node->level)->top_level == node->level)
-			link_vector(linker, slot, linker->choices + (Size) row * linker->choice_width, copy);
+		if ((node->flags & HNSW_DEAD) ||
+			node_at(linker->ix, slot + node->level)->top_level != node->level ||
+			(slot == shared->entry && !linker->second))
+			continue;
+		start_vector(linker, lane, slot, linker->choices + (Size) row * linker->choice_width);
+		return true;
 	}
-	pfree(copy);
+	return false;
+}
+
+static void
+choose_batch(Linker *linker, uint32 first, uint32 n)
+{
+	int			busy = 0;
+
+	for (int i = 0; i < LANES; i++)
+		busy += next_vector(linker, &linker->lanes[i], first, n);
+	while (busy > 0)
+	{
+		for (int i = 0; i < LANES; i++)
+		{
+			Lane	   *lane = &linker->lanes[i];
+
+			if (!lane->busy || hnsw_search_step(lane->search))
+				continue;
+			finish_level(linker, lane);
+			if (!lane->busy && !next_vector(linker, lane, first, n))
+				busy--;
+		}
+	}
 }
 
 /* ---- between the steps: what to change, by node ---- */
@@ -395,11 +460,13 @@ change_node(Linker *linker, const HnswPair *pairs, int npairs, char *copy)
 	HnswIndex  *ix = linker->ix;
 	HnswNode   *node = node_at(ix, pairs[0].node);
 	NvStored	self = vector_of(linker, pairs[0].node, copy);
-	int			limit = hnsw_max_edges(&ix->meta, node->level);
+	int			limit = hnsw_max_edges(&ix->meta);
 	bool		own = pairs[npairs - 1].source == HNSW_NO_SLOT;
 	const uint32 *edges = HNSW_NEIGHBORS(node);
 	int			nedges = node->nedges;
+	HnswCandidate *c;
 	int			n = 0;
+	int			needed;			/* the first whose vector is */
 
 	if (own)
 	{
@@ -408,10 +475,9 @@ change_node(Linker *linker, const HnswPair *pairs, int npairs, char *copy)
 		nedges = (int) choice[0];
 		edges = choice + 1;
 	}
-	reserve_candidates(linker, nedges + npairs);
-	prefetch_vectors(ix, edges, nedges);
+	c = reserve_candidates(linker, nedges + npairs);
 	for (int i = 0; i < nedges; i++)
-		set_candidate(linker, n++, edges[i], &self);
+		c[n++].slot = edges[i];
 	for (int i = 0; i < npairs; i++)
 	{
 		bool		known = false;
@@ -419,10 +485,16 @@ change_node(Linker *linker, const HnswPair *pairs, int npairs, char *copy)
 		for (int j = 0; j < nedges && !known; j++)
 			known = edges[j] == pairs[i].source;
 		if (!known)
-			set_candidate(linker, n++, pairs[i].source, &self);
+			c[n++].slot = pairs[i].source;
 	}
+	/* with room for all, edges that the node has already stay as they are */
+	needed = n > limit || own ? 0 : nedges;
+	for (int i = needed; i < n; i++)
+		prefetch_vector(ix, c[i].slot);
+	for (int i = needed; i < n; i++)
+		set_candidate(linker, i, c[i].slot, &self);
 	if (n > limit)
-		n = hnsw_choose(ix, linker->candidates, n, limit, linker->second);
+		n = hnsw_choose(ix, c, n, limit, linker->second);
 	hnsw_set_edges(ix, node, &self, linker->candidates, n);
 }
 
@@ -536,13 +608,19 @@ hnsw_link(HnswBuild *build)
 	linker.choices = hnsw_array(build, shared->choices);
 	linker.pairs = hnsw_array(build, shared->pairs);
 	linker.choice_width = 1 + build->ix.layout.neighbors;
-	linker.search = hnsw_search_begin(&build->ix, true);
+	for (int i = 0; i < LANES; i++)
+	{
+		Lane	   *lane = &linker.lanes[i];
+
+		lane->search = hnsw_search_begin(&build->ix, true);
+		nv_query_alloc(&build->ix.space, &lane->query);
+		lane->copy = palloc_extended(build->ix.max_bytes, MCXT_ALLOC_HUGE);
+	}
 	linker.candidates_room = 256;
 	linker.candidates = palloc(sizeof(HnswCandidate) * linker.candidates_room);
 	if (build->ix.assembled != NULL)
 		linker.vectors = palloc_extended((Size) build->ix.max_bytes * linker.candidates_room,
 										 MCXT_ALLOC_HUGE);
-	nv_query_alloc(&build->ix.space, &linker.query);
 
 	run_pass(&linker);
 	linker.second = true;

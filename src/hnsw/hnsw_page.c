@@ -22,6 +22,7 @@
 typedef struct HnswCache
 {
 	HnswMeta	meta;
+	HnswLayout	layout;
 	float		floats[FLEXIBLE_ARRAY_MEMBER];
 } HnswCache;
 
@@ -151,13 +152,12 @@ form_valid(const HnswMeta *meta)
 	return meta->form >= NV_FORM_FLOAT4 && meta->form <= NV_FORM_SQ8;
 }
 
-/* Everything that later code takes from the metapage is checked here, once. */
+/* Everything that later code takes from the metapage is checked here, once; gives the layout. */
 static void
-check_meta(Relation rel, const HnswMeta *meta)
+check_meta(Relation rel, const HnswMeta *meta, HnswLayout *layout)
 {
 	const NvElementType *type = nv_element_type(meta->element);
 	HnswMeta	expected = *meta;
-	HnswLayout	layout;
 	uint32		max_bytes;
 	int			length;
 
@@ -172,7 +172,7 @@ check_meta(Relation rel, const HnswMeta *meta)
 		meta->m <= HNSW_MAX_M && meta->attribute_bytes == 0 && meta->has_mean <= 1)
 	{
 		max_bytes = vector_bytes_of(meta, &length);
-		hnsw_plan_layout(&expected, &layout, max_bytes, length);
+		hnsw_plan_layout(&expected, layout, max_bytes, length);
 		expected.mean_pages = count_mean_pages(meta);
 		if (expected.bits == meta->bits && expected.slot_bytes == meta->slot_bytes &&
 			expected.slots_per_page == meta->slots_per_page &&
@@ -226,6 +226,7 @@ load_cache(Relation rel)
 	HnswCache  *cache;
 	Buffer		buffer;
 	HnswMeta	meta;
+	HnswLayout	layout;
 
 	if (rel->rd_amcache != NULL)
 		return rel->rd_amcache;
@@ -235,11 +236,12 @@ load_cache(Relation rel)
 	nv_page_check(rel, buffer, NV_PAGE_META);
 	memcpy(&meta, NV_PAGE_CONTENTS(BufferGetPage(buffer)), sizeof(meta));
 	UnlockReleaseBuffer(buffer);
-	check_meta(rel, &meta);
+	check_meta(rel, &meta, &layout);
 
 	cache = MemoryContextAlloc(rel->rd_indexcxt,
 							   sizeof(HnswCache) + cache_floats(&meta) * sizeof(float));
 	cache->meta = meta;
+	cache->layout = layout;
 	if (meta.has_mean)
 		read_mean(rel, &meta, cache->floats);
 	if (has_codes(&meta))
@@ -251,7 +253,8 @@ load_cache(Relation rel)
 
 /* floats: the mean, if there is one, then the rotation; kept. */
 static void
-open_space(HnswIndex *ix, Relation rel, const HnswMeta *meta, float *floats)
+open_space(HnswIndex *ix, Relation rel, const HnswMeta *meta, const HnswLayout *layout,
+		   float *floats)
 {
 	int			length;
 	uint32		max_bytes = vector_bytes_of(meta, &length);
@@ -261,7 +264,7 @@ open_space(HnswIndex *ix, Relation rel, const HnswMeta *meta, float *floats)
 	ix->meta = *meta;
 	ix->logged = true;
 	ix->max_bytes = max_bytes;
-	hnsw_plan_layout(&ix->meta, &ix->layout, max_bytes, length);
+	ix->layout = *layout;
 	nv_space_init(&ix->space, meta->element, meta->metric, meta->form, meta->dims,
 				  meta->has_mean ? floats : NULL,
 				  has_codes(meta) ? floats + (meta->has_mean ? meta->dims : 0) : NULL);
@@ -280,20 +283,25 @@ hnsw_open(HnswIndex *ix, Relation rel)
 
 	/* a copy: an invalidation may free what relcache keeps at any time */
 	memcpy(floats, cache->floats, size);
-	open_space(ix, rel, &cache->meta, floats);
+	open_space(ix, rel, &cache->meta, &cache->layout, floats);
 }
 
 void
 hnsw_open_with(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *mean)
 {
 	float	   *floats = palloc(Max(cache_floats(meta) * sizeof(float), 1));
+	HnswMeta	planned = *meta;
+	HnswLayout	layout;
+	int			length;
+	uint32		max_bytes = vector_bytes_of(meta, &length);
 
+	hnsw_plan_layout(&planned, &layout, max_bytes, length);
 	if (meta->has_mean)
 		memcpy(floats, mean, meta->dims * sizeof(float));
 	if (has_codes(meta))
 		nv_rotation_factors(meta->seed, nv_rotation_padded(meta->dims),
 							floats + (meta->has_mean ? meta->dims : 0));
-	open_space(ix, rel, meta, floats);
+	open_space(ix, rel, meta, &layout, floats);
 }
 
 void
@@ -319,7 +327,7 @@ check_node(HnswIndex *ix, uint32 slot, const HnswNode *node)
 	if (unlikely(node->level > HNSW_MAX_LEVEL || node->ntids > HNSW_NODE_TIDS ||
 				 node->vector_bytes > ix->max_bytes ||
 				 (node->vector_bytes != ix->max_bytes && ix->meta.form != NV_FORM_SPARSE) ||
-				 node->nedges > hnsw_max_edges(&ix->meta, node->level)))
+				 node->nedges > hnsw_max_edges(&ix->meta)))
 		hnsw_damaged(ix, slot, "the header of a node");
 }
 
@@ -361,7 +369,7 @@ hnsw_prefetch(HnswIndex *ix, uint32 slot)
 	{
 		const char *node = hnsw_memory_slot(ix->memory, slot);
 
-		for (Size i = 0; i < bytes; i += PG_CACHE_LINE_SIZE / 2)
+		for (Size i = 0; i < bytes; i += NV_PREFETCH_STEP)
 			__builtin_prefetch(node + i);
 	}
 	else
@@ -415,7 +423,9 @@ hnsw_stored(HnswIndex *ix, const HnswRef *ref)
 		.bytes = node->vector_bytes,
 		.scale = node->scale,
 		.offset = node->offset,
-		.error = node->error
+		.error = node->error,
+		.sum = node->sum,
+		.square = node->square
 	};
 	uint32		left;
 	uint32		slot = node->more;

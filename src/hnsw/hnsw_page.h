@@ -81,7 +81,7 @@ typedef enum HnswSlotKind
  *	codes of 32 neighbors each, n32 / 32 blocks
  *	the vector, or its beginning
  *
- * The first nedges neighbors count: at most m above level 0.
+ * The first nedges neighbors count.
  */
 typedef struct HnswNode
 {
@@ -99,6 +99,8 @@ typedef struct HnswNode
 	float		scale;			/* of the vector: see NvStored */
 	float		offset;
 	float		error;
+	uint32		sum;
+	uint32		square;
 	ItemPointerData tids[HNSW_NODE_TIDS];
 } HnswNode;
 
@@ -113,7 +115,7 @@ typedef struct HnswMore
 
 StaticAssertDecl(sizeof(HnswMeta) <= NV_PAGE_ROOM, "metapage too large");
 StaticAssertDecl(sizeof(HnswMeta) == 48, "the size of HnswMeta is part of the format");
-StaticAssertDecl(sizeof(HnswNode) == 88, "the size of HnswNode is part of the format");
+StaticAssertDecl(sizeof(HnswNode) == 96, "the size of HnswNode is part of the format");
 StaticAssertDecl(offsetof(HnswMore, data) == 8, "HnswMore is part of the format");
 
 /* Where the parts of a node are, in bytes from its start. */
@@ -134,11 +136,18 @@ typedef struct HnswLayout
 #define HNSW_CODES(layout, node) ((uint8 *) (node) + (layout)->codes)
 #define HNSW_VECTOR(layout, node) ((char *) (node) + (layout)->vector)
 
-/* Most edges of a node. */
+/* Most edges of a node, on any level. */
 static inline int
-hnsw_max_edges(const HnswMeta *meta, int level)
+hnsw_max_edges(const HnswMeta *meta)
 {
-	return level == 0 ? 2 * meta->m : meta->m;
+	return 2 * meta->m;
+}
+
+/* Of the nodes on a level, one in so many is on the next one too. */
+static inline int
+hnsw_level_ratio(const HnswMeta *meta)
+{
+	return 2 * meta->m;
 }
 
 #endif							/* HNSW_PAGE_H */

@@ -120,6 +120,7 @@ take_results(HnswScan *s, float horizon)
 	int			nfound;
 	HnswFound  *found = hnsw_found(s->search, &nfound);
 	int			waiting = s->nresults - s->next;
+	float		error = 0;
 
 	if (waiting + nfound - s->taken > s->results_room)
 	{
@@ -149,12 +150,17 @@ take_results(HnswScan *s, float horizon)
 		/* what belongs before a row returned already comes too late */
 		if (r->bound < s->last && hnsw_iterative_scan != NV_ITERATIVE_RELAXED)
 			continue;
+		error = Max(error, found[i].error);
 		s->nresults++;
 	}
 	s->taken = nfound;
 	qsort(s->results, s->nresults, sizeof(HnswResult), compare_results);
+	/*
+	 * Nodes close behind the horizon are as good as those before it; without
+	 * them, the executor could not be sure of the last row before it.
+	 */
 	s->horizon = isinf(horizon) ? INFINITY :
-		nv_space_lower_bound(&s->ix.space, &s->query, horizon, 0);
+		nv_space_lower_bound(&s->ix.space, &s->query, horizon, -2 * error);
 }
 
 static void

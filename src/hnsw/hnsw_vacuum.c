@@ -276,7 +276,7 @@ try_repair(Vacuum *v, uint32 slot)
 
 	if (!hnsw_copy_vector(ix, slot, &self) || !read_edges(v, slot, &edges))
 		return true;
-	limit = hnsw_max_edges(&ix->meta, edges.level);
+	limit = hnsw_max_edges(&ix->meta);
 	repair.candidates = palloc(sizeof(HnswCandidate) * repair.room);
 	for (int i = 0; i < edges.n; i++)
 		add_candidate(v, &repair, slot, &self, edges.level, edges.slots[i]);

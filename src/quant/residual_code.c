@@ -57,6 +57,14 @@ nv_code_write(const float *p, const float *o, int dims, int bits, bool inner_pro
 	}
 }
 
+/* Whether bit k of c is set. */
+static const float bit_of[NV_FASTSCAN_GROUP][16] = {
+	{0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1},
+	{0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1},
+	{0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1},
+	{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1},
+};
+
 /*
  * An entry is the sum of 4 coordinates with signs, less the smallest such sum
  * of its group (all signs against), in units of scale.
@@ -84,23 +92,20 @@ nv_code_table(const float *q, int bits, NvCodeTable *table)
 	{
 		const float *z = q + g * NV_FASTSCAN_GROUP;
 		uint8_t    *entry = table->entries + 16 * g;
+		float		base = 0.5f;	/* rounds */
 		float		step[NV_FASTSCAN_GROUP];
-		float		sums[16];
+		int			sums[16];
 
 		/* starting from all signs against: each set bit adds what it turns */
-		sums[0] = 0.5f;
 		for (int k = 0; k < NV_FASTSCAN_GROUP; k++)
 		{
 			step[k] = 2 * z[k] * inverse;
-			if (z[k] < 0)
-				sums[0] -= step[k];
-		}
-		for (int k = 0; k < NV_FASTSCAN_GROUP; k++)
-		{
-			for (int c = 0; c < 1 << k; c++)
-				sums[c + (1 << k)] = sums[c] + step[k];
+			base -= step[k] < 0 ? step[k] : 0;
 		}
 		for (int c = 0; c < 16; c++)
-			entry[c] = (uint8_t) (int) sums[c];
+			sums[c] = (int) (base + bit_of[0][c] * step[0] + bit_of[1][c] * step[1] +
+							 bit_of[2][c] * step[2] + bit_of[3][c] * step[3]);
+		for (int c = 0; c < 16; c++)
+			entry[c] = (uint8_t) sums[c];
 	}
 }

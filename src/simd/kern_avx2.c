@@ -212,6 +212,26 @@ sums_u8(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
 	out->bb = sum_epi32(bb);
 }
 
+static NV_TARGET uint32_t
+dot_u8(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	__m256i		sum = _mm256_setzero_si256();
+	uint32_t	lanes[8];
+	uint32_t	total = 0;
+	size_t		i = 0;
+
+	for (; i + 16 <= n; i += 16)
+		sum = _mm256_add_epi32(sum, _mm256_madd_epi16(
+								   _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *) (a + i))),
+								   _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *) (b + i)))));
+	_mm256_storeu_si256((__m256i *) lanes, sum);
+	for (int k = 0; k < 8; k++)
+		total += lanes[k];
+	for (; i < n; i++)
+		total += (uint32_t) a[i] * b[i];
+	return total;
+}
+
 static NV_TARGET float
 l1_u8(const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da)
 {
@@ -440,6 +460,7 @@ argmin(const float *x, size_t n)
 const NvKernels nv_kernels_avx2 = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
+	.dot_u8 = dot_u8,
 	.l1_u8 = l1_u8,
 	.hamming = hamming,
 	.jaccard = jaccard,

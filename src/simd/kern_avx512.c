@@ -185,6 +185,22 @@ sums_u8(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
 	out->bb = (uint32_t) _mm512_reduce_add_epi32(bb);
 }
 
+static NV_TARGET uint32_t
+dot_u8(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	__m512i		sum = _mm512_setzero_si512();
+
+	for (size_t i = 0; i < n; i += 32)
+	{
+		__mmask32	m = n - i >= 32 ? ~(__mmask32) 0 : ((__mmask32) 1 << (n - i)) - 1;
+
+		sum = _mm512_add_epi32(sum, _mm512_madd_epi16(
+								   _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(m, a + i)),
+								   _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(m, b + i))));
+	}
+	return (uint32_t) _mm512_reduce_add_epi32(sum);
+}
+
 static NV_TARGET float
 l1_u8(const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da)
 {
@@ -341,6 +357,7 @@ argmin(const float *x, size_t n)
 const NvKernels nv_kernels_avx512 = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
+	.dot_u8 = dot_u8,
 	.l1_u8 = l1_u8,
 	.f16_to_f32 = f16_to_f32,
 	.f32_to_f16 = f32_to_f16,
@@ -397,8 +414,28 @@ sums_u8_vnni(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
 	out->bb = (uint32_t) _mm512_reduce_add_epi32(bb) + 128 * out->b;
 }
 
+static NV_TARGET_VNNI uint32_t
+dot_u8_vnni(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	__m512i		sa = _mm512_setzero_si512(),
+				ab = sa;
+	const __m512i ones = _mm512_set1_epi8(1);
+	const __m512i flip = _mm512_set1_epi8((char) 0x80);
+
+	for (size_t i = 0; i < n; i += 64)
+	{
+		__m512i		x = load_bytes_vnni(a + i, n - i);
+		__m512i		y = load_bytes_vnni(b + i, n - i);
+
+		sa = _mm512_dpbusd_epi32(sa, x, ones);
+		ab = _mm512_dpbusd_epi32(ab, x, _mm512_xor_si512(y, flip));
+	}
+	return (uint32_t) _mm512_reduce_add_epi32(_mm512_add_epi32(ab, _mm512_slli_epi32(sa, 7)));
+}
+
 const NvKernels nv_kernels_avx512_vnni = {
-	.sums_u8 = sums_u8_vnni
+	.sums_u8 = sums_u8_vnni,
+	.dot_u8 = dot_u8_vnni
 };
 
 #define NV_TARGET_POPCNT \

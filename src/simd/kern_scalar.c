@@ -69,6 +69,16 @@ sums_u8(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
 	*out = s;
 }
 
+static uint32_t
+dot_u8(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	uint32_t	sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += (uint32_t) a[i] * b[i];
+	return sum;
+}
+
 static float
 l1_u8(const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da)
 {
@@ -191,6 +201,7 @@ argmin(const float *x, size_t n)
 const NvKernels nv_kernels_scalar = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
+	.dot_u8 = dot_u8,
 	.l1_u8 = l1_u8,
 	.hamming = hamming,
 	.jaccard = jaccard,

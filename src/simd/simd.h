@@ -100,8 +100,12 @@ typedef struct NvBitCounts
 	NV_DENSE_KERNELS(K, f16, nv_f16, nv_f16) \
 	NV_DENSE_KERNELS(K, f32_f16, nv_f32, nv_f16) \
 	NV_DENSE_KERNELS(K, f32_u8, nv_f32, uint8_t, , float scale, float offset) \
-	/* code sums; L1 of two arrays of codes, |(da + sa * a) - sb * b| summed */ \
+	/* \
+	 * All code sums; ab alone; L1 of two arrays of codes, |(da + sa * a) - sb * b| \
+	 * summed. \
+	 */ \
 	K(void, sums_u8, (const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)) \
+	K(uint32_t, dot_u8, (const uint8_t *a, const uint8_t *b, size_t n)) \
 	K(float, l1_u8, (const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da)) \
 	/* bit strings of n bytes: number of differing bits; counts for Jaccard */ \
 	K(uint64_t, hamming, (const uint8_t *a, const uint8_t *b, size_t n)) \

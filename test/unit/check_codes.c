@@ -61,6 +61,18 @@ check_sums(const NvKernels *k, Pattern p, const uint8_t *a, const uint8_t *b, si
 				 want[0], want[1], want[2], want[3], want[4]);
 }
 
+static void
+check_dot(const NvKernels *k, Pattern p, const uint8_t *a, const uint8_t *b, size_t n)
+{
+	uint64_t	want = 0;
+	uint32_t	got = k->dot_u8(a, b, n);
+
+	for (size_t i = 0; i < n; i++)
+		want += (uint64_t) a[i] * b[i];
+	if (got != want)
+		tap_fail("%zu %s codes: %u, not %" PRIu64, n, pattern_names[p], got, want);
+}
+
 /* With small codes the parameters make every term a small whole number. */
 static void
 check_l1(const NvKernels *k, Pattern p, const uint8_t *a, const uint8_t *b, size_t n)
@@ -293,6 +305,8 @@ check_codes(const NvVariant *v)
 	random_seed(2);
 	if (k->sums_u8 != NULL)
 		check_bytes(check_sums, v, "sums_u8");
+	if (k->dot_u8 != NULL)
+		check_bytes(check_dot, v, "dot_u8");
 	if (k->l1_u8 != NULL)
 		check_bytes(check_l1, v, "l1_u8");
 	if (k->hamming != NULL)
