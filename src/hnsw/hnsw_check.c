@@ -240,7 +240,7 @@ same_code(const HnswLayout *layout, int bits, const HnswNode *a, const HnswNode 
 		return false;
 	for (int g = 0; g < bits / NV_FASTSCAN_GROUP; g++)
 	{
-		Size		at = start + g * (NV_FASTSCAN_BLOCK / 2) + child % (NV_FASTSCAN_BLOCK / 2);
+		Size		at = start + g / 4 * 64 + child % (NV_FASTSCAN_BLOCK / 2) * 4 + g % 4;
 
 		if ((HNSW_CODES(layout, a)[at] ^ HNSW_CODES(layout, b)[at]) & mask)
 			return false;

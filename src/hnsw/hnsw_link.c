@@ -310,7 +310,6 @@ choose_duplicate(Linker *linker, Lane *lane, uint32 duplicate)
 static void
 finish_level(Linker *linker, Lane *lane)
 {
-	HnswIndex  *ix = linker->ix;
 	int			nfound;
 	HnswFound  *found = hnsw_found(lane->search, &nfound);
 	uint32		entry = lane->base - lane->level + 1;
@@ -342,7 +341,8 @@ finish_level(Linker *linker, Lane *lane)
 		}
 		entry = found[nearest].down;
 	}
-	hnsw_search_start(lane->search, &lane->query, entry, lane->level, ix->meta.ef_construction);
+	hnsw_search_start(lane->search, &lane->query, entry, lane->level,
+					  linker->ix->meta.ef_construction);
 }
 
 /* Take the next vector of the batch; false when there is none left. */

@@ -26,7 +26,7 @@ nv_code_write(const float *p, const float *o, int dims, int bits, bool inner_pro
 			  uint8_t *block, int place, NvHalfFloat *add, NvHalfFloat *factor)
 {
 	int			shift = place < NV_FASTSCAN_BLOCK / 2 ? 0 : NV_FASTSCAN_GROUP;
-	uint8_t    *byte = block + place % (NV_FASTSCAN_BLOCK / 2);
+	uint8_t    *byte = block + place % (NV_FASTSCAN_BLOCK / 2) * 4;
 	uint8_t		keep = (uint8_t) (0xf0 >> shift);
 	float		n2 = nv_kern.l2sq_f32(o, p, dims);
 	float		l1 = nv_kern.l1_f32(o, p, bits);
@@ -34,12 +34,14 @@ nv_code_write(const float *p, const float *o, int dims, int bits, bool inner_pro
 	uint16_t	signs[NV_CODE_MAX_BITS / 16];
 	float		px = nv_kern.signs_f32(o, p, bits, signs);
 
-	for (int g = 0; g < bits / NV_FASTSCAN_GROUP; g++)
+	for (int w = 0; w < bits / 16; w++, byte += 64)
 	{
-		unsigned	nibble = signs[g / 4] >> g % 4 * NV_FASTSCAN_GROUP & 15;
+		for (int g = 0; g < 4; g++)
+		{
+			unsigned	nibble = signs[w] >> g * NV_FASTSCAN_GROUP & 15;
 
-		*byte = (uint8_t) ((*byte & keep) | nibble << shift);
-		byte += NV_FASTSCAN_BLOCK / 2;
+			byte[g] = (uint8_t) ((byte[g] & keep) | nibble << shift);
+		}
 	}
 
 	if (inner_product)

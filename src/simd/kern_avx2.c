@@ -360,26 +360,33 @@ static NV_TARGET void
 fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out)
 {
 	const __m256i mask = _mm256_set1_epi8(15);
+	const __m256i bytes = _mm256_broadcastsi128_si256(
+		_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+	const __m256i words = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
 	FastscanSums lo = {_mm256_setzero_si256(), _mm256_setzero_si256()};
 	FastscanSums hi = lo;
 
-	for (size_t g = 0; g < ngroups; g += 2)
+	for (size_t i = 0; i < ngroups * 16; i += 64)
 	{
-		__m256i		c,
-					l;
+		__m256i		l01 = _mm256_loadu_si256((const __m256i *) (lut + i));
+		__m256i		l23 = _mm256_loadu_si256((const __m256i *) (lut + i + 32));
+		/* 8 children each; of each group, 8 bytes side by side */
+		__m256i		first = _mm256_permutevar8x32_epi32(
+			_mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *) (codes + i)), bytes), words);
+		__m256i		second = _mm256_permutevar8x32_epi32(
+			_mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *) (codes + i + 32)), bytes),
+			words);
+		__m256i		c[2] = {_mm256_unpacklo_epi64(first, second),
+			_mm256_unpackhi_epi64(first, second)};
+		__m256i		l[2] = {_mm256_permute2x128_si256(l01, l23, 0x20),
+			_mm256_permute2x128_si256(l01, l23, 0x31)};
 
-		if (ngroups - g >= 2)
+		NV_UNROLL
+		for (int k = 0; k < 2; k++)
 		{
-			c = _mm256_loadu_si256((const __m256i *) (codes + g * 16));
-			l = _mm256_loadu_si256((const __m256i *) (lut + g * 16));
+			fastscan_add(&lo, l[k], _mm256_and_si256(c[k], mask));
+			fastscan_add(&hi, l[k], _mm256_and_si256(_mm256_srli_epi16(c[k], 4), mask));
 		}
-		else
-		{
-			c = _mm256_zextsi128_si256(_mm_loadu_si128((const __m128i *) (codes + g * 16)));
-			l = _mm256_zextsi128_si256(_mm_loadu_si128((const __m128i *) (lut + g * 16)));
-		}
-		fastscan_add(&lo, l, _mm256_and_si256(c, mask));
-		fastscan_add(&hi, l, _mm256_and_si256(_mm256_srli_epi16(c, 4), mask));
 	}
 	fastscan_store(&lo, out);
 	fastscan_store(&hi, out + 16);

@@ -143,15 +143,6 @@ butterfly_in_vec(vec v)
 
 #include "simd/kern_pairs.h"
 
-/* n < 64 makes a partial load, whose other bytes are 0. */
-NV_INLINE NV_TARGET __m512i
-load_bytes(const uint8_t *p, size_t n)
-{
-	if (n >= 64)
-		return _mm512_loadu_si512(p);
-	return _mm512_maskz_loadu_epi8(((__mmask64) 1 << n) - 1, p);
-}
-
 /*
  * 32 codes at a time, widened to 16 bits; a pair of products is at most
  * 2 * 255 * 255 and so exact in the 32 bits that madd gives.
@@ -281,18 +272,28 @@ fastscan_store(const FastscanSums *s, uint16_t *out)
 	_mm_storeu_si128((__m128i *) (out + 8), _mm_unpackhi_epi16(even, odd));
 }
 
+/* 16 x 4 bytes: from the 4 groups of each child to the 16 children of each group. */
+NV_INLINE NV_TARGET __m512i
+by_group(__m512i c)
+{
+	const __m512i bytes = _mm512_broadcast_i32x4(
+		_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+	const __m512i words = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+
+	return _mm512_permutexvar_epi32(words, _mm512_shuffle_epi8(c, bytes));
+}
+
 static NV_TARGET void
 fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out)
 {
 	const __m512i mask = _mm512_set1_epi8(15);
 	FastscanSums lo = {_mm512_setzero_si512(), _mm512_setzero_si512()};
 	FastscanSums hi = lo;
-	size_t		bytes = ngroups * 16;
 
-	for (size_t i = 0; i < bytes; i += 64)
+	for (size_t i = 0; i < ngroups * 16; i += 64)
 	{
-		__m512i		c = load_bytes(codes + i, bytes - i);
-		__m512i		l = load_bytes(lut + i, bytes - i);
+		__m512i		c = by_group(_mm512_loadu_si512(codes + i));
+		__m512i		l = _mm512_loadu_si512(lut + i);
 
 		fastscan_add(&lo, l, _mm512_and_si512(c, mask));
 		fastscan_add(&hi, l, _mm512_and_si512(_mm512_srli_epi16(c, 4), mask));
@@ -370,7 +371,7 @@ const NvKernels nv_kernels_avx512 = {
 #define NV_TARGET_VNNI \
 	__attribute__((target("avx2,avx512f,avx512bw,avx512vnni")))
 
-/* load_bytes() once more: functions with different targets do not inline. */
+/* n < 64 makes a partial load, whose other bytes are 0. */
 NV_INLINE NV_TARGET_VNNI __m512i
 load_bytes_vnni(const uint8_t *p, size_t n)
 {

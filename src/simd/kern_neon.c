@@ -241,17 +241,22 @@ fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out
 	const uint8x16_t mask = vdupq_n_u8(15);
 	uint16x8_t	sum[4] = {vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0)};
 
-	for (size_t g = 0; g < ngroups; g++)
+	for (size_t g = 0; g < ngroups; g += 4)
 	{
-		uint8x16_t	c = vld1q_u8(codes + g * 16);
-		uint8x16_t	l = vld1q_u8(lut + g * 16);
-		uint8x16_t	lo = vqtbl1q_u8(l, vandq_u8(c, mask));
-		uint8x16_t	hi = vqtbl1q_u8(l, vshrq_n_u8(c, 4));
+		uint8x16x4_t c = vld4q_u8(codes + g * 16);	/* by group */
 
-		sum[0] = vaddw_u8(sum[0], vget_low_u8(lo));
-		sum[1] = vaddw_u8(sum[1], vget_high_u8(lo));
-		sum[2] = vaddw_u8(sum[2], vget_low_u8(hi));
-		sum[3] = vaddw_u8(sum[3], vget_high_u8(hi));
+		NV_UNROLL
+		for (int k = 0; k < 4; k++)
+		{
+			uint8x16_t	l = vld1q_u8(lut + (g + k) * 16);
+			uint8x16_t	lo = vqtbl1q_u8(l, vandq_u8(c.val[k], mask));
+			uint8x16_t	hi = vqtbl1q_u8(l, vshrq_n_u8(c.val[k], 4));
+
+			sum[0] = vaddw_u8(sum[0], vget_low_u8(lo));
+			sum[1] = vaddw_u8(sum[1], vget_high_u8(lo));
+			sum[2] = vaddw_u8(sum[2], vget_low_u8(hi));
+			sum[3] = vaddw_u8(sum[3], vget_high_u8(hi));
+		}
 	}
 	for (int i = 0; i < 4; i++)
 		vst1q_u16(out + 8 * i, sum[i]);

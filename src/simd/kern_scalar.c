@@ -153,10 +153,13 @@ fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out
 	memset(out, 0, NV_FASTSCAN_BLOCK * sizeof(uint16_t));
 	for (size_t g = 0; g < ngroups; g++)
 	{
+		const uint8_t *table = lut + g * 16;
+		const uint8_t *code = codes + g / 4 * 64 + g % 4;
+
 		for (int c = 0; c < 16; c++)
 		{
-			out[c] = (uint16_t) (out[c] + lut[g * 16 + (codes[g * 16 + c] & 15)]);
-			out[c + 16] = (uint16_t) (out[c + 16] + lut[g * 16 + (codes[g * 16 + c] >> 4)]);
+			out[c] = (uint16_t) (out[c] + table[code[4 * c] & 15]);
+			out[c + 16] = (uint16_t) (out[c + 16] + table[code[4 * c] >> 4]);
 		}
 	}
 }

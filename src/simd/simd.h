@@ -115,10 +115,12 @@ typedef struct NvBitCounts
 	K(void, f32_to_f16, (const nv_f32 *a, nv_f16 *out, size_t n)) \
 	/* \
 	 * Fast scan (Andre, Kermarrec, Le Scouarnec, "Cache locality is not \
-	 * enough", VLDB 2015).  codes: ngroups x 16 bytes; byte i of a group \
-	 * holds the 4 bits of child i low and of child i + 16 high.  lut: \
-	 * ngroups x 16 bytes.  out[c] = sum over groups of lut[group][bits of \
-	 * child c].  ngroups <= NV_FASTSCAN_MAX_GROUPS. \
+	 * enough", VLDB 2015).  lut: ngroups x 16 bytes.  codes: the same number \
+	 * of bytes, 64 for 4 groups; of these, byte 4 * i + g holds the 4 bits of \
+	 * group g of child i low and of child i + 16 high, so that what belongs to \
+	 * a child lies close together.  out[c] = sum over groups of \
+	 * lut[group][bits of child c].  ngroups is a multiple of 4 and at most \
+	 * NV_FASTSCAN_MAX_GROUPS. \
 	 */ \
 	K(void, fastscan, (const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out)) \
 	/* squared L2 of na x dim against nb x dim rows; out is na x nb, row by row */ \

@@ -214,7 +214,7 @@ check_one_scan(const NvKernels *k, size_t ngroups, size_t shift_codes, size_t sh
 	{
 		for (int child = 0; child < NV_FASTSCAN_BLOCK; child++)
 		{
-			int			code = codes[g * 16 + child % 16];
+			int			code = codes[g / 4 * 64 + child % 16 * 4 + g % 4];
 
 			code = child < 16 ? code % 16 : code / 16;
 			want[child] = (uint16_t) (want[child] + lut[g * 16 + code]);
@@ -240,7 +240,7 @@ check_fastscan(const NvVariant *v)
 	for (int round = 0; round < (quick_mode() ? 1 : 4); round++)
 	{
 		fill(BYTES_RANDOM);
-		for (size_t ngroups = 0; ngroups <= NV_FASTSCAN_MAX_GROUPS; ngroups++)
+		for (size_t ngroups = 0; ngroups <= NV_FASTSCAN_MAX_GROUPS; ngroups += 4)
 		{
 			for (size_t shift = 0; shift < 4; shift++)
 				check_one_scan(v->kernels, ngroups, shift, (shift * 3 + ngroups) % 4, out);
@@ -250,7 +250,7 @@ check_fastscan(const NvVariant *v)
 	/* the largest sum that fits: 256 * 255 = 65280 for every child */
 	memset(data_b, 255, FASTSCAN_BYTES);
 	check_one_scan(v->kernels, NV_FASTSCAN_MAX_GROUPS, 0, 0, out);
-	check_one_scan(v->kernels, NV_FASTSCAN_MAX_GROUPS - 1, 0, 1, out);
+	check_one_scan(v->kernels, NV_FASTSCAN_MAX_GROUPS - 4, 0, 1, out);
 	/* and both extremes side by side: children of code 15 see 255, the others 0 */
 	for (size_t i = 0; i < FASTSCAN_BYTES; i++)
 		data_b[i] = i % 16 == 15 ? 255 : 0;
