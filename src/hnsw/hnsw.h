@@ -145,7 +145,7 @@ extern void hnsw_write_head(Relation rel, ForkNumber fork, const HnswMeta *meta,
 							const float *mean);
 
 /* ERROR (INDEX_CORRUPTED): a slot is not what it should be. */
-extern void hnsw_damaged(HnswIndex *ix, uint32 slot, const char *what) pg_attribute_noreturn();
+extern void hnsw_damaged(HnswIndex *ix, uint32 slot, const char *what) __attribute__((noreturn));
 
 /* hnsw_graph.c: search and choice of neighbors */
 
@@ -262,7 +262,8 @@ hnsw_set_bit(uint8 *bitmap, uint32 i)
  * Add an edge from node "from" to a neighbor on the same level.  When the
  * node is full, the edge takes the place of one whose end can be reached
  * through another neighbor; "force" takes the place of the farthest when
- * there is none, and adds an edge to that from the neighbor.  Returns whether the node has the edge now.
+ * there is none, and adds an edge to that from the neighbor.  Returns whether
+ * the node has the edge now.
  */
 extern bool hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool force);
 

@@ -67,10 +67,12 @@ hnsw_init(void)
 static bytea *
 parse_options(Datum reloptions, bool validate)
 {
+#define OPTION(name, type) \
+	{.optname = #name, .opttype = type, .offset = offsetof(HnswOptions, name)}
 	static const relopt_parse_elt table[] = {
-		{"m", RELOPT_TYPE_INT, offsetof(HnswOptions, m)},
-		{"ef_construction", RELOPT_TYPE_INT, offsetof(HnswOptions, ef_construction)},
-		{"storage", RELOPT_TYPE_ENUM, offsetof(HnswOptions, storage)},
+		OPTION(m, RELOPT_TYPE_INT),
+		OPTION(ef_construction, RELOPT_TYPE_INT),
+		OPTION(storage, RELOPT_TYPE_ENUM),
 	};
 
 	return (bytea *) build_reloptions(reloptions, validate, hnsw_relopts, sizeof(HnswOptions),

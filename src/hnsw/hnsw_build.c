@@ -31,6 +31,7 @@
 #include "utils/memutils.h"
 #include "utils/sampling.h"
 #include "utils/snapmgr.h"
+#include "utils/wait_event.h"
 
 #define ROTATION_SEED UINT64CONST(0x6e616e6f76656331)
 
