@@ -262,6 +262,62 @@ check_fastscan(const NvVariant *v)
 	tap_end();
 }
 
+static void
+check_decode(const NvVariant *v)
+{
+	tap_begin("%s decode_u8", v->name);
+	fill(BYTES_RANDOM);
+	for (size_t n = 0; n <= 200; n++)
+	{
+		uint8_t    *codes = memory_a.end - n;
+		float	   *out = (float *) memory_b.end - n;
+
+		memcpy(codes, data_a, n);
+		v->kernels->decode_u8(codes, n, 0.37f, -11.5f, out);
+		for (size_t i = 0; i < n; i++)
+		{
+			double		want = -11.5 + (double) 0.37f * codes[i];
+
+			if (!(fabs(out[i] - want) <= 1e-5))
+				tap_fail("%zu codes: element %zu is %g, not %g", n, i, out[i], want);
+		}
+	}
+	tap_end();
+}
+
+static void
+check_signs(const NvVariant *v)
+{
+	tap_begin("%s signs_f32", v->name);
+	for (size_t n = 16; n <= 480; n += 16)
+	{
+		float	   *o = (float *) memory_a.end - n;
+		float	   *p = (float *) memory_b.end - n;
+		uint16_t	bits[480 / 16];
+		double		want = 0;
+		double		magnitude = 0;
+		float		got;
+
+		for (size_t i = 0; i < n; i++)
+		{
+			/* equal ones too: not above */
+			o[i] = (float) random_int(-3, 3);
+			p[i] = (float) random_int(-3, 3) * 0.7f;
+			want += o[i] > p[i] ? p[i] : -p[i];
+			magnitude += fabs(p[i]);
+		}
+		got = v->kernels->signs_f32(o, p, n, bits);
+		if (!(fabs(got - want) <= NV_KERNEL_RELERR(n) * magnitude))
+			tap_fail("%zu elements: sum %g, not %g", n, got, want);
+		for (size_t i = 0; i < n; i++)
+		{
+			if ((bits[i / 16] >> i % 16 & 1) != (o[i] > p[i]))
+				tap_fail("%zu elements: bit %zu", n, i);
+		}
+	}
+	tap_end();
+}
+
 /* Small integers, so that there are ties: the first of the least wins. */
 static void
 check_argmin(const NvVariant *v)
@@ -315,6 +371,10 @@ check_codes(const NvVariant *v)
 		check_bytes(check_jaccard, v, "jaccard");
 	if (k->fastscan != NULL)
 		check_fastscan(v);
+	if (k->decode_u8 != NULL)
+		check_decode(v);
+	if (k->signs_f32 != NULL)
+		check_signs(v);
 	if (k->argmin != NULL)
 		check_argmin(v);
 }

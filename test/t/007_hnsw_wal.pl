@@ -1,0 +1,115 @@
+# An hnsw index on a standby, and after crashes in the middle of everything.
+
+use strict;
+use warnings;
+
+use NanovecTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $primary = PostgreSQL::Test::Cluster->new('primary');
+$primary->init(allows_streaming => 1);
+$primary->append_conf('postgresql.conf', "autovacuum = off\nmax_wal_size = 1GB\n");
+$primary->start;
+$primary->safe_psql('postgres', q{
+	CREATE EXTENSION nanovec;
+	CREATE FUNCTION a_vector(i int) RETURNS vector LANGUAGE sql IMMUTABLE AS
+		$$ SELECT array_agg((hashint4(i * 64 + d) % 1000) / 1000.0 + (hashint4(d - i % 20 * 64) % 1000) / 300.0)::vector
+		   FROM generate_series(1, 32) d $$;
+	CREATE TABLE items (id int PRIMARY KEY, embedding vector(32), long vector(2500));
+	INSERT INTO items SELECT i, a_vector(i) FROM generate_series(1, 3000) i;
+	UPDATE items SET long = (SELECT array_agg(x)::vector FROM
+		(SELECT unnest(embedding::real[]) x FROM generate_series(1, 79) LIMIT 2500) s) WHERE id <= 100;
+	CREATE INDEX items_x ON items USING hnsw (embedding vector_l2_ops);
+	CREATE INDEX long_x ON items USING hnsw (long vector_cosine_ops) WITH (storage = float4);
+});
+
+# What the index answers, and what is true: the part of the 10 nearest of 20
+# vectors that it finds.
+my $answers = q{
+	SET enable_seqscan = off; SET hnsw.ef_search = 60;
+	SELECT q, array_agg(id ORDER BY d) FROM generate_series(10001, 10020) q,
+		LATERAL (SELECT id, embedding <-> a_vector(q) AS d FROM items ORDER BY 2 LIMIT 10) n GROUP BY q ORDER BY q};
+my $recall = q{
+	SET enable_seqscan = off; SET hnsw.ef_search = 60; SET jit = off;
+	SELECT count(*) / 200.0 FROM generate_series(10001, 10020) q,
+		LATERAL (SELECT id FROM items ORDER BY embedding <-> a_vector(q) LIMIT 10) n,
+		LATERAL (SELECT array_agg(id) AS ids FROM
+			(SELECT id FROM items ORDER BY (embedding <-> a_vector(q)) + 0 LIMIT 10) e) e
+	WHERE n.id = ANY (e.ids)};
+my $check = q{SELECT problem FROM nanovec_index_check('items_x')
+	UNION ALL SELECT problem FROM nanovec_index_check('long_x')};
+
+$primary->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'base', has_streaming => 1);
+$standby->start;
+
+sub compare_with_standby
+{
+	my ($what) = @_;
+
+	$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+	is($standby->safe_psql('postgres', $answers), $primary->safe_psql('postgres', $answers),
+		"the standby answers as the primary: $what");
+	is($primary->safe_psql('postgres', $check), '', "the index is sound: $what");
+	cmp_ok($primary->safe_psql('postgres', $recall), '>', 0.95, "recall: $what");
+}
+
+compare_with_standby('after the build');
+$primary->safe_psql('postgres', q{
+	INSERT INTO items SELECT i, a_vector(i) FROM generate_series(3001, 4000) i;
+	UPDATE items SET long = (SELECT array_agg(x)::vector FROM
+		(SELECT unnest(embedding::real[]) x FROM generate_series(1, 79) LIMIT 2500) s) WHERE id BETWEEN 3001 AND 3050});
+compare_with_standby('after inserts');
+$primary->safe_psql('postgres', q{DELETE FROM items WHERE id % 3 = 0});
+$primary->safe_psql('postgres', 'VACUUM items');
+compare_with_standby('after vacuum');
+$primary->safe_psql('postgres', q{INSERT INTO items SELECT i, a_vector(i) FROM generate_series(4001, 5000) i});
+compare_with_standby('after inserts into freed places');
+
+# A crash in the middle of inserts and vacuum, a few times.
+my $id = 20000;
+foreach my $round (1 .. 3)
+{
+	my @sessions;
+
+	foreach my $session (1 .. 2)
+	{
+		my ($from, $to) = ($id + 1, $id + 100_000);
+
+		$id = $to;
+		push @sessions, IPC::Run::start(
+			[ 'psql', '-X', '-q', '-d', $primary->connstr('postgres'), '-c',
+				"DO \$\$ BEGIN FOR i IN $from .. $to LOOP INSERT INTO items VALUES (i, a_vector(i)); COMMIT; END LOOP; END \$\$" ],
+			'>', '/dev/null', '2>', '/dev/null');
+	}
+	$primary->safe_psql('postgres', "DELETE FROM items WHERE id % 7 = $round");
+	push @sessions, IPC::Run::start(
+		[ 'psql', '-X', '-q', '-d', $primary->connstr('postgres'), '-c', 'VACUUM items' ],
+		'>', '/dev/null', '2>', '/dev/null');
+	select undef, undef, undef, 0.2 + 0.3 * $round;
+	$primary->stop('immediate');
+	$_->finish foreach @sessions;
+	$primary->start;
+
+	# an insert that the crash cut off may have left a node that nothing leads to
+	my @problems = grep { !/cannot be reached/ } split /\n/, $primary->safe_psql('postgres', $check);
+	is_deeply(\@problems, [], "sound after crash $round");
+	$primary->safe_psql('postgres', 'VACUUM items');
+	is($primary->safe_psql('postgres', $check), '', "and vacuum leaves nothing behind, $round");
+	cmp_ok($primary->safe_psql('postgres', $recall), '>', 0.95, "recall after crash $round");
+}
+
+# The standby's copy, as a server of its own
+$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+$standby->promote;
+$standby->safe_psql('postgres', q{INSERT INTO items SELECT i, a_vector(i) FROM generate_series(900001, 900200) i});
+is($standby->safe_psql('postgres', $check), '', 'the promoted standby is sound');
+
+unlike(slurp_file($_->logfile), qr/terminated by signal|PANIC/, $_->name . ': nothing crashed by itself')
+  foreach ($primary, $standby);
+$standby->stop;
+$primary->stop;
+done_testing();

@@ -1,0 +1,89 @@
+# Inserts, updates, deletes, searches, vacuum and builds at once.
+
+use strict;
+use warnings;
+
+use NanovecTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $seconds = $ENV{NANOVEC_LOAD_SECONDS} // 8;
+my $node = start_node('load');
+my $log_start = -s $node->logfile;
+
+$node->append_conf('postgresql.conf', "autovacuum = off\n");
+$node->reload;
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION a_vector(i int) RETURNS vector LANGUAGE sql IMMUTABLE AS
+		$$ SELECT array_agg((hashint4(i * 64 + d) % 1000) / 1000.0 + (hashint4(d - i % 20 * 64) % 1000) / 300.0)::vector
+		   FROM generate_series(1, 24) d $$;
+	CREATE TABLE items (id int PRIMARY KEY, embedding vector(24));
+	CREATE SEQUENCE ids START 5001;
+	INSERT INTO items SELECT i, a_vector(i) FROM generate_series(1, 3000) i;
+	CREATE INDEX items_x ON items USING hnsw (embedding vector_l2_ops) WITH (m = 8, ef_construction = 32);
+});
+
+# The whole of a region goes now and then, so that inserts meet dead nodes only.
+my %scripts = (
+	insert => q{INSERT INTO items SELECT i, a_vector(i) FROM (SELECT nextval('ids')::int AS i) s;},
+	duplicate => q{INSERT INTO items SELECT nextval('ids'), embedding FROM items ORDER BY id DESC LIMIT 1;},
+	delete => q{DELETE FROM items WHERE id IN (SELECT id FROM items ORDER BY hashint4(id + :client_id) LIMIT 3);},
+	region => q{DELETE FROM items WHERE id % 20 = (random() * 19)::int AND id < (SELECT max(id) - 200 FROM items);},
+	search => q{SET enable_seqscan = off;
+		SELECT 1 / (count(*) = 10)::int FROM (SELECT id FROM items ORDER BY embedding <-> a_vector((random() * 100000)::int) LIMIT 10) s;},
+	vacuum => q{VACUUM items;});
+my %weights = (insert => 40, duplicate => 5, delete => 6, search => 30, region => 1, vacuum => 1);
+my @files;
+
+foreach my $name (sort keys %scripts)
+{
+	my $file = "$PostgreSQL::Test::Utils::tmp_check/$name.sql";
+
+	$scripts{$name} =~ s/\s+/ /g;
+	append_to_file($file, $scripts{$name} . "\n");
+	push @files, '-f', "$file\@$weights{$name}";
+}
+
+my ($out, $err) = ('', '');
+my $ok = IPC::Run::run([ 'pgbench', '-n', '-c', 6, '-j', 2, '-T', $seconds, @files,
+		$node->connstr('postgres') ], '>', \$out, '2>', \$err);
+ok($ok && $err !~ /error|aborted/i, 'all clients ran to the end');
+diag "$out$err" unless $ok && $err !~ /error|aborted/i;
+
+my ($transactions) = $out =~ /transactions actually processed: (\d+)/;
+note "$transactions transactions";
+cmp_ok($transactions // 0, '>', 100, 'and did something');
+my $check = q{SELECT problem FROM nanovec_index_check('items_x')};
+my @problems = grep { !/cannot be reached/ } split /\n/, $node->safe_psql('postgres', $check);
+is_deeply(\@problems, [], 'the index is sound');
+$node->safe_psql('postgres', 'VACUUM items');
+is($node->safe_psql('postgres', $check), '', 'and all of it can be reached after vacuum');
+is($node->safe_psql('postgres', q{
+	SELECT value::int = (SELECT count(*) FROM items) FROM nanovec_index_info('items_x') WHERE property = 'rows'}),
+	't', 'every row is there once');
+cmp_ok($node->safe_psql('postgres', q{
+	SET enable_seqscan = off; SET hnsw.ef_search = 60; SET jit = off;
+	SELECT count(*) / 300.0 FROM generate_series(100001, 100030) q,
+		LATERAL (SELECT id, embedding <-> a_vector(q) AS d FROM items ORDER BY 2 LIMIT 10) n,
+		LATERAL (SELECT max(d) AS d FROM
+			(SELECT (embedding <-> a_vector(q)) + 0 AS d FROM items ORDER BY 1 LIMIT 10) e) e
+	WHERE n.d <= e.d}), '>', 0.95, 'recall');
+
+# builds while others write
+my $writer = IPC::Run::start([ 'pgbench', '-n', '-c', 2, '-T', 4, '-f',
+		"$PostgreSQL::Test::Utils::tmp_check/insert.sql\@10", '-f',
+		"$PostgreSQL::Test::Utils::tmp_check/delete.sql\@2", $node->connstr('postgres') ],
+	'>', \$out, '2>', \$err);
+$node->safe_psql('postgres', 'CREATE INDEX CONCURRENTLY second_x ON items USING hnsw (embedding vector_cosine_ops)');
+$node->safe_psql('postgres', 'REINDEX INDEX CONCURRENTLY items_x');
+$writer->finish;
+foreach my $index (qw(items_x second_x))
+{
+	@problems = grep { !/cannot be reached/ }
+	  split /\n/, $node->safe_psql('postgres', "SELECT problem FROM nanovec_index_check('$index')");
+	is_deeply(\@problems, [], "$index, built meanwhile, is sound");
+}
+
+unlike(slurp_file($node->logfile, $log_start), qr/terminated by signal|PANIC/, 'no backend crashed');
+$node->stop;
+done_testing();

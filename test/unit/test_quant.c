@@ -1,0 +1,202 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_quant.c
+ *		Rotation, scalar codes and residual codes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "quant/residual_code.h"
+#include "quant/rotation.h"
+#include "quant/scalar_code.h"
+#include "support.h"
+#include "tap.h"
+
+#define MAX_DIM 2048
+
+static void
+random_vector(float *x, int n)
+{
+	for (int i = 0; i < n; i++)
+		x[i] = (float) random_gaussian();
+}
+
+static double
+dot(const float *x, const float *y, int n)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += (double) x[i] * y[i];
+	return sum;
+}
+
+/* Inner products stay, and a single coordinate is spread over all others. */
+static void
+check_rotation(int dims)
+{
+	int			padded = nv_rotation_padded(dims);
+	float	   *factors = malloc(sizeof(float) * NV_ROTATION_ROUNDS * padded);
+	float	   *x = calloc(padded, sizeof(float));
+	float	   *y = calloc(padded, sizeof(float));
+	double		before;
+	double		after;
+	double		largest = 0;
+
+	tap_begin("rotation of %d dimensions", dims);
+	if (padded < dims || padded < 128 || padded % 64 != 0)
+		tap_fail("padded to %d", padded);
+	nv_rotation_factors(42, padded, factors);
+	random_vector(x, dims);
+	random_vector(y, dims);
+	before = dot(x, y, padded);
+	nv_rotate(factors, padded, x);
+	nv_rotate(factors, padded, y);
+	after = dot(x, y, padded);
+	if (fabs(before - after) > 1e-4 * dims)
+		tap_fail("inner product %g became %g", before, after);
+
+	memset(x, 0, sizeof(float) * padded);
+	x[dims / 3] = 1;
+	nv_rotate(factors, padded, x);
+	for (int i = 0; i < padded; i++)
+		largest = fmax(largest, fabsf(x[i]));
+	if (largest > 12 / sqrt(padded))
+		tap_fail("a unit vector keeps %g in one coordinate", largest);
+	tap_end();
+	free(factors);
+	free(x);
+	free(y);
+}
+
+static void
+check_scalar(void)
+{
+	static const float edges[][3] = {{0, 0, 0}, {-1, 0, 1}, {3e38f, -3e38f, 0}, {1e-40f, 0, 1e-39f}};
+
+	tap_begin("scalar codes");
+	for (int n = 1; n < 300; n++)
+	{
+		float		x[300];
+		float		back[300];
+		uint8_t		codes[300];
+		float		scale;
+		float		offset;
+
+		random_vector(x, n);
+		if (n == 3)
+			memcpy(x, edges[random_int(0, 3)], sizeof(edges[0]));
+		nv_scalar_encode(x, n, codes, &scale, &offset);
+		nv_kern.decode_u8(codes, n, scale, offset, back);
+		for (int i = 0; i < n; i++)
+		{
+			if (!(fabs((double) x[i] - back[i]) <= 0.51 * scale + 1e-6 * fabs((double) x[i])))
+				tap_fail("%g became %g, scale %g", x[i], back[i], scale);
+		}
+	}
+	tap_end();
+}
+
+/*
+ * The estimate of many children's distances, against the exact ones: no bias
+ * to speak of, and an error as the theory has it (RaBitQ: about |q - p| |r| /
+ * sqrt(bits) times a constant below 1).
+ */
+static void
+check_estimates(int dims, int bits, bool inner_product)
+{
+	float	   *p = malloc(sizeof(float) * dims);
+	float	   *q = malloc(sizeof(float) * dims);
+	float	   *o = malloc(sizeof(float) * dims);
+	uint8_t    *block = calloc(1, NV_CODE_BLOCK_BYTES(bits));
+	NvCodeTable table = {.entries = malloc(NV_CODE_TABLE_BYTES(bits))};
+	double		bias = 0;
+	double		square = 0;
+	int			n = 0;
+
+	tap_begin("estimates of %s, %d of %d coordinates", inner_product ? "inner products" : "distances",
+			  bits, dims);
+	for (int round = 0; round < (quick_mode() ? 10 : 100); round++)
+	{
+		double		exact[NV_FASTSCAN_BLOCK];
+		double		width[NV_FASTSCAN_BLOCK];
+		NvHalfFloat add[NV_FASTSCAN_BLOCK];
+		NvHalfFloat factor[NV_FASTSCAN_BLOCK];
+		uint16_t	sums[NV_FASTSCAN_BLOCK];
+		double		own = 0;
+		double		to_query = 0;
+
+		random_vector(p, dims);
+		random_vector(q, dims);
+		/* not in order, and each written twice: a place is overwritten */
+		for (int k = 0; k < 2 * NV_FASTSCAN_BLOCK; k++)
+		{
+			int			place = k * 7 % NV_FASTSCAN_BLOCK;
+			double		r2 = 0;
+
+			exact[place] = 0;
+			to_query = own = 0;
+			for (int i = 0; i < dims; i++)
+			{
+				double		d;
+
+				o[i] = p[i] + 0.3f * (float) random_gaussian();
+				d = (double) o[i] - p[i];
+				r2 += d * d;
+				to_query += ((double) q[i] - p[i]) * ((double) q[i] - p[i]);
+				own += inner_product ? -(double) q[i] * p[i] :
+					((double) q[i] - p[i]) * ((double) q[i] - p[i]);
+				exact[place] += inner_product ? -(double) q[i] * o[i] :
+					((double) q[i] - o[i]) * ((double) q[i] - o[i]);
+			}
+			width[place] = (inner_product ? 1 : 2) * sqrt(to_query * r2 / bits);
+			nv_code_write(p, o, dims, bits, inner_product, block, place, &add[place], &factor[place]);
+		}
+		nv_code_table(q, bits, &table);
+		nv_kern.fastscan(block, table.entries, bits / NV_FASTSCAN_GROUP, sums);
+		for (int k = 0; k < NV_FASTSCAN_BLOCK; k++)
+		{
+			double		estimate = own + nv_half_float(add[k]) - nv_half_float(factor[k]) *
+				(table.scale * sums[k] + table.bias);
+			double		error = (estimate - exact[k]) / width[k];
+
+			bias += error;
+			square += error * error;
+			n++;
+		}
+	}
+	bias /= n;
+	square = sqrt(square / n);
+	if (fabs(bias) > 0.15)
+		tap_fail("biased by %.3f of the expected error", bias);
+	if (!(square < 1.2))
+		tap_fail("error %.3f of what is expected", square);
+	tap_end();
+	free(p);
+	free(q);
+	free(o);
+	free(block);
+	free(table.entries);
+}
+
+int
+main(void)
+{
+	static const int dims[] = {1, 3, 100, 128, 384, 500, 768, 1000, 1536, 2048};
+	const char *bad;
+
+	nv_simd_init(&bad);
+	random_seed(7);
+	for (size_t i = 0; i < sizeof(dims) / sizeof(dims[0]); i++)
+		check_rotation(dims[i]);
+	check_scalar();
+	check_estimates(384, 384, false);
+	check_estimates(384, 320, false);
+	check_estimates(1024, 1024, false);
+	check_estimates(768, 400, false);
+	check_estimates(384, 320, true);
+	return tap_done();
+}
