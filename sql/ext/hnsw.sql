@@ -58,6 +58,7 @@ CREATE OPERATOR CLASS vector_l2_ops
 	FUNCTION 1 nanovec_l2_metric(internal),
 	FUNCTION 2 hnsw_vector_support(internal);
 COMMENT ON OPERATOR CLASS vector_l2_ops USING hnsw IS 'Euclidean distance of vector, for ORDER BY ... <->';
+COMMENT ON OPERATOR FAMILY vector_l2_ops USING hnsw IS 'Euclidean distance of vector, for ORDER BY ... <->';
 
 CREATE OPERATOR CLASS vector_ip_ops
 	FOR TYPE vector USING hnsw AS
@@ -65,6 +66,7 @@ CREATE OPERATOR CLASS vector_ip_ops
 	FUNCTION 1 nanovec_ip_metric(internal),
 	FUNCTION 2 hnsw_vector_support(internal);
 COMMENT ON OPERATOR CLASS vector_ip_ops USING hnsw IS 'negative inner product of vector, for ORDER BY ... <#>';
+COMMENT ON OPERATOR FAMILY vector_ip_ops USING hnsw IS 'negative inner product of vector, for ORDER BY ... <#>';
 
 CREATE OPERATOR CLASS vector_cosine_ops
 	FOR TYPE vector USING hnsw AS
@@ -72,6 +74,7 @@ CREATE OPERATOR CLASS vector_cosine_ops
 	FUNCTION 1 nanovec_cosine_metric(internal),
 	FUNCTION 2 hnsw_vector_support(internal);
 COMMENT ON OPERATOR CLASS vector_cosine_ops USING hnsw IS 'cosine distance of vector, for ORDER BY ... <=>';
+COMMENT ON OPERATOR FAMILY vector_cosine_ops USING hnsw IS 'cosine distance of vector, for ORDER BY ... <=>';
 
 CREATE OPERATOR CLASS vector_l1_ops
 	FOR TYPE vector USING hnsw AS
@@ -79,6 +82,7 @@ CREATE OPERATOR CLASS vector_l1_ops
 	FUNCTION 1 nanovec_l1_metric(internal),
 	FUNCTION 2 hnsw_vector_support(internal);
 COMMENT ON OPERATOR CLASS vector_l1_ops USING hnsw IS 'taxicab distance of vector, for ORDER BY ... <+>';
+COMMENT ON OPERATOR FAMILY vector_l1_ops USING hnsw IS 'taxicab distance of vector, for ORDER BY ... <+>';
 
 CREATE OPERATOR CLASS halfvec_l2_ops
 	FOR TYPE halfvec USING hnsw AS
@@ -86,6 +90,7 @@ CREATE OPERATOR CLASS halfvec_l2_ops
 	FUNCTION 1 nanovec_l2_metric(internal),
 	FUNCTION 2 hnsw_halfvec_support(internal);
 COMMENT ON OPERATOR CLASS halfvec_l2_ops USING hnsw IS 'Euclidean distance of halfvec, for ORDER BY ... <->';
+COMMENT ON OPERATOR FAMILY halfvec_l2_ops USING hnsw IS 'Euclidean distance of halfvec, for ORDER BY ... <->';
 
 CREATE OPERATOR CLASS halfvec_ip_ops
 	FOR TYPE halfvec USING hnsw AS
@@ -93,6 +98,7 @@ CREATE OPERATOR CLASS halfvec_ip_ops
 	FUNCTION 1 nanovec_ip_metric(internal),
 	FUNCTION 2 hnsw_halfvec_support(internal);
 COMMENT ON OPERATOR CLASS halfvec_ip_ops USING hnsw IS 'negative inner product of halfvec, for ORDER BY ... <#>';
+COMMENT ON OPERATOR FAMILY halfvec_ip_ops USING hnsw IS 'negative inner product of halfvec, for ORDER BY ... <#>';
 
 CREATE OPERATOR CLASS halfvec_cosine_ops
 	FOR TYPE halfvec USING hnsw AS
@@ -100,6 +106,7 @@ CREATE OPERATOR CLASS halfvec_cosine_ops
 	FUNCTION 1 nanovec_cosine_metric(internal),
 	FUNCTION 2 hnsw_halfvec_support(internal);
 COMMENT ON OPERATOR CLASS halfvec_cosine_ops USING hnsw IS 'cosine distance of halfvec, for ORDER BY ... <=>';
+COMMENT ON OPERATOR FAMILY halfvec_cosine_ops USING hnsw IS 'cosine distance of halfvec, for ORDER BY ... <=>';
 
 CREATE OPERATOR CLASS halfvec_l1_ops
 	FOR TYPE halfvec USING hnsw AS
@@ -107,6 +114,7 @@ CREATE OPERATOR CLASS halfvec_l1_ops
 	FUNCTION 1 nanovec_l1_metric(internal),
 	FUNCTION 2 hnsw_halfvec_support(internal);
 COMMENT ON OPERATOR CLASS halfvec_l1_ops USING hnsw IS 'taxicab distance of halfvec, for ORDER BY ... <+>';
+COMMENT ON OPERATOR FAMILY halfvec_l1_ops USING hnsw IS 'taxicab distance of halfvec, for ORDER BY ... <+>';
 
 CREATE OPERATOR CLASS bit_hamming_ops
 	FOR TYPE bit USING hnsw AS
@@ -114,6 +122,7 @@ CREATE OPERATOR CLASS bit_hamming_ops
 	FUNCTION 1 nanovec_hamming_metric(internal),
 	FUNCTION 2 hnsw_bit_support(internal);
 COMMENT ON OPERATOR CLASS bit_hamming_ops USING hnsw IS 'Hamming distance of bit, for ORDER BY ... <~>';
+COMMENT ON OPERATOR FAMILY bit_hamming_ops USING hnsw IS 'Hamming distance of bit, for ORDER BY ... <~>';
 
 CREATE OPERATOR CLASS bit_jaccard_ops
 	FOR TYPE bit USING hnsw AS
@@ -121,6 +130,7 @@ CREATE OPERATOR CLASS bit_jaccard_ops
 	FUNCTION 1 nanovec_jaccard_metric(internal),
 	FUNCTION 2 hnsw_bit_support(internal);
 COMMENT ON OPERATOR CLASS bit_jaccard_ops USING hnsw IS 'Jaccard distance of bit, for ORDER BY ... <%>';
+COMMENT ON OPERATOR FAMILY bit_jaccard_ops USING hnsw IS 'Jaccard distance of bit, for ORDER BY ... <%>';
 
 CREATE OPERATOR CLASS sparsevec_l2_ops
 	FOR TYPE sparsevec USING hnsw AS
@@ -128,6 +138,7 @@ CREATE OPERATOR CLASS sparsevec_l2_ops
 	FUNCTION 1 nanovec_l2_metric(internal),
 	FUNCTION 2 hnsw_sparsevec_support(internal);
 COMMENT ON OPERATOR CLASS sparsevec_l2_ops USING hnsw IS 'Euclidean distance of sparsevec, for ORDER BY ... <->';
+COMMENT ON OPERATOR FAMILY sparsevec_l2_ops USING hnsw IS 'Euclidean distance of sparsevec, for ORDER BY ... <->';
 
 CREATE OPERATOR CLASS sparsevec_ip_ops
 	FOR TYPE sparsevec USING hnsw AS
@@ -135,6 +146,7 @@ CREATE OPERATOR CLASS sparsevec_ip_ops
 	FUNCTION 1 nanovec_ip_metric(internal),
 	FUNCTION 2 hnsw_sparsevec_support(internal);
 COMMENT ON OPERATOR CLASS sparsevec_ip_ops USING hnsw IS 'negative inner product of sparsevec, for ORDER BY ... <#>';
+COMMENT ON OPERATOR FAMILY sparsevec_ip_ops USING hnsw IS 'negative inner product of sparsevec, for ORDER BY ... <#>';
 
 CREATE OPERATOR CLASS sparsevec_cosine_ops
 	FOR TYPE sparsevec USING hnsw AS
@@ -142,6 +154,7 @@ CREATE OPERATOR CLASS sparsevec_cosine_ops
 	FUNCTION 1 nanovec_cosine_metric(internal),
 	FUNCTION 2 hnsw_sparsevec_support(internal);
 COMMENT ON OPERATOR CLASS sparsevec_cosine_ops USING hnsw IS 'cosine distance of sparsevec, for ORDER BY ... <=>';
+COMMENT ON OPERATOR FAMILY sparsevec_cosine_ops USING hnsw IS 'cosine distance of sparsevec, for ORDER BY ... <=>';
 
 CREATE OPERATOR CLASS sparsevec_l1_ops
 	FOR TYPE sparsevec USING hnsw AS
@@ -149,6 +162,7 @@ CREATE OPERATOR CLASS sparsevec_l1_ops
 	FUNCTION 1 nanovec_l1_metric(internal),
 	FUNCTION 2 hnsw_sparsevec_support(internal);
 COMMENT ON OPERATOR CLASS sparsevec_l1_ops USING hnsw IS 'taxicab distance of sparsevec, for ORDER BY ... <+>';
+COMMENT ON OPERATOR FAMILY sparsevec_l1_ops USING hnsw IS 'taxicab distance of sparsevec, for ORDER BY ... <+>';
 
 CREATE OPERATOR CLASS sq8vec_l2_ops
 	FOR TYPE sq8vec USING hnsw AS
@@ -156,6 +170,7 @@ CREATE OPERATOR CLASS sq8vec_l2_ops
 	FUNCTION 1 nanovec_l2_metric(internal),
 	FUNCTION 2 hnsw_sq8vec_support(internal);
 COMMENT ON OPERATOR CLASS sq8vec_l2_ops USING hnsw IS 'Euclidean distance of sq8vec, for ORDER BY ... <->';
+COMMENT ON OPERATOR FAMILY sq8vec_l2_ops USING hnsw IS 'Euclidean distance of sq8vec, for ORDER BY ... <->';
 
 CREATE OPERATOR CLASS sq8vec_ip_ops
 	FOR TYPE sq8vec USING hnsw AS
@@ -163,6 +178,7 @@ CREATE OPERATOR CLASS sq8vec_ip_ops
 	FUNCTION 1 nanovec_ip_metric(internal),
 	FUNCTION 2 hnsw_sq8vec_support(internal);
 COMMENT ON OPERATOR CLASS sq8vec_ip_ops USING hnsw IS 'negative inner product of sq8vec, for ORDER BY ... <#>';
+COMMENT ON OPERATOR FAMILY sq8vec_ip_ops USING hnsw IS 'negative inner product of sq8vec, for ORDER BY ... <#>';
 
 CREATE OPERATOR CLASS sq8vec_cosine_ops
 	FOR TYPE sq8vec USING hnsw AS
@@ -170,3 +186,4 @@ CREATE OPERATOR CLASS sq8vec_cosine_ops
 	FUNCTION 1 nanovec_cosine_metric(internal),
 	FUNCTION 2 hnsw_sq8vec_support(internal);
 COMMENT ON OPERATOR CLASS sq8vec_cosine_ops USING hnsw IS 'cosine distance of sq8vec, for ORDER BY ... <=>';
+COMMENT ON OPERATOR FAMILY sq8vec_cosine_ops USING hnsw IS 'cosine distance of sq8vec, for ORDER BY ... <=>';

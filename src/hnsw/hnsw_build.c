@@ -89,23 +89,28 @@ hnsw_build_wait(HnswBuild *build)
 
 /* ---- what is built ---- */
 
-static HnswStorage
-default_storage(void)
-{
-	return HNSW_STORAGE_SQ8;
-}
-
 static NvForm
-choose_form(NvElementKind element, HnswStorage storage)
+choose_form(const NvElementType *type, HnswStorage storage)
 {
-	if (element == NV_ELEMENT_BIT)
-		return NV_FORM_BITS;
-	if (element == NV_ELEMENT_SPARSEVEC)
-		return NV_FORM_SPARSE;
-	if (storage == HNSW_STORAGE_AUTO)
-		storage = default_storage();
-	return storage == HNSW_STORAGE_FLOAT4 ? NV_FORM_FLOAT4 :
-		storage == HNSW_STORAGE_FLOAT2 ? NV_FORM_FLOAT2 : NV_FORM_SQ8;
+	if (type->dense == NULL)
+	{
+		if (storage != HNSW_STORAGE_AUTO)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("option \"storage\" does not apply to type %s", type->name)));
+		return type->kind == NV_ELEMENT_BIT ? NV_FORM_BITS : NV_FORM_SPARSE;
+	}
+	switch (storage)
+	{
+		case HNSW_STORAGE_FLOAT4:
+			return NV_FORM_FLOAT4;
+		case HNSW_STORAGE_FLOAT2:
+			return NV_FORM_FLOAT2;
+		case HNSW_STORAGE_AUTO:
+		case HNSW_STORAGE_SQ8:
+			break;
+	}
+	return NV_FORM_SQ8;
 }
 
 /* The number of dimensions of the column, checked. */
@@ -149,7 +154,7 @@ plan_index(Relation rel, HnswMeta *meta)
 	meta->version = HNSW_FORMAT_VERSION;
 	meta->element = element;
 	meta->metric = metric;
-	meta->form = choose_form(element, options.storage);
+	meta->form = choose_form(nv_element_type(element), options.storage);
 	meta->dims = column_dims(rel, nv_element_type(element));
 	meta->m = options.m;
 	meta->ef_construction = options.ef_construction;
@@ -218,8 +223,10 @@ sample_mean(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
 	while (BlockSampler_HasMore(&sampler))
 	{
 		CHECK_FOR_INTERRUPTS();
-		table_index_build_range_scan(build->heap, build->rel, info, false, true, false,
-									 BlockSampler_Next(&sampler), 1, add_to_mean, &state, NULL);
+		/* any row will do, where the snapshot does not decide */
+		table_index_build_range_scan(build->heap, build->rel, info, false, !info->ii_Concurrent,
+									 false, BlockSampler_Next(&sampler), 1, add_to_mean, &state,
+									 NULL);
 	}
 	if (state.n > 0)
 	{
@@ -396,6 +403,7 @@ run_build(HnswBuild *build, IndexInfo *info, TableScanDesc scan)
 	build->shared->ndone++;
 	build->shared->heap_tuples += reltuples;
 	build->shared->index_tuples += build->index_tuples;
+	build->shared->broken_hot_chain |= info->ii_BrokenHotChain;
 	SpinLockRelease(&build->shared->mutex);
 	ConditionVariableSignal(&build->shared->done);
 }
@@ -554,6 +562,7 @@ build_in_parallel(HnswBuild *build, IndexInfo *info, const HnswMeta *meta, int n
 	wait_for_workers(&parallel);
 	result->heap_tuples = parallel.shared->heap_tuples;
 	result->index_tuples = parallel.shared->index_tuples;
+	info->ii_BrokenHotChain = parallel.shared->broken_hot_chain;
 	end_workers(build, &parallel);
 	return true;
 }
@@ -597,13 +606,10 @@ hnsw_build_worker(dsm_segment *segment, shm_toc *toc)
 static int
 count_workers(HnswBuild *build)
 {
-	int			nworkers;
-
 	if (!IsNormalProcessingMode())
 		return 0;
-	nworkers = plan_create_index_workers(RelationGetRelid(build->heap),
-										 RelationGetRelid(build->rel));
-	return nworkers;
+	return plan_create_index_workers(RelationGetRelid(build->heap),
+									 RelationGetRelid(build->rel));
 }
 
 /* ---- entry points ---- */
@@ -622,7 +628,6 @@ hnsw_build(Relation heap, Relation rel, IndexInfo *info)
 	if (RelationGetNumberOfBlocks(rel) != 0)
 		elog(ERROR, "index \"%s\" already contains data", RelationGetRelationName(rel));
 	plan_index(rel, &meta);
-	build.scratch = context;
 	build.scratch = AllocSetContextCreate(context, "hnsw sample", ALLOCSET_DEFAULT_SIZES);
 	build.mean = sample_mean(&build, info, &meta);
 	hnsw_set_mean(&meta, build.mean != NULL);

@@ -48,6 +48,7 @@ typedef struct HnswBuildShared
 	int			ndone;
 	double		heap_tuples;
 	double		index_tuples;
+	bool		broken_hot_chain;
 } HnswBuildShared;
 
 /* One process's view of a build. */

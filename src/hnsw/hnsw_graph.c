@@ -525,14 +525,6 @@ hnsw_search_step(HnswSearch *s)
 	return pick_next(s);
 }
 
-static void
-drain(HnswSearch *s)
-{
-	pick_next(s);
-	while (hnsw_search_step(s))
-		;
-}
-
 /* Begin with so many nodes seen in mind; what a larger search left is given back. */
 static void
 reset_seen(HnswSearch *s, int ef)
@@ -595,7 +587,9 @@ hnsw_search_more(HnswSearch *s, int ef)
 			pool_add(s, mean_of(&s->seen[i]), i);
 		}
 	}
-	drain(s);
+	pick_next(s);
+	while (hnsw_search_step(s))
+		;
 	return s->nfound > nfound;
 }
 
@@ -628,10 +622,7 @@ is_nearer(const HnswCandidate *a, const HnswCandidate *b)
 	return a->distance < b->distance || (a->distance == b->distance && a->slot < b->slot);
 }
 
-/*
- * Sort by distance: an insertion sort of pointers would move less, but a
- * shell sort of some hundred structures is quick enough, and needs no memory.
- */
+/* By distance.  A shell sort inlines the comparison; n is a hundred or so. */
 static void
 sort_candidates(HnswCandidate *candidates, int n)
 {

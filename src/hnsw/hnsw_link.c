@@ -115,6 +115,7 @@ make_order(HnswBuild *build)
 	uint32		first = 0;
 
 	shared->nslots = 0;
+	shared->entry = HNSW_NO_SLOT;
 	for (uint32 slot = 0; slot < used; slot++)
 	{
 		HnswNode   *node = node_at(ix, slot);
