@@ -29,6 +29,11 @@ EXTRA_CLEAN = $(SRCS:.c=.d) nanovec--*.sql build results test/unit/build bench/k
 PG_CPPFLAGS = -Isrc -DNANOVEC_VERSION='"$(EXTVERSION)"' -MMD -MP
 PG_CFLAGS = -std=gnu11 -fvisibility=hidden
 
+# TEST_POINTS=1 compiles in the places where isolation tests make backends wait.
+ifdef TEST_POINTS
+PG_CPPFLAGS += -DNANOVEC_TEST_POINTS
+endif
+
 # WERROR=1 is how the tests build; PostgreSQL's own headers are exempt.
 ifdef WERROR
 PG_CFLAGS += -Wextra -Wno-unused-parameter -Werror
@@ -39,7 +44,8 @@ endif
 
 # These set up the machine themselves and so must work where PostgreSQL is not
 # installed yet: PGXS is not asked for.
-SELF_CONTAINED = demo check check-unit check-bench check-build check-regress check-tap \
+SELF_CONTAINED = demo check check-unit check-bench check-build check-regress check-isolation \
+	check-tap \
 	reference bench bench-quick
 
 ifneq ($(filter $(SELF_CONTAINED),$(MAKECMDGOALS)),)
@@ -50,9 +56,9 @@ demo:
 	@test/lib/run.sh demo
 
 check:
-	@test/lib/run.sh unit bench build regress tap
+	@test/lib/run.sh unit bench build regress isolation tap
 
-check-unit check-bench check-build check-regress check-tap: check-%:
+check-unit check-bench check-build check-regress check-isolation check-tap: check-%:
 	@test/lib/run.sh $*
 
 # nanovec against its peers: see bench/README.md; options in BENCH

@@ -3,6 +3,8 @@
 --
 \pset format unaligned
 \pset tuples_only on
+-- enable_seqscan = off makes what is not scanned by index look worth compiling
+SET jit = off;
 
 -- The operator classes are what the method expects them to be.
 SELECT opcintype::regtype, opcname, opcdefault, amvalidate(o.oid)
@@ -44,7 +46,8 @@ BEGIN
 		EXECUTE format('SELECT array_agg(d ORDER BY d) FROM (%s) AS s', query) INTO nearest USING origin;
 		PERFORM set_config('enable_indexscan', 'on', true), set_config('enable_seqscan', 'off', true);
 		EXECUTE format('SELECT array_agg(d) FROM (%s) AS s', query) INTO found USING origin;
-		IF found IS DISTINCT FROM (SELECT array_agg(d ORDER BY d) FROM unnest(found) AS d) THEN
+		-- within what rounding to float can do
+		IF EXISTS (SELECT FROM unnest(found, found[2:]) AS u (a, b) WHERE a > b + 1e-6 * abs(b)) THEN
 			RAISE EXCEPTION 'not in order: %', found;
 		END IF;
 		hits := hits + (SELECT count(*) FROM unnest(found) AS d WHERE d <= nearest[10] + 1e-9);
@@ -85,31 +88,31 @@ BEGIN
 END $$;
 
 -- Half of the queries are rows of the table, half are not.
-SELECT pg_temp.add_items(9001, 9010);
+SELECT pg_temp.add_items(9001, 9006);
 CREATE TABLE ht_queries AS SELECT * FROM ht_items;
 TRUNCATE ht_items;
-SELECT pg_temp.add_items(1, 1500);
-INSERT INTO ht_queries SELECT * FROM ht_items WHERE id % 150 = 7;
+SELECT pg_temp.add_items(1, 1000);
+INSERT INTO ht_queries SELECT * FROM ht_items WHERE id % 200 = 7;
+ALTER TABLE ht_queries ADD PRIMARY KEY (id);
 INSERT INTO ht_items (id) VALUES (0), (-1);
 
 -- built
 SELECT format('CREATE INDEX ht_%s ON ht_items USING hnsw (%I %1$s)', class, col)
 FROM ht_classes ORDER BY n \gexec
 SELECT * FROM pg_temp.report();
-SELECT class, count(value) FILTER (WHERE property = 'rows' AND value = '1500') AS rows,
-	count(value) FILTER (WHERE property = 'type' AND value LIKE col || '%') AS types
+SELECT class, count(value) FILTER (WHERE property = 'rows' AND value = '1000') AS rows,
+	count(value) FILTER (WHERE property = 'type' AND value LIKE split_part(class, '_', 1) || '(%') AS types
 FROM ht_classes, nanovec_index_info(('ht_' || class)::regclass) GROUP BY n, class ORDER BY n;
 
 -- with rows that came later, some in new clusters
-SELECT pg_temp.add_items(1501, 1900);
+SELECT pg_temp.add_items(1001, 1250);
 SELECT * FROM pg_temp.report();
 
 -- without some of either, and the places of those taken by others
 DELETE FROM ht_items WHERE id % 3 = 0 OR id % 17 = 5;
-SELECT * FROM pg_temp.report();
 VACUUM ht_items;
 SELECT * FROM pg_temp.report();
-SELECT pg_temp.add_items(2001, 2400);
+SELECT pg_temp.add_items(2001, 2200);
 SELECT * FROM pg_temp.report();
 
 -- emptied

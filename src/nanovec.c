@@ -9,6 +9,7 @@
 
 #include "hnsw/hnsw.h"
 #include "nv_guc.h"
+#include "nv_testpoint.h"
 #include "simd/simd.h"
 
 NV_MODULE_MAGIC;
@@ -25,5 +26,6 @@ _PG_init(void)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown CPU feature \"%s\" in NANOVEC_DISABLE_CPU", unknown)));
 	nv_guc_init();
+	nv_test_point_init();
 	hnsw_init();
 }

@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 void
 nv_report_problem(NvReport *report, BlockNumber block, const char *format,...)
@@ -101,20 +102,26 @@ begin_report(FunctionCallInfo fcinfo)
 	return report;
 }
 
+/* Before any lock is taken: others may not make an owner wait. */
 static void
-check_owner(Relation rel)
+check_owner(Oid oid)
 {
-	if (!NV_IS_OWNER(RelationGetRelid(rel)))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_INDEX, RelationGetRelationName(rel));
+	char	   *name = get_rel_name(oid);
+
+	if (name != NULL && !NV_IS_OWNER(oid))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_INDEX, name);
 }
 
 NV_FUNCTION(nanovec_index_check)
 {
+	Oid			index = PG_GETARG_OID(0);
 	NvReport	report = begin_report(fcinfo);
 	Relation	heap;
-	Relation	rel = open_index(PG_GETARG_OID(0), ShareUpdateExclusiveLock, &heap);
+	Relation	rel;
 
-	check_owner(rel);
+	check_owner(index);
+	rel = open_index(index, ShareUpdateExclusiveLock, &heap);
+
 	hnsw_check(heap, rel, &report);
 	relation_close(rel, NoLock);
 	table_close(heap, NoLock);
@@ -123,11 +130,14 @@ NV_FUNCTION(nanovec_index_check)
 
 NV_FUNCTION(nanovec_index_info)
 {
+	Oid			index = PG_GETARG_OID(0);
 	NvReport	report = begin_report(fcinfo);
 	Relation	heap;
-	Relation	rel = open_index(PG_GETARG_OID(0), AccessShareLock, &heap);
+	Relation	rel;
 
-	check_owner(rel);
+	check_owner(index);
+	rel = open_index(index, AccessShareLock, &heap);
+
 	hnsw_info(rel, &report);
 	relation_close(rel, AccessShareLock);
 	table_close(heap, AccessShareLock);

@@ -23,11 +23,11 @@ typedef struct NvReport
 
 /* Report a broken invariant in a block. */
 extern void nv_report_problem(NvReport *report, BlockNumber block, const char *format,...)
-			pg_attribute_printf(3, 4);
+			__attribute__((format(printf, 3, 4)));
 
 /* Report a property. */
 extern void nv_report_property(NvReport *report, const char *property, const char *format,...)
-			pg_attribute_printf(3, 4);
+			__attribute__((format(printf, 3, 4)));
 
 /*
  * Walk a whole index and report every broken invariant.  The table is locked

@@ -78,7 +78,8 @@ Buffer
 nv_extend(Relation index)
 {
 	Buffer		buffer;
-	bool		lock = !RELATION_IS_LOCAL(index);
+	/* in a parallel build, others extend even an index that is new */
+	bool		lock = !RelationUsesLocalBuffers(index);
 
 	if (lock)
 		LockRelationForExtension(index, ExclusiveLock);

@@ -551,16 +551,28 @@ nv_space_lower_bound(const NvSpace *space, const NvQuery *query, float distance,
 	double		bound;
 
 	if (nv_space_is_exact(space))
-		return space->metric == NV_SPACE_L2 ? sqrt(distance) : distance;
+		return distance;
+	/* SQL measures sparse vectors in double precision */
+	if (space->form == NV_FORM_SPARSE)
+		rounding = 1e-6;
 
 	switch (space->metric)
 	{
 		case NV_SPACE_IP:
 			bound = distance - (double) query->norm * error;
+			if (space->form == NV_FORM_SPARSE)
+				bound -= rounding * fabs(distance);
 			break;
 		case NV_SPACE_L1:
 			bound = distance * (1 - rounding) - error;
 			break;
+		case NV_SPACE_COSINE:
+			if (space->form == NV_FORM_SPARSE)
+			{
+				bound = distance - rounding;
+				break;
+			}
+			/* FALLTHROUGH */
 		default:
 			bound = sqrt(Max(distance, 0)) * (1 - rounding) - error -
 				ROUNDING_PART * (query->norm + space->mean_norm);

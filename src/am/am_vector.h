@@ -168,7 +168,7 @@ extern double nv_space_lower_bound(const NvSpace *space, const NvQuery *query, f
 static inline bool
 nv_space_is_exact(const NvSpace *space)
 {
-	return space->form == NV_FORM_BITS || space->form == NV_FORM_SPARSE;
+	return space->form == NV_FORM_BITS;
 }
 
 static inline float

@@ -44,7 +44,7 @@ static relopt_enum_elt_def storage_values[] = {
 	{"float4", HNSW_STORAGE_FLOAT4},
 	{"float2", HNSW_STORAGE_FLOAT2},
 	{"sq8", HNSW_STORAGE_SQ8},
-	{(const char *) NULL}
+	{NULL, 0}
 };
 
 void

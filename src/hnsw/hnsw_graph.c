@@ -19,6 +19,7 @@
  */
 #include "hnsw/hnsw.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "common/hashfn.h"
@@ -310,10 +311,17 @@ best_add(HnswSearch *s, float distance)
 	s->pool.limit = Min(s->pool.limit, heap[0]);
 }
 
+/* Distances that overflow are the largest there is, so that a search goes on. */
+static inline float
+clamp(float distance)
+{
+	return likely(distance < FLT_MAX) ? distance : FLT_MAX;
+}
+
 static inline float
 mean_of(const Seen *e)
 {
-	return e->sum / e->count;
+	return clamp(e->sum / e->count);
 }
 
 /* Take note of an estimate (or of the distance) of a node.  Room is reserved. */
@@ -323,6 +331,7 @@ consider(HnswSearch *s, uint32 slot, float estimate)
 	uint32		i = find_seen(s, slot);
 	Seen	   *e = &s->seen[i];
 
+	estimate = clamp(estimate);
 	if (e->slot == HNSW_NO_SLOT)
 	{
 		e->slot = slot;
@@ -521,7 +530,7 @@ hnsw_search_step(HnswSearch *s)
 		return false;
 	CHECK_FOR_INTERRUPTS();
 	if (visit(s, s->next, &distance))
-		best_add(s, distance);
+		best_add(s, clamp(distance));
 	return pick_next(s);
 }
 
@@ -578,7 +587,7 @@ hnsw_search_more(HnswSearch *s, int ef)
 
 	pool_reset(s, ef);
 	for (int i = 0; i < s->nfound; i++)
-		best_add(s, s->found[i].distance);
+		best_add(s, clamp(s->found[i].distance));
 	for (uint32 i = 0; i <= s->seen_mask; i++)
 	{
 		if (s->seen[i].slot != HNSW_NO_SLOT && s->seen[i].state != SEEN_VISITED)

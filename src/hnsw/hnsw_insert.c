@@ -12,6 +12,7 @@
 #include <math.h>
 
 #include "miscadmin.h"
+#include "nv_testpoint.h"
 #include "storage/indexfsm.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
@@ -241,6 +242,7 @@ try_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool for
 			(victim.slot != HNSW_NO_SLOT && !hnsw_add_edge(ix, neighbor->slot, &victim, false)))
 			return true;
 	}
+	NV_TEST_POINT("edge_chosen");
 	*added = hnsw_replace_edges(ix, from, node.version, &node.stored, list, n);
 	return *added;
 }
@@ -346,7 +348,7 @@ take_slot(HnswIndex *ix, uint32 *slot, bool *fresh)
 	}
 	buffer = nv_extend(ix->rel);
 	block = BufferGetBlockNumber(buffer);
-	if (block > first + (HNSW_NO_SLOT - 1) / ix->meta.slots_per_page - 1)
+	if ((uint64) (block - first + 1) * ix->meta.slots_per_page > HNSW_NO_SLOT)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("index \"%s\" is full", RelationGetRelationName(ix->rel)),
@@ -647,12 +649,14 @@ insert_locked(HnswIndex *ix, NvQuery *query, Placement *place, ItemPointer tid, 
 
 	if (entry != HNSW_NO_SLOT && find_place(ix, query, entry, entry_level, place, tid))
 		return true;
+	NV_TEST_POINT("insert_placed");
 	alone |= place->n[0] == 0;
 	if (alone && !exclusive)
 		return false;
 	for (int level = 0; level <= place->level; level++)
 		slots[level] = write_node(ix, place, level, level == 0 ? HNSW_NO_SLOT : slots[level - 1],
 								  level == 0 ? HNSW_NO_SLOT : slots[0], tid);
+	NV_TEST_POINT("insert_written");
 	for (int level = 0; level <= place->level; level++)
 		add_reverse_edges(ix, place, level, slots[level]);
 	if (alone || place->level > entry_level)

@@ -260,8 +260,8 @@ choose_level(Linker *linker, Lane *lane)
 			continue;
 		c[n].slot = found[i].slot;
 		c[n].stored = found[i].stored;
-		/* the query is the vector as stored */
-		c[n++].distance = found[i].distance;
+		/* not found[i].distance: what comes twice must have the same to the bit */
+		c[n++].distance = nv_distance_between(&ix->space, self, &found[i].stored);
 	}
 	for (int i = 0; i < node->nedges; i++)
 		prefetch_vector(ix, HNSW_NEIGHBORS(node)[i]);

@@ -16,7 +16,7 @@
 /* Room for the beginning of a sparse vector: 4 nodes to a page. */
 #define SPARSE_SLOTS_PER_PAGE 4
 
-#define MEAN_PER_PAGE (NV_PAGE_ROOM / sizeof(float))
+#define MEAN_PER_PAGE ((int) (NV_PAGE_ROOM / sizeof(float)))
 
 /* What relcache keeps for us: this, then the mean, then the rotation. */
 typedef struct HnswCache
@@ -341,7 +341,7 @@ hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref)
 	if (ix->memory != NULL)
 	{
 		ref->node = (const HnswNode *) hnsw_memory_slot(ix->memory, slot);
-		return true;
+		return ref->node->kind == HNSW_SLOT_NODE;
 	}
 
 	buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
@@ -349,7 +349,9 @@ hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref)
 	node = (const HnswNode *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
 	if (unlikely(node->kind != HNSW_SLOT_NODE))
 	{
-		nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
+		/* a crash right after the file grew leaves a page of zeros */
+		if (!PageIsNew(BufferGetPage(buffer)))
+			nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
 		UnlockReleaseBuffer(buffer);
 		return false;
 	}

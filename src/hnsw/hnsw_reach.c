@@ -40,12 +40,11 @@ reach(Walk *walk, uint32 slot)
 		walk->overflow = true;
 }
 
-/* Reach what a node points to: its neighbors, and itself one level below. */
+/* Reach the neighbors of a node. */
 static void
 expand(Walk *walk, uint32 slot)
 {
 	uint32		neighbors[HNSW_MAX_SLOTS];
-	uint32		down;
 	int			n;
 	HnswRef		ref;
 
@@ -57,12 +56,28 @@ expand(Walk *walk, uint32 slot)
 		return;
 	n = ref.node->nedges;
 	memcpy(neighbors, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * n);
-	down = ref.node->down;
 	hnsw_release(&ref);
 	for (int i = 0; i < n; i++)
 		reach(walk, neighbors[i]);
-	if (down != HNSW_NO_SLOT)
-		reach(walk, down);
+}
+
+/*
+ * Reach the entry point, and its vector on all lower levels.  Other ways down
+ * don't count: a search takes only the one that is nearest to its query.
+ */
+static void
+reach_entry(Walk *walk, uint32 entry)
+{
+	HnswRef		ref;
+
+	for (int i = 0; i <= HNSW_MAX_LEVEL && entry != HNSW_NO_SLOT; i++)
+	{
+		reach(walk, entry);
+		if (!hnsw_read(walk->ix, entry, &ref))
+			return;
+		entry = ref.node->down;
+		hnsw_release(&ref);
+	}
 }
 
 /* Expand until nothing new is reached. */
@@ -110,7 +125,7 @@ hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uint32 nslots)
 	Walk		walk;
 
 	walk_begin(&walk, ix, reached, nslots);
-	reach(&walk, entry);
+	reach_entry(&walk, entry);
 	walk_on(&walk);
 	walk_end(&walk);
 }
@@ -124,10 +139,32 @@ compare_found(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Link a node from the nearest one that takes it.  Returns whether one did. */
+/* The node of the entry point's vector on a level, or HNSW_NO_SLOT. */
+static uint32
+entry_on_level(HnswIndex *ix, uint32 entry, int level)
+{
+	HnswRef		ref;
+
+	while (entry != HNSW_NO_SLOT && hnsw_read(ix, entry, &ref))
+	{
+		uint32		down = ref.node->down;
+		bool		there = ref.node->level == level;
+
+		hnsw_release(&ref);
+		if (there)
+			return entry;
+		entry = down;
+	}
+	return HNSW_NO_SLOT;
+}
+
+/*
+ * Link a node from the nearest one that takes it.  Returns whether one did.
+ * The search begins at the entry point's own node on the level, so that it
+ * finds only nodes that can be reached.
+ */
 static bool
-connect_node(HnswIndex *ix, HnswSearch *search, NvQuery *query, uint32 entry, int entry_level,
-			 uint32 slot)
+connect_node(HnswIndex *ix, HnswSearch *search, NvQuery *query, uint32 entry, uint32 slot)
 {
 	HnswCandidate self = {.slot = slot};
 	HnswFound  *found;
@@ -149,7 +186,7 @@ connect_node(HnswIndex *ix, HnswSearch *search, NvQuery *query, uint32 entry, in
 
 	self.stored = v;
 	nv_query_set_stored(&ix->space, &v, query);
-	entry = hnsw_descend(search, query, entry, entry_level, level);
+	entry = entry_on_level(ix, entry, level);
 	if (entry != HNSW_NO_SLOT)
 	{
 		hnsw_search_level(search, query, entry, level, ix->meta.ef_construction);
@@ -199,7 +236,7 @@ hnsw_connect_all(HnswIndex *ix, uint32 entry, uint32 nslots)
 	old = MemoryContextSwitchTo(context);
 	reached = palloc_extended(nslots / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	walk_begin(&walk, ix, reached, nslots);
-	reach(&walk, entry);
+	reach_entry(&walk, entry);
 	walk_on(&walk);
 
 	search = hnsw_search_begin(ix, false);
@@ -209,7 +246,7 @@ hnsw_connect_all(HnswIndex *ix, uint32 entry, uint32 nslots)
 		CHECK_FOR_INTERRUPTS();
 		if (hnsw_bit(reached, slot) || !is_live(ix, slot, &level) || level > entry_level)
 			continue;
-		if (connect_node(ix, search, &query, entry, entry_level, slot))
+		if (connect_node(ix, search, &query, entry, slot))
 		{
 			reach(&walk, slot);
 			walk_on(&walk);

@@ -260,6 +260,8 @@ hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
 		start(scan, s);
 	while (!found)
 	{
+		if (hnsw_iterative_scan == NV_ITERATIVE_OFF && s->nreturned >= hnsw_ef_search)
+			break;
 		if (s->next < s->nresults && s->results[s->next].bound <= s->horizon)
 		{
 			const HnswResult *r = &s->results[s->next];

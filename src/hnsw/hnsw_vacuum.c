@@ -16,6 +16,7 @@
 
 #include "commands/vacuum.h"
 #include "miscadmin.h"
+#include "nv_testpoint.h"
 #include "storage/indexfsm.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
@@ -34,8 +35,6 @@ typedef struct Vacuum
 	uint8	   *more;			/* rests of vectors that were there at the start */
 	uint8	   *used;			/* and those of live nodes */
 	uint64		ndead;
-	uint32		best;			/* a live node of the highest level */
-	int			best_level;
 	MemoryContext scratch;
 } Vacuum;
 
@@ -148,11 +147,6 @@ note_page(Vacuum *v, Page page, uint32 first_slot, bool upper)
 		}
 		if (!upper)
 			v->stats->num_index_tuples += node->ntids;
-		if (v->best == HNSW_NO_SLOT || node->level > v->best_level)
-		{
-			v->best = first_slot + i;
-			v->best_level = node->level;
-		}
 	}
 }
 
@@ -187,9 +181,60 @@ wait_for_inserts(Vacuum *v)
 	UnlockPage(v->ix.rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 }
 
+/* Note how large the index is now. */
+static void
+measure(Vacuum *v)
+{
+	Size		old = v->nslots / 8 + 1;
+	Size		bytes;
+	uint8	  **maps[] = {&v->dead, &v->more, &v->used};
+
+	v->nblocks = RelationGetNumberOfBlocks(v->ix.rel);
+	v->nslots = v->nblocks > v->first_block ? hnsw_first_slot(&v->ix.meta, v->nblocks) : 0;
+	bytes = v->nslots / 8 + 1;
+	for (int i = 0; i < (int) lengthof(maps); i++)
+	{
+		uint8	   *map = palloc_extended(bytes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+		if (*maps[i] != NULL)
+		{
+			memcpy(map, *maps[i], old);
+			pfree(*maps[i]);
+		}
+		*maps[i] = map;
+	}
+}
+
+/* A live node of the highest level there is, or HNSW_NO_SLOT. */
+static uint32
+find_highest(Vacuum *v, int *level)
+{
+	uint32		highest = HNSW_NO_SLOT;
+
+	*level = 0;
+	for (BlockNumber block = v->first_block; block < v->nblocks; block++)
+	{
+		Buffer		buffer = read_block(v, block, BUFFER_LOCK_SHARE);
+		Page		page = BufferGetPage(buffer);
+
+		for (int i = 0; nv_page_is(page, NV_PAGE_HNSW_SLOTS) && i < v->ix.meta.slots_per_page; i++)
+		{
+			const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
+
+			if (node->kind != HNSW_SLOT_NODE || (node->flags & HNSW_DEAD) ||
+				(highest != HNSW_NO_SLOT && node->level <= *level))
+				continue;
+			highest = hnsw_first_slot(&v->ix.meta, block) + i;
+			*level = node->level;
+		}
+		UnlockReleaseBuffer(buffer);
+	}
+	return highest;
+}
+
 /*
- * Give up a dead entry point.  No insert runs meanwhile; one that ran before
- * may have set another, which then lives.
+ * Give up a dead entry point.  No insert runs meanwhile, and those that ran
+ * before have written their nodes, which may be the only ones that live.
  */
 static void
 replace_entry(Vacuum *v)
@@ -198,9 +243,13 @@ replace_entry(Vacuum *v)
 	int			level;
 
 	LockPage(v->ix.rel, HNSW_UPDATE_LOCK, ExclusiveLock);
+	measure(v);
 	hnsw_get_entry(&v->ix, &entry, &level);
 	if (entry != HNSW_NO_SLOT && is_dead(v, entry))
-		hnsw_set_entry(&v->ix, v->best, v->best == HNSW_NO_SLOT ? 0 : v->best_level);
+	{
+		entry = find_highest(v, &level);
+		hnsw_set_entry(&v->ix, entry, level);
+	}
 	UnlockPage(v->ix.rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 }
 
@@ -363,7 +412,7 @@ repair_all(Vacuum *v)
 	uint32	   *broken = palloc(sizeof(uint32) * v->ix.meta.slots_per_page);
 	uint32	   *rests = palloc(sizeof(uint32) * v->ix.meta.slots_per_page);
 
-	/* pages added meanwhile hold nodes that never had dead neighbors */
+	/* pages added since hold nodes that never had dead neighbors */
 	for (BlockNumber block = v->first_block; block < v->nblocks; block++)
 	{
 		int			nrests;
@@ -445,21 +494,12 @@ free_all(Vacuum *v)
 static void
 begin(Vacuum *v, IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 {
-	Size		bytes;
-
 	memset(v, 0, sizeof(*v));
 	hnsw_open(&v->ix, info->index);
 	v->info = info;
 	v->stats = stats;
 	v->first_block = 1 + v->ix.meta.mean_pages;
-	v->nblocks = RelationGetNumberOfBlocks(info->index);
-	v->nslots = v->nblocks > v->first_block ?
-		hnsw_first_slot(&v->ix.meta, v->nblocks) : 0;
-	bytes = v->nslots / 8 + 1;
-	v->dead = palloc_extended(bytes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	v->more = palloc_extended(bytes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	v->used = palloc_extended(bytes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	v->best = HNSW_NO_SLOT;
+	measure(v);
 	v->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw vacuum node",
 									   ALLOCSET_DEFAULT_SIZES);
 }
@@ -486,7 +526,8 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 
 	mark_dead(&v, false);
 	mark_dead(&v, true);
-	wait_for_inserts(&v);
+	NV_TEST_POINT("vacuum_marked");
+	/* waits for inserts that may have chosen nodes that are dead now */
 	replace_entry(&v);
 	if (v.ndead > 0)
 	{
@@ -495,6 +536,7 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 		hnsw_connect_all(&v.ix, entry, v.nslots);
 		/* an insert may still be on its way through dead nodes */
 		wait_for_inserts(&v);
+		NV_TEST_POINT("vacuum_frees");
 		free_all(&v);
 	}
 	MemoryContextSwitchTo(old);

@@ -152,7 +152,9 @@ build_extension()
 	local make_args
 
 	built=$top/build/pg$("$pg_config" --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/')-$(id -un)
-	make_args=(-s -C "$built" PG_CONFIG="$pg_config" with_llvm=no WERROR=1)
+	[ -z "${test_points:-}" ] || built+=-test
+	make_args=(-s -C "$built" PG_CONFIG="$pg_config" with_llvm=no WERROR=1
+		${test_points:+TEST_POINTS=1})
 
 	say "building"
 	mkdir -p "$built/sql"

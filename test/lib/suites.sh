@@ -71,31 +71,52 @@ suite_build()
 	run_tap build env PG_CONFIG="$pg_config" WORK="$work" LIBRARY="$built/nanovec.so" "$top/test/lib/build_checks.sh"
 }
 
+# Run pg_regress or its sister for isolation tests: SUITE PROGRAM INPUTDIR TEST ...
+run_regress()
+{
+	local suite=$1 program=$2 input=$3 before=$failed status=0
+	local out=$work/run/$suite log=$work/$suite.log
+	shift 3
+
+	start_server
+	as_user mkdir -p "$out"
+	as_user "$program" --bindir="$bin" --host="$work/run" --user=postgres \
+		--inputdir="$input" --outputdir="$out" --dbname="nanovec_$suite" \
+		--load-extension=nanovec "$@" > "$log" 2>&1 || status=$?
+	# "test NAME ... ok" up to PostgreSQL 15, TAP from 16
+	sed -i -E 's/^test (\S+) +\.\.\. ok.*/ok - \1/; s/^test (\S+) +\.\.\. FAILED.*/not ok - \1/' "$log"
+	count_tap "$suite" "$log"
+	check_runner "$suite" "$status" "$before"
+	if [ "$failed" -gt "$before" ]; then
+		cat "$log"
+		find "$out" -name '*.diffs' -exec cat {} +
+		[ ! -d "$out/results" ] || cp -r "$out/results" "$top/"
+		say "what the tests printed is in results/, to compare with expected/"
+	fi
+	say "$suite: $(grep -cE '^ok\b' "$log" || true) ok, $((failed - before)) failed"
+}
+
 # pg_regress: all of sql/, or the tests named
 suite_regress()
 {
-	local tests=("$@") before=$failed status=0
-	local out=$work/run/regress log=$work/regress.log
+	local tests=("$@")
 
 	if [ ${#tests[@]} -eq 0 ]; then
 		tests=($(cd "$top/sql" && ls *.sql | sed 's/\.sql$//'))
 	fi
-	start_server
-	as_user mkdir -p "$out"
-	as_user "$pgxs/src/test/regress/pg_regress" --bindir="$bin" --host="$work/run" --user=postgres \
-		--inputdir="$work/src" --outputdir="$out" --dbname=nanovec_regress \
-		--load-extension=nanovec "${tests[@]}" > "$log" 2>&1 || status=$?
-	# "test NAME ... ok" up to PostgreSQL 15, TAP from 16
-	sed -i -E 's/^test (\S+) +\.\.\. ok.*/ok - \1/; s/^test (\S+) +\.\.\. FAILED.*/not ok - \1/' "$log"
-	count_tap regress "$log"
-	check_runner regress "$status" "$before"
-	if [ "$failed" -gt "$before" ]; then
-		cat "$log"
-		[ ! -s "$out/regression.diffs" ] || cat "$out/regression.diffs"
-		[ ! -d "$out/results" ] || cp -r "$out/results" "$top/"
-		say "what the tests printed is in results/, to compare with expected/"
+	run_regress regress "$pgxs/src/test/regress/pg_regress" "$work/src" "${tests[@]}"
+}
+
+# pg_isolation_regress: all of test/isolation/specs, or those named
+suite_isolation()
+{
+	local tests=("$@")
+
+	if [ ${#tests[@]} -eq 0 ]; then
+		tests=($(cd "$top/test/isolation/specs" && ls *.spec | sed 's/\.spec$//'))
 	fi
-	say "regress: $(grep -cE '^ok\b' "$log" || true) ok, $((failed - before)) failed"
+	run_regress isolation "$pgxs/src/test/isolation/pg_isolation_regress" \
+		"$work/src/test/isolation" "${tests[@]}"
 }
 
 # Perl tests with servers of their own: all of test/t, or the files named

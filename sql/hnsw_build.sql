@@ -1,0 +1,124 @@
+--
+-- hnsw: builds that don't fit memory, and builds by several processes
+--
+\pset format unaligned
+\pset tuples_only on
+SET jit = off;
+SET client_min_messages = warning;
+CREATE FUNCTION pg_temp.noise(a int, b int) RETURNS int IMMUTABLE LANGUAGE sql AS
+	'SELECT abs(hashint4(a * 1009 + b) % 1000)';
+-- clusters, some rows without a vector, some with the vector of another
+CREATE TABLE hb_items (id int, v vector(32));
+INSERT INTO hb_items SELECT id, (SELECT array_agg(pg_temp.noise(-1 - same % 23, j) / 250.0
+	+ pg_temp.noise(same, j) / 500.0 ORDER BY j)::vector FROM generate_series(1, 32) AS j)
+FROM generate_series(1, 4000) AS id, LATERAL (SELECT CASE WHEN id % 10 = 0 THEN 1 + id % 70
+	ELSE id END AS same) AS l;
+UPDATE hb_items SET v = NULL WHERE id % 100 = 7;
+DELETE FROM hb_items WHERE id % 50 = 3;
+CREATE TABLE hb_queries AS SELECT id, v FROM hb_items WHERE id % 200 = 11;
+CREATE TABLE hb_exact AS SELECT q.id, (SELECT max(d) FROM (SELECT i.v <-> q.v AS d FROM hb_items AS i
+	WHERE i.v IS NOT NULL ORDER BY 1 LIMIT 10) AS s) AS farthest FROM hb_queries AS q;
+
+-- How far the 10 nearest are by the index, and how many of them belong there
+SET enable_seqscan = off;
+SET enable_sort = off;
+CREATE FUNCTION pg_temp.search() RETURNS TABLE (id int, found float8[], hits bigint) LANGUAGE sql AS $$
+	SELECT e.id, f.* FROM hb_exact AS e JOIN hb_queries AS q USING (id),
+		LATERAL (SELECT array_agg(d), count(*) FILTER (WHERE d <= farthest) FROM
+			(SELECT i.id, i.v <-> q.v AS d FROM hb_items AS i ORDER BY i.v <-> q.v LIMIT 10) AS s) AS f
+$$;
+CREATE FUNCTION pg_temp.judge(OUT rows text, OUT problems bigint, OUT recall text)
+	LANGUAGE plpgsql AS $$
+BEGIN
+	rows := (SELECT value FROM nanovec_index_info('hb_idx') WHERE property = 'rows');
+	problems := (SELECT count(*) FROM nanovec_index_check('hb_idx'));
+	recall := (SELECT CASE WHEN sum(hits) >= 9.5 * count(*) THEN 'good' ELSE sum(hits)::text END
+		FROM pg_temp.search());
+END $$;
+SELECT count(v) FROM hb_items;
+
+-- one process
+SET max_parallel_maintenance_workers = 0;
+SET maintenance_work_mem = '64MB';
+CREATE INDEX hb_idx ON hb_items USING hnsw (v vector_l2_ops);
+SELECT * FROM pg_temp.judge();
+CREATE TABLE hb_first AS SELECT * FROM pg_temp.search();
+CREATE FUNCTION pg_temp.same_answers() RETURNS boolean LANGUAGE sql AS $$
+	SELECT bool_and(f.found = s.found) FROM hb_first AS f JOIN pg_temp.search() AS s USING (id)
+$$;
+-- again gives the same
+REINDEX INDEX hb_idx;
+SELECT pg_temp.same_answers();
+
+-- more rows than fit: the rest is inserted, and a NOTICE not shown here says so
+SET maintenance_work_mem = '1MB';
+REINDEX INDEX hb_idx;
+SELECT * FROM pg_temp.judge();
+DROP INDEX hb_idx;
+CREATE INDEX CONCURRENTLY hb_idx ON hb_items USING hnsw (v vector_l2_ops);
+SELECT * FROM pg_temp.judge();
+DROP INDEX hb_idx;
+CREATE INDEX hb_idx ON hb_items USING hnsw (v vector_l2_ops) WITH (storage = float4, m = 32);
+SELECT * FROM pg_temp.judge();
+
+-- several processes
+DROP INDEX hb_idx;
+SET max_parallel_maintenance_workers = 2;
+SET min_parallel_table_scan_size = 0;
+SET maintenance_work_mem = '200MB';
+CREATE INDEX hb_idx ON hb_items USING hnsw (v vector_l2_ops);
+SELECT * FROM pg_temp.judge();
+-- which make the graph that one makes
+SELECT pg_temp.same_answers();
+REINDEX INDEX hb_idx;
+SELECT * FROM pg_temp.judge();
+SELECT pg_temp.same_answers();
+DROP INDEX hb_idx;
+CREATE INDEX CONCURRENTLY hb_idx ON hb_items USING hnsw (v vector_l2_ops);
+SELECT * FROM pg_temp.judge();
+REINDEX INDEX CONCURRENTLY hb_idx;
+SELECT * FROM pg_temp.judge();
+-- also when memory is short, for which they ask 32 MB each
+DROP INDEX hb_idx;
+ALTER TABLE hb_items SET (parallel_workers = 2);
+SET maintenance_work_mem = '1MB';
+CREATE INDEX hb_idx ON hb_items USING hnsw (v vector_l2_ops);
+SELECT * FROM pg_temp.judge();
+SET maintenance_work_mem = '200MB';
+-- more processes than pages; no rows; one
+CREATE TABLE hb_few (id int, v vector(3)) WITH (parallel_workers = 4);
+CREATE INDEX hb_few_idx ON hb_few USING hnsw (v vector_l2_ops);
+SELECT count(*) FROM nanovec_index_check('hb_few_idx');
+INSERT INTO hb_few VALUES (1, '[1,2,3]'), (2, NULL);
+REINDEX INDEX hb_few_idx;
+SELECT id FROM hb_few ORDER BY v <-> '[1,2,3]' LIMIT 3;
+TRUNCATE hb_few;
+INSERT INTO hb_few SELECT i, '[1,2,3]' FROM generate_series(1, 200) AS i;
+REINDEX INDEX hb_few_idx;
+SET hnsw.iterative_scan = relaxed_order;
+SELECT count(DISTINCT id) >= 180 FROM (SELECT id FROM hb_few ORDER BY v <-> '[1,2,3]' LIMIT 999) AS s;
+SELECT count(*) FROM nanovec_index_check('hb_few_idx');
+RESET hnsw.iterative_scan;
+
+-- after each, changes go on as ever
+DELETE FROM hb_items WHERE id % 3 = 0;
+VACUUM hb_items;
+INSERT INTO hb_items SELECT id + 5000, v FROM hb_items WHERE id % 3 = 1;
+SELECT count(*) FROM nanovec_index_check('hb_idx');
+
+-- a vector that can't be indexed ends the build, in whatever process
+ALTER TABLE hb_items ADD free vector;
+UPDATE hb_items SET free = '[1,2]' WHERE id <> 1001;
+UPDATE hb_items SET free = '[1,2,3]' WHERE id = 1001;
+CREATE INDEX hb_failed ON hb_items USING hnsw ((free::vector(2)) vector_l2_ops);
+SET max_parallel_maintenance_workers = 0;
+CREATE INDEX hb_failed ON hb_items USING hnsw ((free::vector(2)) vector_l2_ops);
+SELECT to_regclass('hb_failed') IS NULL;
+
+-- an interrupted build leaves nothing behind
+SET statement_timeout = '1ms';
+CREATE INDEX hb_failed ON hb_items USING hnsw (v vector_cosine_ops);
+RESET statement_timeout;
+SELECT to_regclass('hb_failed') IS NULL;
+
+DROP TABLE hb_items, hb_queries, hb_exact, hb_first, hb_few;

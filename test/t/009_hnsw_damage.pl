@@ -1,0 +1,186 @@
+# Random bytes over the pages of indexes: whatever is done with them then may
+# fail with an error, but the server lives, and nothing hangs.
+
+use strict;
+use warnings;
+
+use NanovecTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use constant PAGE => 8192;
+
+my $rounds = $ENV{NANOVEC_DAMAGE_ROUNDS} // 12;
+my $seed = $ENV{NANOVEC_DAMAGE_SEED} // time();
+my $node = start_node('damage');
+my %operator = (v => '<->', wide => '<=>', b => '<~>', s => '<->', h => '<#>');
+
+srand($seed);
+note "seed $seed";
+# where pages have checksums, damage that they find is not what is tested
+$node->append_conf('postgresql.conf', qq{
+	autovacuum = off
+	ignore_checksum_failure = on
+	jit = off
+	enable_seqscan = off
+	statement_timeout = 20s
+});
+$node->restart;
+$node->safe_psql('postgres', q{
+	CREATE TABLE items (id serial, v vector(16), wide vector(3000), h halfvec(20), b bit(100),
+		s sparsevec(5000));
+	CREATE FUNCTION fill(first int, last int) RETURNS void LANGUAGE sql AS $$
+		INSERT INTO items (v, wide, h, b, s)
+		SELECT (SELECT array_agg(sin(i * j)) FROM generate_series(1, 16) AS j)::vector,
+			(SELECT array_agg(sin(i % 50 * 7 + j)) FROM generate_series(1, 3000) AS j)::vector,
+			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 20) AS j)::vector,
+			(SELECT string_agg((i * j % 7 % 2)::text, '') FROM generate_series(1, 100) AS j)::bit(100),
+			('{' || (SELECT string_agg(j * 2 || ':' || i % 100 + j, ',') FROM generate_series(1, 400) AS j)
+				|| '}/5000')::sparsevec
+		FROM generate_series(first, last) AS i
+	$$;
+	SELECT fill(1, 300);
+	CREATE INDEX items_v ON items USING hnsw (v vector_l2_ops) WITH (m = 6, ef_construction = 20);
+	CREATE INDEX items_wide ON items USING hnsw (wide vector_cosine_ops) WITH (storage = float4);
+	CREATE INDEX items_h ON items USING hnsw (h halfvec_ip_ops) WITH (storage = float2);
+	CREATE INDEX items_b ON items USING hnsw (b bit_hamming_ops);
+	CREATE INDEX items_s ON items USING hnsw (s sparsevec_l2_ops);
+});
+
+# Random bytes, of a kind that often passes for something else.
+sub noise
+{
+	my ($n) = @_;
+	my $kind = int(rand(4));
+
+	return join('', map { chr($kind == 0 ? int(rand(256)) : $kind == 1 ? int(rand(4)) : 255) } 1 .. $n)
+	  if $kind < 3;
+	return substr(pack('V*', map { int(rand(400)) } 0 .. $n / 4), 0, $n);
+}
+
+# Change the pages of a file.  Their headers stay, so that PostgreSQL reads them.
+sub damage
+{
+	my ($file) = @_;
+	my $pages = int((-s $file) / PAGE);
+	my $kind = int(rand(12));
+	my $room = PAGE - 24 - 16;
+
+	open(my $fh, '+<:raw', $file) or die "$file: $!";
+	if ($kind == 0)
+	{
+		truncate($fh, PAGE * (1 + int(rand($pages)))) or die $!;
+	}
+	elsif ($kind == 1)
+	{
+		my $page;
+		sysseek($fh, PAGE * int(rand($pages)), 0);
+		sysread($fh, $page, PAGE);
+		sysseek($fh, PAGE * int(rand($pages)), 0);
+		syswrite($fh, $page);
+	}
+	elsif ($kind == 2)
+	{
+		sysseek($fh, PAGE * int(rand($pages)), 0);
+		syswrite($fh, "\0" x PAGE);
+	}
+	else
+	{
+		# few bytes in few places, many in one, or the metapage
+		my $places = $kind < 8 ? 1 + int(rand(30)) : 1;
+		my $bytes = $kind < 8 ? 1 + int(rand(8)) : $kind < 10 ? 1 + int(rand($room)) : 1 + int(rand(12));
+
+		foreach (1 .. $places)
+		{
+			my $page = $kind >= 10 ? 0 : int(rand($pages));
+			my $offset = 24 + int(rand(($kind >= 10 ? 64 : $room) - $bytes + 1));
+
+			sysseek($fh, PAGE * $page + $offset, 0);
+			syswrite($fh, noise($bytes));
+		}
+	}
+	close($fh);
+	return $kind;
+}
+
+# Everything that can be done with an index.
+sub uses_of
+{
+	my ($column) = @_;
+	my $search = qq{SELECT count(id) FROM (SELECT id FROM items ORDER BY $column $operator{$column}
+		(SELECT $column FROM items WHERE id = %d) LIMIT %d) AS s;\n};
+	my $sql = '';
+
+	$sql .= sprintf($search, 1 + int(rand(300)), $_) foreach (1, 20, 500);
+	$sql .= "SET hnsw.iterative_scan = relaxed_order;\n" . sprintf($search, 7, 500);
+	$sql .= "SET hnsw.iterative_scan = off;\n" . sprintf($search, 11, 40);
+	$sql .= "SELECT count(*) FROM nanovec_index_info('items_$column');\n";
+	$sql .= "SELECT count(*) FROM nanovec_index_check('items_$column');\n";
+	# only this index
+	$sql .= "BEGIN;\n";
+	$sql .= "DROP INDEX items_$_;\n" foreach grep { $_ ne $column } sort keys %operator;
+	foreach (1 .. 4)
+	{
+		$sql .= sprintf("SAVEPOINT s;\nSELECT fill(%d, %d);\nROLLBACK TO s;\n", (int(rand(1000))) x 2);
+	}
+	$sql .= "ROLLBACK;\n";
+	return $sql;
+}
+
+my ($crashes, $stuck, $errors, $complaints, $unrepaired) = (0, 0, 0, 0, 0);
+foreach my $round (1 .. $rounds)
+{
+	my @columns = sort keys %operator;
+	my %path = map { $_ => $node->data_dir . '/'
+		  . $node->safe_psql('postgres', "SELECT pg_relation_filepath('items_$_')") } @columns;
+	my $log_start = -s $node->logfile;
+
+	$node->stop;
+	my $kinds = join(' ', map { "$_:" . damage($path{$_}) } @columns);
+	$node->start;
+	foreach my $column (@columns, 'vacuum')
+	{
+		my ($out, $err, $timed_out);
+		my $sql = $column ne 'vacuum' ? uses_of($column) :
+		  "SELECT fill(1, 10);\nDELETE FROM items WHERE id % 17 = 3;\nVACUUM items;\n";
+
+		$node->psql('postgres', $sql, stdout => \$out, stderr => \$err, on_error_stop => 0,
+			timeout => 120, timed_out => \$timed_out);
+		$errors += () = $err =~ /ERROR:/g;
+		$complaints += () = $err =~ /is damaged/g;
+		if ($timed_out || $err =~ /statement timeout/)
+		{
+			$stuck++;
+			diag "seed $seed, round $round, $column: it took too long ($kinds)";
+		}
+		if ($err =~ /server closed the connection|terminated abnormally/)
+		{
+			$crashes++;
+			diag "seed $seed, round $round, $column: the server crashed ($kinds)";
+			$node->poll_query_until('postgres', 'SELECT true');
+		}
+	}
+	my $log = slurp_file($node->logfile, $log_start);
+	if ($log =~ /terminated by signal|PANIC/)
+	{
+		$crashes++;
+		diag "seed $seed, round $round ($kinds): $1" if $log =~ /(.*(?:terminated by signal|PANIC).*)/;
+	}
+	$node->safe_psql('postgres', 'REINDEX TABLE items; SELECT fill(1, 10)');
+	foreach my $column (@columns)
+	{
+		my $problems = $node->safe_psql('postgres', "SELECT * FROM nanovec_index_check('items_$column')");
+
+		next if $problems eq '';
+		$unrepaired++;
+		diag "seed $seed, round $round, $column after REINDEX: $problems";
+	}
+}
+note "$errors errors, $complaints of them say that an index is damaged";
+is($crashes, 0, 'no crash');
+is($stuck, 0, 'nothing hangs');
+is($unrepaired, 0, 'REINDEX makes a sound index');
+cmp_ok($errors, '>', 0, 'damage was found');
+
+$node->stop;
+done_testing();
