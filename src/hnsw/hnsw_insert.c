@@ -209,6 +209,21 @@ make_room(HnswIndex *ix, const NodeCopy *node, const HnswCandidate *neighbor, bo
 	return n - 1;
 }
 
+/* Give a node an edge in place of its last one.  Returns whether it has it. */
+static bool
+swap_last_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor)
+{
+	HnswCandidate list[HNSW_MAX_SLOTS];
+	NodeCopy	node;
+
+	if (!copy_node(ix, from, &node) || node.nedges == 0)
+		return false;
+	for (int i = 0; i < node.nedges - 1; i++)
+		list[i].slot = node.edges[i];
+	list[node.nedges - 1] = *neighbor;
+	return hnsw_replace_edges(ix, from, node.version, &node.stored, list, node.nedges);
+}
+
 /* One try; false when the node changed meanwhile. */
 static bool
 try_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool force, bool *added)
@@ -239,7 +254,8 @@ try_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool for
 		n = make_room(ix, &node, neighbor, force, list, &victim);
 		/* what only this node leads to is found through the new neighbor from now on */
 		if (n == 0 ||
-			(victim.slot != HNSW_NO_SLOT && !hnsw_add_edge(ix, neighbor->slot, &victim, false)))
+			(victim.slot != HNSW_NO_SLOT && !hnsw_add_edge(ix, neighbor->slot, &victim, false) &&
+			 !swap_last_edge(ix, neighbor->slot, &victim)))
 			return true;
 	}
 	NV_TEST_POINT("edge_chosen");

@@ -17,6 +17,9 @@
 /* Nodes to expand are kept on a stack of bounded size; what it can't hold is found by a sweep. */
 #define STACK_ROOM 65536
 
+/* How often nodes out of reach are looked for. */
+#define MAX_ROUNDS 10
+
 typedef struct Walk
 {
 	HnswIndex  *ix;
@@ -217,40 +220,55 @@ is_live(HnswIndex *ix, uint32 slot, int *level)
 	return live;
 }
 
+/* One round; returns how many nodes were out of reach. */
+static uint32
+connect_round(HnswIndex *ix, uint32 entry, int entry_level, uint32 nslots)
+{
+	uint8	   *reached = palloc_extended(nslots / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	HnswSearch *search = hnsw_search_begin(ix, false);
+	NvQuery		query;
+	Walk		walk;
+	uint32		lost = 0;
+
+	walk_begin(&walk, ix, reached, nslots);
+	reach_entry(&walk, entry);
+	walk_on(&walk);
+	nv_query_alloc(&ix->space, &query);
+	for (uint32 slot = 0; slot < nslots; slot++)
+	{
+		int			level;
+
+		CHECK_FOR_INTERRUPTS();
+		if (hnsw_bit(reached, slot) || !is_live(ix, slot, &level) || level > entry_level)
+			continue;
+		lost++;
+		if (connect_node(ix, search, &query, entry, slot))
+		{
+			reach(&walk, slot);
+			walk_on(&walk);
+		}
+	}
+	return lost;
+}
+
 void
 hnsw_connect_all(HnswIndex *ix, uint32 entry, uint32 nslots)
 {
-	uint8	   *reached;
-	HnswSearch *search;
-	NvQuery		query;
-	Walk		walk;
 	MemoryContext context;
 	MemoryContext old;
 	int			entry_level;
-	int			level;
+	uint32		lost = 1;
 
 	if (entry == HNSW_NO_SLOT || !is_live(ix, entry, &entry_level))
 		return;
 	context = AllocSetContextCreate(CurrentMemoryContext, "hnsw connect",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
-	reached = palloc_extended(nslots / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	walk_begin(&walk, ix, reached, nslots);
-	reach_entry(&walk, entry);
-	walk_on(&walk);
-
-	search = hnsw_search_begin(ix, false);
-	nv_query_alloc(&ix->space, &query);
-	for (uint32 slot = 0; slot < nslots; slot++)
+	/* an edge that had to make room may have been the only one to its end */
+	for (int round = 0; round < MAX_ROUNDS && lost > 0; round++)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (hnsw_bit(reached, slot) || !is_live(ix, slot, &level) || level > entry_level)
-			continue;
-		if (connect_node(ix, search, &query, entry, slot))
-		{
-			reach(&walk, slot);
-			walk_on(&walk);
-		}
+		lost = connect_round(ix, entry, entry_level, nslots);
+		MemoryContextReset(context);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
