@@ -194,10 +194,10 @@ extern bool hnsw_search_more(HnswSearch *search, int ef);
 extern HnswFound *hnsw_found(HnswSearch *search, int *n);
 
 /*
- * Up to which distance the search has found what it can with its candidates;
- * infinite when it ran out of nodes.
+ * The distance of the n-th nearest visited node, n <= ef; infinite when the
+ * search ran out of nodes.
  */
-extern float hnsw_horizon(const HnswSearch *search);
+extern float hnsw_horizon(const HnswSearch *search, int n);
 extern Size hnsw_search_memory(HnswSearch *search);
 
 /*

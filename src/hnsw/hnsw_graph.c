@@ -117,10 +117,32 @@ hnsw_found(HnswSearch *s, int *n)
 	return s->found;
 }
 
-float
-hnsw_horizon(const HnswSearch *s)
+static int
+compare_floats(const void *a, const void *b)
 {
-	return s->best.n < s->ef ? INFINITY : s->best.distances[0];
+	float		x = *(const float *) a;
+	float		y = *(const float *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+float
+hnsw_horizon(const HnswSearch *s, int n)
+{
+	float	   *sorted;
+	float		result;
+
+	Assert(n >= 1 && n <= s->ef);
+	if (s->best.n < s->ef)
+		return INFINITY;
+	if (n == s->ef)
+		return s->best.distances[0];
+	sorted = palloc(sizeof(float) * s->best.n);
+	memcpy(sorted, s->best.distances, sizeof(float) * s->best.n);
+	qsort(sorted, s->best.n, sizeof(float), compare_floats);
+	result = sorted[n - 1];
+	pfree(sorted);
+	return result;
 }
 
 Size

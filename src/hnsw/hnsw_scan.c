@@ -6,8 +6,8 @@
  * What goes out are lower bounds of the distances, with recheck: the executor
  * computes the exact ones from the rows and puts them in order.
  *
- * A search is sure of the order only up to its horizon, the distance of the
- * last candidate that it kept; what it happened to visit beyond waits.  When
+ * A search is sure of the order only up to its horizon; what it happened to
+ * visit beyond waits.  When
  * more rows are asked for, the search goes on as if ef_search had been twice
  * as large.
  *
@@ -113,6 +113,18 @@ compare_results(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/*
+ * A search that may go on is sure of the nearer half of its candidates only:
+ * what it missed behind them would come too late.
+ */
+static float
+horizon_of(const HnswScan *s)
+{
+	int			part = hnsw_iterative_scan == NV_ITERATIVE_OFF ? 1 : 2;
+
+	return hnsw_horizon(s->search, (s->ef + part - 1) / part);
+}
+
 /* Add what was newly found to the results that wait. */
 static void
 take_results(HnswScan *s, float horizon)
@@ -120,7 +132,6 @@ take_results(HnswScan *s, float horizon)
 	int			nfound;
 	HnswFound  *found = hnsw_found(s->search, &nfound);
 	int			waiting = s->nresults - s->next;
-	float		error = 0;
 
 	if (waiting + nfound - s->taken > s->results_room)
 	{
@@ -150,17 +161,12 @@ take_results(HnswScan *s, float horizon)
 		/* what belongs before a row returned already comes too late */
 		if (r->bound < s->last && hnsw_iterative_scan != NV_ITERATIVE_RELAXED)
 			continue;
-		error = Max(error, found[i].error);
 		s->nresults++;
 	}
 	s->taken = nfound;
 	qsort(s->results, s->nresults, sizeof(HnswResult), compare_results);
-	/*
-	 * Nodes close behind the horizon are as good as those before it; without
-	 * them, the executor could not be sure of the last row before it.
-	 */
 	s->horizon = isinf(horizon) ? INFINITY :
-		nv_space_lower_bound(&s->ix.space, &s->query, horizon, -2 * error);
+		nv_space_lower_bound(&s->ix.space, &s->query, horizon, 0);
 }
 
 static void
@@ -208,7 +214,7 @@ start(IndexScanDesc scan, HnswScan *s)
 		if (tries == MAX_TRIES)
 			hnsw_damaged(&s->ix, entry, "no way down from the entry point");
 	}
-	take_results(s, hnsw_horizon(s->search));
+	take_results(s, horizon_of(s));
 }
 
 /* Search on; false when there is no more, or no more is allowed. */
@@ -225,7 +231,7 @@ go_on(HnswScan *s)
 		more = hnsw_search_more(s->search, s->ef);
 	}
 	if (more)
-		take_results(s, hnsw_horizon(s->search));
+		take_results(s, horizon_of(s));
 	else if (!s->finished && hnsw_iterative_scan != NV_ITERATIVE_OFF)
 	{
 		/* what was visited beyond the horizon is all there is left */
