@@ -530,10 +530,12 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	/* waits for inserts that may have chosen nodes that are dead now */
 	replace_entry(&v);
 	if (v.ndead > 0)
-	{
 		repair_all(&v);
-		hnsw_get_entry(&v.ix, &entry, &level);
-		hnsw_connect_all(&v.ix, entry, v.nslots);
+	/* also what a crash, or two inserts at once, left out of reach */
+	hnsw_get_entry(&v.ix, &entry, &level);
+	hnsw_connect_all(&v.ix, entry, v.nslots);
+	if (v.ndead > 0)
+	{
 		/* an insert may still be on its way through dead nodes */
 		wait_for_inserts(&v);
 		NV_TEST_POINT("vacuum_frees");
