@@ -22,8 +22,8 @@
 #include <float.h>
 #include <math.h>
 
-#include "common/hashfn.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 
 /* The state of a node that a search has seen. */
 typedef enum SeenState
@@ -55,7 +55,7 @@ typedef struct Pool
 	float		limit;			/* keys not below it stay outside */
 } Pool;
 
-/* The ef smallest distances of visited nodes: a heap, the largest on top. */
+/* The ef smallest distances of visited nodes, in order. */
 typedef struct Best
 {
 	float	   *distances;
@@ -74,9 +74,10 @@ struct HnswSearch
 	Pool		pool;
 	Best		best;
 
-	/* all nodes seen: open addressing, a power of two, at most half full */
+	/* all nodes seen: open addressing, a power of two, at most two thirds full */
 	Seen	   *seen;
 	uint32		seen_mask;
+	int			seen_shift;		/* 32 - log2 of the size */
 	uint32		nseen;
 
 	HnswFound  *found;
@@ -100,6 +101,7 @@ hnsw_search_begin(HnswIndex *ix, bool keep_vectors)
 	s->ix = ix;
 	s->keep_vectors = keep_vectors;
 	s->seen_mask = FIRST_SEEN - 1;
+	s->seen_shift = 32 - pg_leftmost_one_pos32(FIRST_SEEN);
 	s->seen = palloc(sizeof(Seen) * FIRST_SEEN);
 	s->found_room = FIRST_FOUND;
 	s->found = palloc(sizeof(HnswFound) * FIRST_FOUND);
@@ -117,32 +119,11 @@ hnsw_found(HnswSearch *s, int *n)
 	return s->found;
 }
 
-static int
-compare_floats(const void *a, const void *b)
-{
-	float		x = *(const float *) a;
-	float		y = *(const float *) b;
-
-	return x < y ? -1 : x > y;
-}
-
 float
 hnsw_horizon(const HnswSearch *s, int n)
 {
-	float	   *sorted;
-	float		result;
-
 	Assert(n >= 1 && n <= s->ef);
-	if (s->best.n < s->ef)
-		return INFINITY;
-	if (n == s->ef)
-		return s->best.distances[0];
-	sorted = palloc(sizeof(float) * s->best.n);
-	memcpy(sorted, s->best.distances, sizeof(float) * s->best.n);
-	qsort(sorted, s->best.n, sizeof(float), compare_floats);
-	result = sorted[n - 1];
-	pfree(sorted);
-	return result;
+	return s->best.n < s->ef ? INFINITY : s->best.distances[n - 1];
 }
 
 Size
@@ -154,14 +135,36 @@ hnsw_search_memory(HnswSearch *s)
 
 /* ---- nodes seen ---- */
 
+/* Fibonacci hashing (Knuth, volume 3, 6.4): slots of one page are apart. */
 static inline uint32
-find_seen(const HnswSearch *s, uint32 slot)
+hash_slot(const HnswSearch *s, uint32 slot)
 {
-	uint32		i = murmurhash32(slot) & s->seen_mask;
+	return (slot * 2654435769u) >> s->seen_shift;
+}
 
+/* The entry of a slot, or the empty one where it belongs; i is its hash. */
+static inline uint32
+find_seen_from(const HnswSearch *s, uint32 slot, uint32 i)
+{
 	while (s->seen[i].slot != slot && s->seen[i].slot != HNSW_NO_SLOT)
 		i = (i + 1) & s->seen_mask;
 	return i;
+}
+
+static inline uint32
+find_seen(const HnswSearch *s, uint32 slot)
+{
+	return find_seen_from(s, slot, hash_slot(s, slot));
+}
+
+/* Hash the slots of neighbors, and have their entries come into the caches. */
+static inline void
+hash_neighbors(const HnswSearch *s, const uint32 *neighbors, int n, uint32 *hashes)
+{
+	for (int i = 0; i < n; i++)
+		hashes[i] = hash_slot(s, neighbors[i]);
+	for (int i = 0; i < n; i++)
+		__builtin_prefetch(&s->seen[hashes[i]], 1);
 }
 
 static pg_noinline void
@@ -171,6 +174,7 @@ grow_seen(HnswSearch *s)
 	uint32		size = s->seen_mask + 1;
 
 	s->seen_mask = size * 2 - 1;
+	s->seen_shift--;
 	s->seen = palloc_extended(sizeof(Seen) * 2 * size, MCXT_ALLOC_HUGE);
 	memset(s->seen, 0xff, sizeof(Seen) * 2 * size);
 	for (uint32 i = 0; i < size; i++)
@@ -188,7 +192,7 @@ grow_seen(HnswSearch *s)
 static inline void
 reserve_seen(HnswSearch *s, uint32 n)
 {
-	while (unlikely((s->nseen + n) * 2 > s->seen_mask))
+	while (unlikely((s->nseen + n) / 2 > s->seen_mask / 3))
 		grow_seen(s);
 }
 
@@ -303,34 +307,27 @@ pool_remove(HnswSearch *s, int place)
 static inline void
 best_add(HnswSearch *s, float distance)
 {
-	float	   *heap = s->best.distances;
-	int			i;
+	float	   *distances = s->best.distances;
+	int			low = 0,
+				high = s->best.n;
 
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (distances[middle] <= distance)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == s->ef)
+		return;
 	if (s->best.n < s->ef)
-	{
-		for (i = s->best.n++; i > 0 && heap[(i - 1) / 2] < distance; i = (i - 1) / 2)
-			heap[i] = heap[(i - 1) / 2];
-		heap[i] = distance;
-		return;
-	}
-	if (!(distance < heap[0]))
-		return;
-	i = 0;
-	for (;;)
-	{
-		int			child = 2 * i + 1;
-
-		if (child >= s->best.n)
-			break;
-		if (child + 1 < s->best.n && heap[child + 1] > heap[child])
-			child++;
-		if (heap[child] <= distance)
-			break;
-		heap[i] = heap[child];
-		i = child;
-	}
-	heap[i] = distance;
-	s->pool.limit = Min(s->pool.limit, heap[0]);
+		s->best.n++;
+	memmove(distances + low + 1, distances + low, sizeof(float) * (s->best.n - 1 - low));
+	distances[low] = distance;
+	if (s->best.n == s->ef)
+		s->pool.limit = Min(s->pool.limit, distances[s->ef - 1]);
 }
 
 /* Distances that overflow are the largest there is, so that a search goes on. */
@@ -347,10 +344,10 @@ mean_of(const Seen *e)
 }
 
 /* Take note of an estimate (or of the distance) of a node.  Room is reserved. */
-static inline void
-consider(HnswSearch *s, uint32 slot, float estimate)
+static pg_attribute_always_inline void
+consider(HnswSearch *s, uint32 slot, uint32 hash, float estimate)
 {
-	uint32		i = find_seen(s, slot);
+	uint32		i = find_seen_from(s, slot, hash);
 	Seen	   *e = &s->seen[i];
 
 	estimate = clamp(estimate);
@@ -473,7 +470,7 @@ measure_neighbors(HnswSearch *s, const uint32 *neighbors, int n)
 		v = hnsw_stored(s->ix, &ref);
 		distance = nv_distance_from_query(&s->ix->space, s->query, &v);
 		hnsw_release(&ref);
-		consider(s, neighbors[i], distance);
+		consider(s, neighbors[i], hash_slot(s, neighbors[i]), distance);
 	}
 }
 
@@ -488,6 +485,7 @@ visit(HnswSearch *s, uint32 slot, float *distance)
 	bool		codes = ix->meta.bits > 0;
 	float		estimates[HNSW_MAX_SLOTS + NV_FASTSCAN_BLOCK];
 	uint32		neighbors[HNSW_MAX_SLOTS];
+	uint32		hashes[HNSW_MAX_SLOTS];
 	int			n;
 	HnswRef		ref;
 	NvStored	v;
@@ -504,17 +502,20 @@ visit(HnswSearch *s, uint32 slot, float *distance)
 	add_found(s, slot, ref.node, &v, *distance);
 	n = ref.node->nedges;
 	memcpy(neighbors, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * n);
+	reserve_seen(s, n);
 	if (codes)
+	{
+		hash_neighbors(s, neighbors, n, hashes);
 		estimate_neighbors(s, ref.node, *distance, estimates);
+	}
 	hnsw_release(&ref);
 
-	reserve_seen(s, n);
 	if (!codes)
 		measure_neighbors(s, neighbors, n);
 	else
 	{
 		for (int i = 0; i < n; i++)
-			consider(s, neighbors[i], estimates[i]);
+			consider(s, neighbors[i], hashes[i], estimates[i]);
 	}
 	return true;
 }
@@ -533,7 +534,7 @@ pick_next(HnswSearch *s)
 	if (s->pool.n == 0)
 		return false;
 	place = (int) nv_kern.argmin(s->pool.keys, s->pool.n);
-	if (s->best.n == s->ef && s->pool.keys[place] > s->best.distances[0])
+	if (s->best.n == s->ef && s->pool.keys[place] > s->best.distances[s->ef - 1])
 		return false;
 	e = &s->seen[s->pool.seen[place]];
 	e->state = SEEN_VISITED;
@@ -569,6 +570,7 @@ reset_seen(HnswSearch *s, int ef)
 		pfree(s->seen);
 		s->seen = palloc_extended(sizeof(Seen) * size, MCXT_ALLOC_HUGE);
 		s->seen_mask = size - 1;
+		s->seen_shift = 32 - pg_leftmost_one_pos32(size);
 	}
 	memset(s->seen, 0xff, sizeof(Seen) * size);
 	s->nseen = 0;
@@ -589,7 +591,7 @@ hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 	s->nfound = 0;
 	pool_reset(s, ef);
 	reset_seen(s, ef);
-	consider(s, entry, 0);
+	consider(s, entry, hash_slot(s, entry), 0);
 	pick_next(s);
 }
 
@@ -695,12 +697,20 @@ unique_candidates(HnswCandidate *candidates, int n)
 	return kept;
 }
 
+/*
+ * With free places to fill, a candidate may be this much nearer to a chosen one
+ * than to the node (Jayaram Subramanya et al., "DiskANN", 2019: alpha).
+ * Negative distances, of inner products, have no such ratio.
+ */
+#define FILL_ALPHA 1.1f
+
 int
 hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, int limit, bool fill)
 {
 	HnswCandidate *refused;
 	int			nrefused = 0;
 	int			chosen = 0;
+	float		alpha = fill && ix->space.metric != NV_SPACE_IP ? FILL_ALPHA : 1;
 
 	sort_candidates(candidates, n);
 	n = unique_candidates(candidates, n);
@@ -711,7 +721,8 @@ hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, int limit, bool fil
 		bool		good = true;
 
 		for (int k = 0; k < chosen && good; k++)
-			good = nv_distance_between(&ix->space, &c.stored, &candidates[k].stored) > c.distance;
+			good = alpha * nv_distance_between(&ix->space, &c.stored, &candidates[k].stored) >
+				c.distance;
 		if (good)
 			candidates[chosen++] = c;
 		else

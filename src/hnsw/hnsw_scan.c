@@ -7,9 +7,8 @@
  * computes the exact ones from the rows and puts them in order.
  *
  * A search is sure of the order only up to its horizon; what it happened to
- * visit beyond waits.  When
- * more rows are asked for, the search goes on as if ef_search had been twice
- * as large.
+ * visit beyond waits.  When more rows are asked for, the search goes on as if
+ * ef_search had been twice as large.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,12 +45,12 @@ typedef struct HnswScan
 	HnswSearch *search;
 	int			ef;				/* of the search so far */
 	int			taken;			/* of hnsw_found(), how many were made results */
-	HnswResult	   *results;		/* by bound */
+	HnswResult *results;
 	int			nresults;
+	int			nready;			/* up to here they are by bound, and may go out */
 	int			results_room;
 	int			next;			/* result to return */
 	int			next_tid;		/* and which of its rows */
-	double		horizon;		/* results up to here may go out */
 	double		last;			/* bound of the last row returned */
 	int64		nreturned;
 	MemoryContext search_context;
@@ -89,8 +88,8 @@ hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int n
 	s->search = NULL;
 	s->results = NULL;
 	s->results_room = 0;
-	s->nresults = s->next = s->next_tid = s->taken = 0;
-	s->horizon = s->last = -INFINITY;
+	s->nresults = s->nready = s->next = s->next_tid = s->taken = 0;
+	s->last = -INFINITY;
 	s->nreturned = 0;
 }
 
@@ -125,17 +124,37 @@ horizon_of(const HnswScan *s)
 	return hnsw_horizon(s->search, (s->ef + part - 1) / part);
 }
 
+/* Have the results with bounds up to the horizon go out. */
+static void
+ready_results(HnswScan *s, double horizon)
+{
+	HnswResult *results = s->results;
+
+	s->nready = s->next;
+	for (int i = s->next; i < s->nresults; i++)
+	{
+		HnswResult	r = results[i];
+
+		if (r.bound > horizon)
+			continue;
+		results[i] = results[s->nready];
+		results[s->nready++] = r;
+	}
+	qsort(results + s->next, s->nready - s->next, sizeof(HnswResult), compare_results);
+}
+
 /* Add what was newly found to the results that wait. */
 static void
-take_results(HnswScan *s, float horizon)
+take_results(HnswScan *s)
 {
+	float		horizon = horizon_of(s);
 	int			nfound;
 	HnswFound  *found = hnsw_found(s->search, &nfound);
 	int			waiting = s->nresults - s->next;
 
 	if (waiting + nfound - s->taken > s->results_room)
 	{
-		HnswResult	   *old = s->results;
+		HnswResult *old = s->results;
 
 		s->results_room = 2 * (waiting + nfound - s->taken);
 		s->results = palloc_extended(sizeof(HnswResult) * s->results_room, MCXT_ALLOC_HUGE);
@@ -151,7 +170,7 @@ take_results(HnswScan *s, float horizon)
 	s->nresults = waiting;
 	for (int i = s->taken; i < nfound; i++)
 	{
-		HnswResult	   *r = &s->results[s->nresults];
+		HnswResult *r = &s->results[s->nresults];
 
 		if (found[i].dead || found[i].ntids == 0)
 			continue;
@@ -164,9 +183,8 @@ take_results(HnswScan *s, float horizon)
 		s->nresults++;
 	}
 	s->taken = nfound;
-	qsort(s->results, s->nresults, sizeof(HnswResult), compare_results);
-	s->horizon = isinf(horizon) ? INFINITY :
-		nv_space_lower_bound(&s->ix.space, &s->query, horizon, 0);
+	ready_results(s, isinf(horizon) ? INFINITY :
+				  nv_space_lower_bound(&s->ix.space, &s->query, horizon, 0));
 }
 
 static void
@@ -214,7 +232,7 @@ start(IndexScanDesc scan, HnswScan *s)
 		if (tries == MAX_TRIES)
 			hnsw_damaged(&s->ix, entry, "no way down from the entry point");
 	}
-	take_results(s, horizon_of(s));
+	take_results(s);
 }
 
 /* Search on; false when there is no more, or no more is allowed. */
@@ -231,12 +249,12 @@ go_on(HnswScan *s)
 		more = hnsw_search_more(s->search, s->ef);
 	}
 	if (more)
-		take_results(s, horizon_of(s));
+		take_results(s);
 	else if (!s->finished && hnsw_iterative_scan != NV_ITERATIVE_OFF)
 	{
 		/* what was visited beyond the horizon is all there is left */
 		s->finished = true;
-		s->horizon = INFINITY;
+		ready_results(s, INFINITY);
 		return true;
 	}
 	return more;
@@ -268,7 +286,7 @@ hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
 	{
 		if (hnsw_iterative_scan == NV_ITERATIVE_OFF && s->nreturned >= hnsw_ef_search)
 			break;
-		if (s->next < s->nresults && s->results[s->next].bound <= s->horizon)
+		if (s->next < s->nready)
 		{
 			const HnswResult *r = &s->results[s->next];
 			int			nfound;

@@ -15,6 +15,7 @@
 
 #include "common/shortest_dec.h"
 #include "libpq/pqformat.h"
+#include "port/pg_bswap.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -166,6 +167,36 @@ nv_dense_out(FunctionCallInfo fcinfo, const NvDenseType *type)
 	PG_RETURN_CSTRING(text);
 }
 
+/* Elements from the message, each in network byte order, to wherever they go. */
+static void
+read_elements(StringInfo buf, int dim, Size element, char *out)
+{
+	const char *in = pq_getmsgbytes(buf, (int) (dim * element));
+
+	if (element == sizeof(uint32))
+	{
+		for (int i = 0; i < dim; i++)
+		{
+			uint32		bits;
+
+			memcpy(&bits, in + i * sizeof(bits), sizeof(bits));
+			bits = pg_ntoh32(bits);
+			memcpy(out + i * sizeof(bits), &bits, sizeof(bits));
+		}
+	}
+	else
+	{
+		for (int i = 0; i < dim; i++)
+		{
+			uint16		bits;
+
+			memcpy(&bits, in + i * sizeof(bits), sizeof(bits));
+			bits = pg_ntoh16(bits);
+			memcpy(out + i * sizeof(bits), &bits, sizeof(bits));
+		}
+	}
+}
+
 /*
  * Binary form of vector and halfvec, in network byte order: int16 dim, int16
  * unused, then the elements (float4 or IEEE binary16).
@@ -189,15 +220,7 @@ nv_dense_recv(FunctionCallInfo fcinfo, const NvDenseType *type)
 				 errmsg("expected unused to be 0, not %d", unused)));
 
 	datum = nv_dense_alloc(type, dim);
-	for (int i = 0; i < dim; i++)
-	{
-		char	   *element = datum + type->header + i * type->element;
-
-		if (type->element == sizeof(float))
-			*(float *) element = pq_getmsgfloat4(buf);
-		else
-			*(uint16 *) element = (uint16) pq_getmsgint(buf, sizeof(uint16));
-	}
+	read_elements(buf, dim, type->element, datum + type->header);
 
 	v = nv_dense_open(PointerGetDatum(datum), type);
 	elements = nv_dense_floats(&v);
