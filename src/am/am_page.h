@@ -5,7 +5,8 @@
  *
  * A page is a page header, contents, and a tail in the special space that
  * tells what the page is.  Contents are arrays of fixed-size things without
- * line pointers, so there is no hole: pd_lower = pd_upper.
+ * line pointers: pd_upper is where the tail begins, and pd_lower where what is
+ * in use ends, if that is before.  Generic WAL leaves out what lies between.
  *
  *-------------------------------------------------------------------------
  */

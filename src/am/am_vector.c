@@ -288,23 +288,56 @@ nv_space_init(NvSpace *space, NvElementKind kind, NvSpaceMetric metric, NvForm f
 		space->between = metric == NV_SPACE_HAMMING ? hamming_between : jaccard_between;
 }
 
-uint32
-nv_space_max_bytes(const NvSpace *space)
+int
+nv_space_length(NvElementKind kind, NvSpaceMetric metric, int dims)
 {
-	switch (space->form)
+	return nv_space_has_codes(kind, metric) ? nv_rotation_padded(dims) : dims;
+}
+
+uint32
+nv_form_max_bytes(NvForm form, int dims, int length)
+{
+	switch (form)
 	{
 		case NV_FORM_FLOAT4:
-			return space->length * sizeof(float);
+			return length * sizeof(float);
 		case NV_FORM_FLOAT2:
-			return space->length * sizeof(nv_f16);
+			return length * sizeof(nv_f16);
 		case NV_FORM_SQ8:
-			return space->length;
+			return length;
 		case NV_FORM_BITS:
-			return (space->dims + BITS_PER_BYTE - 1) / BITS_PER_BYTE;
+			return (dims + BITS_PER_BYTE - 1) / BITS_PER_BYTE;
 		case NV_FORM_SPARSE:
 			return NV_SPARSE_MAX_NNZ * (sizeof(int32) + sizeof(float));
 	}
 	pg_unreachable();
+}
+
+uint32
+nv_space_max_bytes(const NvSpace *space)
+{
+	return nv_form_max_bytes(space->form, space->dims, space->length);
+}
+
+bool
+nv_stored_valid(const NvSpace *space, const NvStored *v)
+{
+	NvCodeSums	sums = {0};
+
+	if (space->form == NV_FORM_SQ8)
+		nv_kern.sums_u8(v->data, v->data, space->length, &sums);
+	return v->sum == sums.a && v->square == sums.aa && v->error >= 0;
+}
+
+NvStored
+nv_stored_copy(const NvStored *v)
+{
+	NvStored	copy = *v;
+	char	   *data = palloc_extended(Max(v->bytes, 1), MCXT_ALLOC_HUGE);
+
+	memcpy(data, v->data, v->bytes);
+	copy.data = data;
+	return copy;
 }
 
 void

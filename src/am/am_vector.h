@@ -131,6 +131,15 @@ extern void nv_space_init(NvSpace *space, NvElementKind kind, NvSpaceMetric metr
 /* Bytes of a stored vector; of the largest, where they differ. */
 extern uint32 nv_space_max_bytes(const NvSpace *space);
 
+/*
+ * The same for a form, before there is a space; a dense vector is stored with
+ * so many elements (nv_space_length).
+ */
+extern uint32 nv_form_max_bytes(NvForm form, int dims, int length);
+
+/* Elements of a stored dense vector: padded, where vectors are rotated. */
+extern int	nv_space_length(NvElementKind kind, NvSpaceMetric metric, int dims);
+
 /* Room for the elements of a query, palloc'd. */
 extern void nv_query_alloc(const NvSpace *space, NvQuery *query);
 
@@ -170,6 +179,20 @@ nv_space_is_exact(const NvSpace *space)
 {
 	return space->form == NV_FORM_BITS;
 }
+
+/* Whether two stored vectors are the same to the bit. */
+static inline bool
+nv_stored_equal(const NvStored *a, const NvStored *b)
+{
+	return a->bytes == b->bytes && a->scale == b->scale && a->offset == b->offset &&
+		memcmp(a->data, b->data, a->bytes) == 0;
+}
+
+/* Whether what a stored vector says of its data is true; data is at hand. */
+extern bool nv_stored_valid(const NvSpace *space, const NvStored *v);
+
+/* A copy of a stored vector, palloc'd. */
+extern NvStored nv_stored_copy(const NvStored *v);
 
 static inline float
 nv_distance_from_query(const NvSpace *space, const NvQuery *query, const NvStored *v)

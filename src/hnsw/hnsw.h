@@ -111,6 +111,20 @@ hnsw_release(HnswRef *ref)
  */
 extern NvStored hnsw_stored(HnswIndex *ix, const HnswRef *ref);
 
+/* A node as it was when it was looked at. */
+typedef struct HnswNodeCopy
+{
+	uint32		version;
+	int			level;
+	bool		dead;
+	int			nedges;
+	uint32		edges[HNSW_MAX_SLOTS];
+	NvStored	stored;			/* palloc'd */
+} HnswNodeCopy;
+
+/* Copy a node.  False when the slot holds none; errors of hnsw_read(). */
+extern bool hnsw_copy_node(HnswIndex *ix, uint32 slot, HnswNodeCopy *copy);
+
 /* Block of a slot, and the slot in its page. */
 static inline BlockNumber
 hnsw_slot_block(const HnswMeta *meta, uint32 slot)
@@ -193,6 +207,9 @@ extern bool hnsw_search_more(HnswSearch *search, int ef);
 
 extern HnswFound *hnsw_found(HnswSearch *search, int *n);
 
+/* The nearest of them, dead or not; NULL when there are none. */
+extern const HnswFound *hnsw_nearest(const HnswSearch *search);
+
 /*
  * The distance of the n-th nearest visited node, n <= ef; infinite when the
  * search ran out of nodes.
@@ -266,9 +283,6 @@ hnsw_set_bit(uint8 *bitmap, uint32 i)
  * the node has the edge now.
  */
 extern bool hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool force);
-
-/* Copy the vector of a live node, palloc'd.  False when there is none. */
-extern bool hnsw_copy_vector(HnswIndex *ix, uint32 slot, NvStored *v);
 
 /* Make a node the entry point, or none.  The update lock is held exclusively. */
 extern void hnsw_set_entry(HnswIndex *ix, uint32 slot, int level);

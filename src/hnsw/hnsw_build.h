@@ -69,6 +69,13 @@ typedef struct HnswBuild
 	MemoryContext scratch;		/* reset often */
 } HnswBuild;
 
+/* A node of the graph in memory. */
+static inline HnswNode *
+hnsw_memory_node(HnswIndex *ix, uint32 slot)
+{
+	return (HnswNode *) hnsw_memory_slot(ix->memory, slot);
+}
+
 /* A shared array, zeroed; and its address in this process. */
 extern HnswArray hnsw_array_alloc(HnswBuild *build, Size bytes);
 extern void *hnsw_array(HnswBuild *build, HnswArray array);

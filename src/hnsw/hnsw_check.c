@@ -21,7 +21,8 @@ typedef struct SlotInfo
 	uint8		kind;			/* HnswSlotKind */
 	uint8		level;
 	uint8		flags;
-	uint8		good;			/* its header makes sense */
+	uint8		top_level;
+	bool		good;			/* its header makes sense */
 } SlotInfo;
 
 typedef struct Check
@@ -99,6 +100,9 @@ check_header(Check *check, uint32 slot, const HnswNode *node)
 		PROBLEM(check, slot, "slot %u is of unknown kind %d", slot, node->kind);
 	else if (node->level > HNSW_MAX_LEVEL)
 		PROBLEM(check, slot, "node %u has level %d", slot, node->level);
+	else if (node->top_level > (node->level == 0 ? HNSW_MAX_LEVEL : 0))
+		PROBLEM(check, slot, "node %u on level %d has top level %d", slot, node->level,
+				node->top_level);
 	else if (node->nedges > hnsw_max_edges(meta))
 		PROBLEM(check, slot, "node %u on level %d has %d neighbors", slot, node->level,
 				node->nedges);
@@ -113,6 +117,7 @@ check_header(Check *check, uint32 slot, const HnswNode *node)
 	{
 		info->good = true;
 		info->level = node->level;
+		info->top_level = (uint8) node->top_level;
 		info->flags = node->flags;
 		add_tids(check, slot, node);
 	}
@@ -175,6 +180,10 @@ check_levels(Check *check, uint32 slot, const HnswNode *node)
 		PROBLEM(check, slot, "node %u has no node on level 0", slot);
 	if (node->level == 1 && node->down != node->base)
 		PROBLEM(check, slot, "node %u has two nodes on level 0", slot);
+	if (!lowest && is_node(check, node->base, 0) &&
+		check->slots[node->base].top_level < node->level)
+		PROBLEM(check, slot, "node %u is on level %d, above the top level of node %u", slot,
+				node->level, node->base);
 }
 
 /* Follow the rest of a vector; false when it can't be read. */
@@ -208,24 +217,18 @@ check_more(Check *check, uint32 slot, const HnswNode *node)
 	return more == HNSW_NO_SLOT;
 }
 
-/* The vector of a node whose header is good, palloc'd. */
-static NvStored
-vector_of(Check *check, uint32 slot)
+/* What a node says of its vector, and that the vector is the same on all levels. */
+static void
+check_vector(Check *check, uint32 slot, const HnswNodeCopy *self, const HnswNode *node)
 {
-	NvStored	v = {0};
-	HnswRef		ref;
+	HnswNodeCopy base;
 
-	if (hnsw_read(&check->ix, slot, &ref))
-	{
-		char	   *copy;
-
-		v = hnsw_stored(&check->ix, &ref);
-		copy = palloc_extended(Max(v.bytes, 1), MCXT_ALLOC_HUGE);
-		memcpy(copy, v.data, v.bytes);
-		v.data = copy;
-		hnsw_release(&ref);
-	}
-	return v;
+	if (!nv_stored_valid(&check->ix.space, &self->stored))
+		PROBLEM(check, slot, "the vector of node %u does not have the sums it should", slot);
+	if (node->level > 0 && is_node(check, node->base, 0) &&
+		hnsw_copy_node(&check->ix, node->base, &base) &&
+		!nv_stored_equal(&self->stored, &base.stored))
+		PROBLEM(check, slot, "node %u has another vector than node %u", slot, node->base);
 }
 
 static bool
@@ -250,26 +253,27 @@ same_code(const HnswLayout *layout, int bits, const HnswNode *a, const HnswNode 
 
 /* Make the codes once more from the vectors, and compare. */
 static void
-check_codes(Check *check, uint32 slot, const HnswNode *node)
+check_codes(Check *check, uint32 slot, const HnswNodeCopy *self, const HnswNode *node)
 {
 	HnswIndex  *ix = &check->ix;
 	HnswCandidate candidates[HNSW_MAX_SLOTS];
 	HnswNode   *copy;
-	NvStored	self;
 
 	if (ix->meta.bits == 0)
 		return;
 	for (int i = 0; i < node->nedges; i++)
 	{
+		HnswNodeCopy neighbor;
+
 		candidates[i].slot = HNSW_NEIGHBORS(node)[i];
-		if (!is_node(check, candidates[i].slot, node->level))
+		if (!is_node(check, candidates[i].slot, node->level) ||
+			!hnsw_copy_node(ix, candidates[i].slot, &neighbor))
 			return;
-		candidates[i].stored = vector_of(check, candidates[i].slot);
+		candidates[i].stored = neighbor.stored;
 	}
-	self = vector_of(check, slot);
 	copy = palloc0(ix->meta.slot_bytes);
 	copy->level = node->level;
-	hnsw_set_edges(ix, copy, &self, candidates, node->nedges);
+	hnsw_set_edges(ix, copy, &self->stored, candidates, node->nedges);
 	for (int i = 0; i < node->nedges; i++)
 	{
 		if (!same_code(&ix->layout, ix->meta.bits, node, copy, i))
@@ -294,6 +298,7 @@ look_at_nodes(Check *check)
 		{
 			const HnswNode *node = (const HnswNode *)
 				hnsw_slot_at(&check->ix.meta, check->page.data, i);
+			HnswNodeCopy self;
 			MemoryContext old;
 
 			if (node->kind != HNSW_SLOT_NODE || !check->slots[first + i].good)
@@ -301,8 +306,12 @@ look_at_nodes(Check *check)
 			old = MemoryContextSwitchTo(check->scratch);
 			check_edges(check, first + i, node);
 			check_levels(check, first + i, node);
-			if (check_more(check, first + i, node))
-				check_codes(check, first + i, node);
+			if (check_more(check, first + i, node) &&
+				hnsw_copy_node(&check->ix, first + i, &self))
+			{
+				check_vector(check, first + i, &self, node);
+				check_codes(check, first + i, &self, node);
+			}
 			MemoryContextSwitchTo(old);
 			MemoryContextReset(check->scratch);
 		}

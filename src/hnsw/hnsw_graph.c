@@ -119,6 +119,19 @@ hnsw_found(HnswSearch *s, int *n)
 	return s->found;
 }
 
+const HnswFound *
+hnsw_nearest(const HnswSearch *s)
+{
+	const HnswFound *nearest = NULL;
+
+	for (int i = 0; i < s->nfound; i++)
+	{
+		if (nearest == NULL || s->found[i].distance < nearest->distance)
+			nearest = &s->found[i];
+	}
+	return nearest;
+}
+
 float
 hnsw_horizon(const HnswSearch *s, int n)
 {
@@ -634,15 +647,11 @@ hnsw_descend(HnswSearch *s, const NvQuery *query, uint32 entry, int entry_level,
 
 	for (int l = entry_level; l > level && entry != HNSW_NO_SLOT; l--)
 	{
-		int			nearest = -1;
+		const HnswFound *nearest;
 
 		hnsw_search_level(s, query, entry, l, ef);
-		for (int i = 0; i < s->nfound; i++)
-		{
-			if (nearest < 0 || s->found[i].distance < s->found[nearest].distance)
-				nearest = i;
-		}
-		entry = nearest < 0 ? HNSW_NO_SLOT : s->found[nearest].down;
+		nearest = hnsw_nearest(s);
+		entry = nearest == NULL ? HNSW_NO_SLOT : nearest->down;
 	}
 	return entry;
 }

@@ -19,70 +19,20 @@
 
 /* ---- edges ---- */
 
-/* A node as it was when it was looked at. */
-typedef struct NodeCopy
-{
-	uint32		version;
-	int			level;
-	int			nedges;
-	uint32		edges[HNSW_MAX_SLOTS];
-	NvStored	stored;			/* palloc'd */
-} NodeCopy;
-
-static NvStored
-copy_stored(const NvStored *v)
-{
-	NvStored	copy = *v;
-	char	   *data = palloc_extended(Max(v->bytes, 1), MCXT_ALLOC_HUGE);
-
-	memcpy(data, v->data, v->bytes);
-	copy.data = data;
-	return copy;
-}
-
+/* Copy a node that is not about to be freed; false when there is none. */
 static bool
-copy_node(HnswIndex *ix, uint32 slot, NodeCopy *copy)
+copy_live(HnswIndex *ix, uint32 slot, HnswNodeCopy *copy)
 {
-	HnswRef		ref;
-	NvStored	v;
-
-	if (!hnsw_read(ix, slot, &ref))
-		return false;
-	if (ref.node->flags & HNSW_DEAD)
-	{
-		hnsw_release(&ref);
-		return false;
-	}
-	copy->version = ref.node->version;
-	copy->level = ref.node->level;
-	copy->nedges = ref.node->nedges;
-	memcpy(copy->edges, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * copy->nedges);
-	v = hnsw_stored(ix, &ref);
-	copy->stored = copy_stored(&v);
-	hnsw_release(&ref);
-	return true;
-}
-
-bool
-hnsw_copy_vector(HnswIndex *ix, uint32 slot, NvStored *v)
-{
-	NodeCopy	copy;
-
-	if (!copy_node(ix, slot, &copy))
-		return false;
-	*v = copy.stored;
-	return true;
+	return hnsw_copy_node(ix, slot, copy) && !copy->dead;
 }
 
 bool
 hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvStored *self,
 					HnswCandidate *candidate, uint32 *edges, int *nedges)
 {
-	NodeCopy	copy;
+	HnswNodeCopy copy;
 
-	if (!copy_node(ix, slot, &copy))
-		return false;
-	if (copy.level != level)
+	if (!copy_live(ix, slot, &copy) || copy.level != level)
 		return false;
 	candidate->slot = slot;
 	candidate->stored = copy.stored;
@@ -143,15 +93,15 @@ contains(const uint32 *slots, int n, uint32 slot)
 /*
  * Which of n candidates a full node gives up, or -1 for none: the last in the
  * order of the heuristic that another candidate has as a neighbor, so that it
- * can still be reached.
+ * can still be reached.  edges are those of loaded, the same n in another order.
  */
 static int
 find_dispensable(const HnswCandidate *candidates, int n, const HnswCandidate *loaded,
-				 uint32 *const *edges, const int *nedges, int nloaded)
+				 uint32 *const *edges, const int *nedges)
 {
 	for (int i = n - 1; i >= 0; i--)
 	{
-		for (int k = 0; k < nloaded; k++)
+		for (int k = 0; k < n; k++)
 		{
 			if (loaded[k].slot != candidates[i].slot &&
 				contains(edges[k], nedges[k], candidates[i].slot))
@@ -168,7 +118,7 @@ find_dispensable(const HnswCandidate *candidates, int n, const HnswCandidate *lo
  * otherwise no slot.
  */
 static int
-make_room(HnswIndex *ix, const NodeCopy *node, const HnswCandidate *neighbor, bool force,
+make_room(HnswIndex *ix, const HnswNodeCopy *node, const HnswCandidate *neighbor, bool force,
 		  HnswCandidate *list, HnswCandidate *victim)
 {
 	HnswCandidate loaded[HNSW_MAX_SLOTS + 1];
@@ -197,7 +147,7 @@ make_room(HnswIndex *ix, const NodeCopy *node, const HnswCandidate *neighbor, bo
 	n = hnsw_choose(ix, list, n, n, true);
 	if (n <= limit)
 		return n;
-	given_up = find_dispensable(list, n, loaded, edges, nedges, n);
+	given_up = find_dispensable(list, n, loaded, edges, nedges);
 	if (given_up < 0 || list[given_up].slot == neighbor->slot)
 	{
 		if (!force)
@@ -214,9 +164,9 @@ static bool
 swap_last_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor)
 {
 	HnswCandidate list[HNSW_MAX_SLOTS];
-	NodeCopy	node;
+	HnswNodeCopy node;
 
-	if (!copy_node(ix, from, &node) || node.nedges == 0)
+	if (!copy_live(ix, from, &node) || node.nedges == 0)
 		return false;
 	for (int i = 0; i < node.nedges - 1; i++)
 		list[i].slot = node.edges[i];
@@ -230,11 +180,11 @@ try_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool for
 {
 	HnswCandidate list[HNSW_MAX_SLOTS + 1];
 	HnswCandidate victim = {.slot = HNSW_NO_SLOT};
-	NodeCopy	node;
+	HnswNodeCopy node;
 	int			n;
 
 	*added = false;
-	if (!copy_node(ix, from, &node))
+	if (!copy_live(ix, from, &node))
 		return true;
 	if (contains(node.edges, node.nedges, neighbor->slot))
 	{
@@ -283,7 +233,7 @@ hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool fo
 
 /* ---- slots ---- */
 
-/* Number of a free slot in a page, or -1; how many more there are in *others. */
+/* Number of a free slot in a page, or -1; *others: there are more. */
 static int
 find_free(const HnswMeta *meta, Page page, bool *others)
 {
@@ -304,7 +254,10 @@ find_free(const HnswMeta *meta, Page page, bool *others)
 	return found;
 }
 
-/* Look for a free slot in a block; its buffer, exclusively locked, or invalid. */
+/*
+ * Look for a free slot in a block; its buffer, exclusively locked, or invalid.
+ * *others: there are more.
+ */
 static Buffer
 try_block(HnswIndex *ix, BlockNumber block, uint32 *slot, bool *others)
 {
@@ -312,7 +265,7 @@ try_block(HnswIndex *ix, BlockNumber block, uint32 *slot, bool *others)
 	int			place = -1;
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	/* a page that a crash left empty is as good as free, but never used again */
+	/* a page of zeros, which a crash left, is not used again */
 	if (nv_page_is(BufferGetPage(buffer), NV_PAGE_HNSW_SLOTS))
 		place = find_free(&ix->meta, BufferGetPage(buffer), others);
 	if (place < 0)
@@ -524,16 +477,9 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, Placement *place, int level)
 	n = hnsw_choose(ix, c, n, ix->meta.m, false);
 	/* the search's copies are overwritten on the next level */
 	for (int i = 0; i < n; i++)
-		c[i].stored = copy_stored(&c[i].stored);
+		c[i].stored = nv_stored_copy(&c[i].stored);
 	place->neighbors[level] = c;
 	place->n[level] = n;
-}
-
-static bool
-same_vector(const NvStored *a, const NvStored *b)
-{
-	return a->bytes == b->bytes && a->scale == b->scale && a->offset == b->offset &&
-		memcmp(a->data, b->data, a->bytes) == 0;
 }
 
 /* Add a row to a node with the same vector, if it is still there and has room. */
@@ -556,7 +502,7 @@ add_tid(HnswIndex *ix, uint32 slot, const NvStored *v, ItemPointer tid)
 		ref.node = node;
 		ref.buffer = buffer;
 		stored = hnsw_stored(ix, &ref);
-		if (same_vector(&stored, v))
+		if (nv_stored_equal(&stored, v))
 		{
 			nv_change_begin(&change, ix->rel, ix->logged);
 			node = (HnswNode *) hnsw_slot_at(&ix->meta, nv_change_page(&change, buffer, false),
@@ -580,7 +526,7 @@ join_duplicate(HnswIndex *ix, HnswSearch *search, const NvStored *v, ItemPointer
 	for (int i = 0; i < nfound; i++)
 	{
 		if (!found[i].dead && found[i].ntids < HNSW_NODE_TIDS &&
-			same_vector(&found[i].stored, v) && add_tid(ix, found[i].slot, v, tid))
+			nv_stored_equal(&found[i].stored, v) && add_tid(ix, found[i].slot, v, tid))
 			return true;
 	}
 	return false;
@@ -596,9 +542,7 @@ find_place(HnswIndex *ix, const NvQuery *query, uint32 entry, int entry_level, P
 	entry = hnsw_descend(search, query, entry, entry_level, Min(place->level, entry_level));
 	for (int level = Min(place->level, entry_level); level >= 0; level--)
 	{
-		HnswFound  *found;
-		int			nfound;
-		int			nearest = 0;
+		const HnswFound *nearest;
 
 		if (entry == HNSW_NO_SLOT)
 			ereport(ERROR,
@@ -610,13 +554,8 @@ find_place(HnswIndex *ix, const NvQuery *query, uint32 entry, int entry_level, P
 		if (level == 0 && join_duplicate(ix, search, &place->stored, tid))
 			return true;
 		choose_neighbors(ix, search, place, level);
-		found = hnsw_found(search, &nfound);
-		for (int i = 1; i < nfound; i++)
-		{
-			if (found[i].distance < found[nearest].distance)
-				nearest = i;
-		}
-		entry = nfound == 0 ? HNSW_NO_SLOT : found[nearest].down;
+		nearest = hnsw_nearest(search);
+		entry = nearest == NULL ? HNSW_NO_SLOT : nearest->down;
 	}
 	return false;
 }

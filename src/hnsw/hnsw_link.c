@@ -74,12 +74,6 @@ typedef struct Linker
 	char	   *vectors;		/* copies, where vectors are put together */
 } Linker;
 
-static HnswNode *
-node_at(HnswIndex *ix, uint32 slot)
-{
-	return (HnswNode *) hnsw_memory_slot(ix->memory, slot);
-}
-
 /* ---- order of insertion ---- */
 
 typedef struct OrderKey
@@ -118,7 +112,7 @@ make_order(HnswBuild *build)
 	shared->entry = HNSW_NO_SLOT;
 	for (uint32 slot = 0; slot < used; slot++)
 	{
-		HnswNode   *node = node_at(ix, slot);
+		HnswNode   *node = hnsw_memory_node(ix, slot);
 
 		if (node->kind != HNSW_SLOT_NODE)
 			continue;
@@ -178,7 +172,7 @@ reserve_candidates(Linker *linker, int n)
 static void
 set_candidate(Linker *linker, int i, uint32 slot, const NvStored *self)
 {
-	HnswRef		ref = {.node = node_at(linker->ix, slot), .buffer = InvalidBuffer};
+	HnswRef		ref = {.node = hnsw_memory_node(linker->ix, slot), .buffer = InvalidBuffer};
 	HnswCandidate *c = &linker->candidates[i];
 
 	c->slot = slot;
@@ -197,7 +191,7 @@ set_candidate(Linker *linker, int i, uint32 slot, const NvStored *self)
 static void
 prefetch_vector(HnswIndex *ix, uint32 slot)
 {
-	const HnswNode *node = node_at(ix, slot);
+	const HnswNode *node = hnsw_memory_node(ix, slot);
 	const char *vector = HNSW_VECTOR(&ix->layout, node);
 	Size		bytes = Min(ix->max_bytes, ix->layout.vector_room);
 
@@ -210,7 +204,7 @@ prefetch_vector(HnswIndex *ix, uint32 slot)
 static NvStored
 vector_of(Linker *linker, uint32 slot, char *copy)
 {
-	HnswRef		ref = {.node = node_at(linker->ix, slot), .buffer = InvalidBuffer};
+	HnswRef		ref = {.node = hnsw_memory_node(linker->ix, slot), .buffer = InvalidBuffer};
 	NvStored	v = hnsw_stored(linker->ix, &ref);
 
 	if (v.data == linker->ix->assembled)
@@ -221,20 +215,13 @@ vector_of(Linker *linker, uint32 slot, char *copy)
 	return v;
 }
 
-static bool
-same_vector(const NvStored *a, const NvStored *b)
-{
-	return a->bytes == b->bytes && a->scale == b->scale && a->offset == b->offset &&
-		memcmp(a->data, b->data, a->bytes) == 0;
-}
-
 /* A node on level 0 with the same vector, or HNSW_NO_SLOT. */
 static uint32
 find_duplicate(const HnswFound *found, int nfound, const NvStored *self)
 {
 	for (int i = 0; i < nfound; i++)
 	{
-		if (found[i].ntids < HNSW_NODE_TIDS && same_vector(&found[i].stored, self))
+		if (found[i].ntids < HNSW_NODE_TIDS && nv_stored_equal(&found[i].stored, self))
 			return found[i].slot;
 	}
 	return HNSW_NO_SLOT;
@@ -248,7 +235,7 @@ choose_level(Linker *linker, Lane *lane)
 	uint32		slot = lane->base - lane->level;
 	const NvStored *self = &lane->self;
 	uint32	   *choice = lane->choice;
-	HnswNode   *node = node_at(ix, slot);
+	HnswNode   *node = hnsw_memory_node(ix, slot);
 	int			nfound;
 	HnswFound  *found = hnsw_found(lane->search, &nfound);
 	HnswCandidate *c = reserve_candidates(linker, nfound + node->nedges);
@@ -283,7 +270,7 @@ start_vector(Linker *linker, Lane *lane, uint32 slot, uint32 *choice)
 	HnswIndex  *ix = linker->ix;
 	uint32		entry = slot;
 
-	lane->top = lane->level = node_at(ix, slot)->level;
+	lane->top = lane->level = hnsw_memory_node(ix, slot)->level;
 	lane->base = slot + lane->top;
 	lane->choice = lane->first_choice = choice;
 	lane->self = vector_of(linker, lane->base, lane->copy);
@@ -314,7 +301,6 @@ finish_level(Linker *linker, Lane *lane)
 	int			nfound;
 	HnswFound  *found = hnsw_found(lane->search, &nfound);
 	uint32		entry = lane->base - lane->level + 1;
-	int			nearest = 0;
 
 	if (lane->level == 0 && !linker->second)
 	{
@@ -334,14 +320,7 @@ finish_level(Linker *linker, Lane *lane)
 		return;
 	}
 	if (!linker->second)
-	{
-		for (int i = 1; i < nfound; i++)
-		{
-			if (found[i].distance < found[nearest].distance)
-				nearest = i;
-		}
-		entry = found[nearest].down;
-	}
+		entry = hnsw_nearest(lane->search)->down;
 	hnsw_search_start(lane->search, &lane->query, entry, lane->level,
 					  linker->ix->meta.ef_construction);
 }
@@ -356,11 +335,11 @@ next_vector(Linker *linker, Lane *lane, uint32 first, uint32 n)
 	while ((row = pg_atomic_fetch_add_u32(&shared->next, 1)) < n)
 	{
 		uint32		slot = linker->order[first + row];
-		const HnswNode *node = node_at(linker->ix, slot);
+		const HnswNode *node = hnsw_memory_node(linker->ix, slot);
 
 		/* the top node of a vector stands for all of them; duplicates are gone */
 		if ((node->flags & HNSW_DEAD) ||
-			node_at(linker->ix, slot + node->level)->top_level != node->level ||
+			hnsw_memory_node(linker->ix, slot + node->level)->top_level != node->level ||
 			(slot == shared->entry && !linker->second))
 			continue;
 		start_vector(linker, lane, slot, linker->choices + (Size) row * linker->choice_width);
@@ -411,8 +390,8 @@ compare_pairs(const void *a, const void *b)
 static void
 merge_duplicate(Linker *linker, uint32 slot, uint32 into)
 {
-	HnswNode   *node = node_at(linker->ix, slot);
-	HnswNode   *other = node_at(linker->ix, into);
+	HnswNode   *node = hnsw_memory_node(linker->ix, slot);
+	HnswNode   *other = hnsw_memory_node(linker->ix, into);
 
 	if (other->ntids + node->ntids > HNSW_NODE_TIDS)
 		return;
@@ -420,7 +399,7 @@ merge_duplicate(Linker *linker, uint32 slot, uint32 into)
 	other->ntids += node->ntids;
 	other->error = Max(other->error, node->error);
 	for (int level = node->top_level; level >= 0; level--)
-		node_at(linker->ix, slot - level)->flags |= HNSW_DEAD;
+		hnsw_memory_node(linker->ix, slot - level)->flags |= HNSW_DEAD;
 }
 
 static void
@@ -432,7 +411,7 @@ gather_pairs(Linker *linker, uint32 first, uint32 n)
 	for (uint32 row = 0; row < n; row++)
 	{
 		uint32		slot = linker->order[first + row];
-		HnswNode   *node = node_at(linker->ix, slot);
+		HnswNode   *node = hnsw_memory_node(linker->ix, slot);
 		uint32	   *choice = linker->choices + (Size) row * linker->choice_width;
 
 		if (choice[0] == CHOICE_DUPLICATE)
@@ -459,7 +438,7 @@ static void
 change_node(Linker *linker, const HnswPair *pairs, int npairs, char *copy)
 {
 	HnswIndex  *ix = linker->ix;
-	HnswNode   *node = node_at(ix, pairs[0].node);
+	HnswNode   *node = hnsw_memory_node(ix, pairs[0].node);
 	NvStored	self = vector_of(linker, pairs[0].node, copy);
 	int			limit = hnsw_max_edges(&ix->meta);
 	bool		own = pairs[npairs - 1].source == HNSW_NO_SLOT;
@@ -565,7 +544,7 @@ run_pass(Linker *linker)
 		uint32		n = batch_size(linker, first, total);
 
 		/* all nodes of a vector go together, level 0 last */
-		while (node_at(linker->ix, linker->order[first + n - 1])->level > 0)
+		while (hnsw_memory_node(linker->ix, linker->order[first + n - 1])->level > 0)
 			n++;
 		if (hnsw_build_wait(build))
 			memset(linker->choices, 0, sizeof(uint32) * linker->choice_width * (Size) n);

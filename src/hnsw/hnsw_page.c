@@ -118,21 +118,8 @@ hnsw_plan_layout(HnswMeta *meta, HnswLayout *layout, uint32 max_bytes, int lengt
 static uint32
 vector_bytes_of(const HnswMeta *meta, int *length)
 {
-	*length = has_codes(meta) ? nv_rotation_padded(meta->dims) : meta->dims;
-	switch ((NvForm) meta->form)
-	{
-		case NV_FORM_FLOAT4:
-			return *length * sizeof(float);
-		case NV_FORM_FLOAT2:
-			return *length * sizeof(nv_f16);
-		case NV_FORM_SQ8:
-			return *length;
-		case NV_FORM_BITS:
-			return (meta->dims + BITS_PER_BYTE - 1) / BITS_PER_BYTE;
-		case NV_FORM_SPARSE:
-			return NV_SPARSE_MAX_NNZ * (sizeof(int32) + sizeof(float));
-	}
-	return 0;
+	*length = nv_space_length(meta->element, meta->metric, meta->dims);
+	return nv_form_max_bytes(meta->form, meta->dims, *length);
 }
 
 static uint16
@@ -441,6 +428,25 @@ hnsw_stored(HnswIndex *ix, const HnswRef *ref)
 		slot = read_more(ix, slot, ref, ix->assembled + v.bytes - left, &left);
 	v.data = ix->assembled;
 	return v;
+}
+
+bool
+hnsw_copy_node(HnswIndex *ix, uint32 slot, HnswNodeCopy *copy)
+{
+	HnswRef		ref;
+	NvStored	v;
+
+	if (!hnsw_read(ix, slot, &ref))
+		return false;
+	copy->version = ref.node->version;
+	copy->level = ref.node->level;
+	copy->dead = (ref.node->flags & HNSW_DEAD) != 0;
+	copy->nedges = ref.node->nedges;
+	memcpy(copy->edges, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * copy->nedges);
+	v = hnsw_stored(ix, &ref);
+	copy->stored = nv_stored_copy(&v);
+	hnsw_release(&ref);
+	return true;
 }
 
 /* Write one page of a new index, at its end. */

@@ -172,27 +172,17 @@ connect_node(HnswIndex *ix, HnswSearch *search, NvQuery *query, uint32 entry, ui
 	HnswCandidate self = {.slot = slot};
 	HnswFound  *found;
 	int			nfound;
-	int			level;
-	HnswRef		ref;
-	NvStored	v;
-	char	   *copy;
+	HnswNodeCopy node;
 	bool		linked = false;
 
-	if (!hnsw_read(ix, slot, &ref))
+	if (!hnsw_copy_node(ix, slot, &node))
 		return false;
-	level = ref.node->level;
-	v = hnsw_stored(ix, &ref);
-	copy = palloc_extended(Max(v.bytes, 1), MCXT_ALLOC_HUGE);
-	memcpy(copy, v.data, v.bytes);
-	v.data = copy;
-	hnsw_release(&ref);
-
-	self.stored = v;
-	nv_query_set_stored(&ix->space, &v, query);
-	entry = entry_on_level(ix, entry, level);
+	self.stored = node.stored;
+	nv_query_set_stored(&ix->space, &node.stored, query);
+	entry = entry_on_level(ix, entry, node.level);
 	if (entry != HNSW_NO_SLOT)
 	{
-		hnsw_search_level(search, query, entry, level, ix->meta.ef_construction);
+		hnsw_search_level(search, query, entry, node.level, ix->meta.ef_construction);
 		found = hnsw_found(search, &nfound);
 		qsort(found, nfound, sizeof(HnswFound), compare_found);
 		for (int i = 0; i < nfound && !linked; i++)
@@ -202,7 +192,7 @@ connect_node(HnswIndex *ix, HnswSearch *search, NvQuery *query, uint32 entry, ui
 			linked = found[i].slot != slot && !found[i].dead &&
 				hnsw_add_edge(ix, found[i].slot, &self, true);
 	}
-	pfree(copy);
+	pfree(unconstify(void *, node.stored.data));
 	return linked;
 }
 

@@ -255,30 +255,6 @@ replace_entry(Vacuum *v)
 
 /* ---- pass 2 ---- */
 
-/* What a node points to, and where the rest of its vector is. */
-typedef struct NodeEdges
-{
-	uint32		version;
-	int			level;
-	int			n;
-	uint32		slots[HNSW_MAX_SLOTS];
-} NodeEdges;
-
-static bool
-read_edges(Vacuum *v, uint32 slot, NodeEdges *edges)
-{
-	HnswRef		ref;
-
-	if (!hnsw_read(&v->ix, slot, &ref))
-		return false;
-	edges->version = ref.node->version;
-	edges->level = ref.node->level;
-	edges->n = ref.node->nedges;
-	memcpy(edges->slots, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * edges->n);
-	hnsw_release(&ref);
-	return true;
-}
-
 typedef struct Repair
 {
 	HnswCandidate *candidates;
@@ -286,10 +262,9 @@ typedef struct Repair
 	int			room;
 } Repair;
 
-/* Add a live node to the candidates, once. */
+/* Add a live node to the candidates for a node, once. */
 static void
-add_candidate(Vacuum *v, Repair *repair, uint32 self_slot, const NvStored *self, int level,
-			  uint32 slot)
+add_candidate(Vacuum *v, Repair *repair, uint32 self_slot, const HnswNodeCopy *self, uint32 slot)
 {
 	if (slot == self_slot || is_dead(v, slot))
 		return;
@@ -304,7 +279,8 @@ add_candidate(Vacuum *v, Repair *repair, uint32 self_slot, const NvStored *self,
 		repair->candidates = repalloc(repair->candidates,
 									  sizeof(HnswCandidate) * repair->room);
 	}
-	if (hnsw_load_candidate(&v->ix, slot, level, self, &repair->candidates[repair->n], NULL, NULL))
+	if (hnsw_load_candidate(&v->ix, slot, self->level, &self->stored,
+							&repair->candidates[repair->n], NULL, NULL))
 		repair->n++;
 }
 
@@ -317,30 +293,29 @@ static bool
 try_repair(Vacuum *v, uint32 slot)
 {
 	HnswIndex  *ix = &v->ix;
-	NodeEdges	edges;
+	HnswNodeCopy node;
 	Repair		repair = {.room = 128};
-	NvStored	self;
 	int			limit;
 	int			n;
 
-	if (!hnsw_copy_vector(ix, slot, &self) || !read_edges(v, slot, &edges))
+	if (!hnsw_copy_node(ix, slot, &node) || node.dead)
 		return true;
 	limit = hnsw_max_edges(&ix->meta);
 	repair.candidates = palloc(sizeof(HnswCandidate) * repair.room);
-	for (int i = 0; i < edges.n; i++)
-		add_candidate(v, &repair, slot, &self, edges.level, edges.slots[i]);
-	for (int i = 0; i < edges.n; i++)
+	for (int i = 0; i < node.nedges; i++)
+		add_candidate(v, &repair, slot, &node, node.edges[i]);
+	for (int i = 0; i < node.nedges; i++)
 	{
-		NodeEdges	further;
+		HnswNodeCopy further;
 
-		if (!is_dead(v, edges.slots[i]) || !read_edges(v, edges.slots[i], &further) ||
-			further.level != edges.level)
+		if (!is_dead(v, node.edges[i]) || !hnsw_copy_node(ix, node.edges[i], &further) ||
+			further.level != node.level)
 			continue;
-		for (int j = 0; j < further.n; j++)
-			add_candidate(v, &repair, slot, &self, edges.level, further.slots[j]);
+		for (int j = 0; j < further.nedges; j++)
+			add_candidate(v, &repair, slot, &node, further.edges[j]);
 	}
 	n = hnsw_choose(ix, repair.candidates, repair.n, limit, true);
-	return hnsw_replace_edges(ix, slot, edges.version, &self, repair.candidates, n);
+	return hnsw_replace_edges(ix, slot, node.version, &node.stored, repair.candidates, n);
 }
 
 static void

@@ -27,12 +27,6 @@ typedef struct Near
 	uint32		slot;
 } Near;
 
-static HnswNode *
-node_at(HnswIndex *ix, uint32 slot)
-{
-	return (HnswNode *) hnsw_memory_slot(ix->memory, slot);
-}
-
 static bool
 is_placed(const Writer *w, uint32 slot)
 {
@@ -43,7 +37,7 @@ is_placed(const Writer *w, uint32 slot)
 static void
 put(Writer *w, uint32 slot)
 {
-	uint32		more = node_at(w->ix, slot)->more;
+	uint32		more = hnsw_memory_node(w->ix, slot)->more;
 
 	w->place[slot] = w->n;
 	w->at[w->n++] = slot;
@@ -51,7 +45,7 @@ put(Writer *w, uint32 slot)
 	{
 		w->place[more] = w->n;
 		w->at[w->n++] = more;
-		more = ((HnswMore *) node_at(w->ix, more))->next;
+		more = ((HnswMore *) hnsw_memory_node(w->ix, more))->next;
 	}
 }
 
@@ -69,7 +63,7 @@ static void
 fill_page(Writer *w, uint32 slot)
 {
 	HnswIndex  *ix = w->ix;
-	const HnswNode *node = node_at(ix, slot);
+	const HnswNode *node = hnsw_memory_node(ix, slot);
 	HnswRef		ref = {.node = node};
 	NvStored	self;
 	Near		near[HNSW_MAX_SLOTS];
@@ -85,7 +79,7 @@ fill_page(Writer *w, uint32 slot)
 
 		if (is_placed(w, neighbor))
 			continue;
-		ref.node = node_at(ix, neighbor);
+		ref.node = hnsw_memory_node(ix, neighbor);
 		v = hnsw_stored(ix, &ref);
 		near[n].distance = nv_distance_between(&ix->space, &self, &v);
 		near[n++].slot = neighbor;
@@ -108,14 +102,14 @@ place_all(Writer *w)
 
 	for (uint32 i = 0; i < shared->nslots; i++)
 	{
-		const HnswNode *node = node_at(w->ix, order[i]);
+		const HnswNode *node = hnsw_memory_node(w->ix, order[i]);
 
 		if (node->level > 0 || (node->flags & HNSW_DEAD) || is_placed(w, order[i]))
 			continue;
 		put(w, order[i]);
 		for (; next < w->n; next++)
 		{
-			const HnswNode *from = node_at(w->ix, w->at[next]);
+			const HnswNode *from = hnsw_memory_node(w->ix, w->at[next]);
 
 			CHECK_FOR_INTERRUPTS();
 			if (from->kind != HNSW_SLOT_NODE)
@@ -133,7 +127,7 @@ place_all(Writer *w)
 	}
 	for (uint32 i = 0; i < shared->nslots; i++)
 	{
-		const HnswNode *node = node_at(w->ix, order[i]);
+		const HnswNode *node = hnsw_memory_node(w->ix, order[i]);
 
 		if (node->level > 0 && (node->flags & HNSW_DEAD) == 0)
 			put(w, order[i]);
@@ -153,7 +147,7 @@ copy_slot(const Writer *w, char *to, uint32 from)
 {
 	HnswNode   *node = (HnswNode *) to;
 
-	memcpy(to, node_at(w->ix, from), w->ix->meta.slot_bytes);
+	memcpy(to, hnsw_memory_node(w->ix, from), w->ix->meta.slot_bytes);
 	if (node->kind == HNSW_SLOT_MORE)
 	{
 		translate(w, &((HnswMore *) to)->next);

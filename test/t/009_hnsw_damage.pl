@@ -127,6 +127,54 @@ sub uses_of
 	return $sql;
 }
 
+# The checker sees a wrong value in every field of a node.  Offsets are those of
+# HnswNode.
+my %field = (kind => [0, 'C', 7], level => [1, 'C', 3], ntids => [3, 'C', 2], nedges => [4, 'v', 9999],
+	top_level => [6, 'v', 300], down => [12, 'V', 0], base => [16, 'V', 0], vector_bytes => [24, 'V', 3],
+	scale => [28, 'f<', 99], offset => [32, 'f<', 99], error => [36, 'f<', -1], sum => [40, 'V', 1],
+	square => [44, 'V', 1], tid => [48, 'V', 0xffffff], neighbor => [96, 'V', 0x7fffffff]);
+my $path = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('items_v')");
+my $pages = $node->safe_psql('postgres', q{CHECKPOINT; SELECT pg_relation_size('items_v') / 8192});
+my @unseen;
+
+# Change the first node of a page for a while.
+sub with_field
+{
+	my ($page, $name) = @_;
+	my ($offset, $format, $value) = @{ $field{$name} };
+	my $place = PAGE * $page + 24 + $offset;
+	my ($old, $out, $err);
+
+	$node->stop;
+	open(my $fh, '+<:raw', $path) or die "$path: $!";
+	sysseek($fh, $place, 0);
+	sysread($fh, $old, length(pack($format, $value)));
+	sysseek($fh, $place, 0);
+	syswrite($fh, pack($format, $value));
+	$node->start;
+	$node->psql('postgres', "SELECT * FROM nanovec_index_check('items_v')", stdout => \$out, stderr => \$err);
+	$node->stop;
+	sysseek($fh, $place, 0);
+	syswrite($fh, $old);
+	close($fh);
+	$node->start;
+	return $out . $err;
+}
+
+# Page 2, behind the metapage and the mean, begins with a node of level 0; the last with another.
+foreach my $page (2, $pages - 1)
+{
+	foreach my $name (sort keys %field)
+	{
+		next if $name eq 'tid' && $page > 2;
+		push @unseen, "$name in page $page"
+		  if with_field($page, $name) !~ /\b(node|slot) \d+|row \(/;
+	}
+}
+is("@unseen", '', 'the checker sees every wrong field');
+is($node->safe_psql('postgres', "SELECT count(*) FROM nanovec_index_check('items_v')"), 0,
+	'and nothing wrong when they are right');
+
 my ($crashes, $stuck, $errors, $complaints, $unrepaired) = (0, 0, 0, 0, 0);
 foreach my $round (1 .. $rounds)
 {
