@@ -8,6 +8,7 @@
 #include "nv_compat.h"
 
 #include "hnsw/hnsw.h"
+#include "ivf/ivf.h"
 #include "nv_guc.h"
 #include "nv_testpoint.h"
 #include "simd/simd.h"
@@ -28,4 +29,5 @@ _PG_init(void)
 	nv_guc_init();
 	nv_test_point_init();
 	hnsw_init();
+	ivf_init();
 }

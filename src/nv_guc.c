@@ -9,6 +9,7 @@
 
 #include <limits.h>
 
+#include "ivf/ivf_page.h"
 #include "nv_guc.h"
 #include "utils/guc.h"
 
@@ -16,11 +17,20 @@ int			hnsw_ef_search;
 int			hnsw_iterative_scan;
 int			hnsw_max_scan_tuples;
 double		hnsw_scan_mem_multiplier;
+IvfSettings ivf_settings;
+IvfSettings ivfflat_settings;
 
 static const struct config_enum_entry iterative_scan_options[] = {
 	{"off", NV_ITERATIVE_OFF, false},
 	{"relaxed_order", NV_ITERATIVE_RELAXED, false},
 	{"strict_order", NV_ITERATIVE_STRICT, false},
+	{NULL, 0, false}
+};
+
+/* pgvector's */
+static const struct config_enum_entry ivfflat_iterative_scan_options[] = {
+	{"off", NV_ITERATIVE_OFF, false},
+	{"relaxed_order", NV_ITERATIVE_RELAXED, false},
 	{NULL, 0, false}
 };
 
@@ -52,5 +62,47 @@ nv_guc_init(void)
 							 &hnsw_scan_mem_multiplier, 1, 1, 1000,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
 
+	DefineCustomEnumVariable("ivf.iterative_scan",
+							 "Whether an ivf scan goes on when the query wants more rows than it found.",
+							 "A filter or a large LIMIT wants more. strict_order returns rows in order "
+							 "of distance, relaxed_order slightly out of it but more of them, off stops.",
+							 &ivf_settings.iterative_scan, NV_ITERATIVE_STRICT,
+							 iterative_scan_options, PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("ivf.max_probes",
+							"How many lists an iterative ivf scan looks into at most.",
+							NULL,
+							&ivf_settings.max_probes, IVF_MAX_LISTS, 1, IVF_MAX_LISTS,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("ivf.probes",
+							"How many lists an ivf scan looks into; 0 lets the index choose.",
+							"More find more of the true nearest neighbors and take longer; all "
+							"lists give the exact answer.",
+							&ivf_settings.probes, 0, 0, IVF_MAX_LISTS,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("ivfflat.iterative_scan",
+							 "Whether an ivfflat scan goes on when the query wants more rows than it found.",
+							 "A filter or a large LIMIT wants more. relaxed_order returns them slightly "
+							 "out of order of distance, off stops.",
+							 &ivfflat_settings.iterative_scan, NV_ITERATIVE_OFF,
+							 ivfflat_iterative_scan_options, PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("ivfflat.max_probes",
+							"How many lists an iterative ivfflat scan looks into at most.",
+							NULL,
+							&ivfflat_settings.max_probes, IVF_MAX_LISTS, 1, IVF_MAX_LISTS,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("ivfflat.probes",
+							"How many lists an ivfflat scan looks into.",
+							"More find more of the true nearest neighbors and take longer; all "
+							"lists give the exact answer.",
+							&ivfflat_settings.probes, 1, 1, IVF_MAX_LISTS,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+
 	MarkGUCPrefixReserved("hnsw");
+	MarkGUCPrefixReserved("ivf");
+	MarkGUCPrefixReserved("ivfflat");
 }

@@ -23,6 +23,17 @@ extern int	hnsw_iterative_scan;	/* NvIterativeScan */
 extern int	hnsw_max_scan_tuples;
 extern double hnsw_scan_mem_multiplier;
 
+/* Settings of ivf, and of ivfflat. */
+typedef struct IvfSettings
+{
+	int			probes;			/* 0: as the build chose */
+	int			iterative_scan; /* NvIterativeScan */
+	int			max_probes;
+} IvfSettings;
+
+extern IvfSettings ivf_settings;
+extern IvfSettings ivfflat_settings;
+
 /* Define them all; called once, at load. */
 extern void nv_guc_init(void);
 

@@ -1,5 +1,5 @@
 
--- Index methods
+-- The hnsw index method
 
 CREATE FUNCTION hnswhandler(internal) RETURNS index_am_handler
 	AS 'MODULE_PATHNAME' LANGUAGE C;
@@ -8,25 +8,25 @@ COMMENT ON FUNCTION hnswhandler(internal) IS 'hnsw index access method handler';
 CREATE ACCESS METHOD hnsw TYPE INDEX HANDLER hnswhandler;
 COMMENT ON ACCESS METHOD hnsw IS 'index for nearest neighbors: a graph, fast at high recall';
 
-CREATE FUNCTION hnsw_vector_support(internal) RETURNS internal
+CREATE FUNCTION nanovec_vector_support(internal) RETURNS internal
 	AS 'MODULE_PATHNAME' LANGUAGE C;
-COMMENT ON FUNCTION hnsw_vector_support(internal) IS 'element type of the hnsw operator classes for vector';
+COMMENT ON FUNCTION nanovec_vector_support(internal) IS 'element type of the operator classes for vector';
 
 CREATE FUNCTION hnsw_halfvec_support(internal) RETURNS internal
-	AS 'MODULE_PATHNAME' LANGUAGE C;
+	AS 'MODULE_PATHNAME', 'nanovec_halfvec_support' LANGUAGE C;
 COMMENT ON FUNCTION hnsw_halfvec_support(internal) IS 'element type of the hnsw operator classes for halfvec';
 
 CREATE FUNCTION hnsw_bit_support(internal) RETURNS internal
-	AS 'MODULE_PATHNAME' LANGUAGE C;
+	AS 'MODULE_PATHNAME', 'nanovec_bit_support' LANGUAGE C;
 COMMENT ON FUNCTION hnsw_bit_support(internal) IS 'element type of the hnsw operator classes for bit';
 
 CREATE FUNCTION hnsw_sparsevec_support(internal) RETURNS internal
-	AS 'MODULE_PATHNAME' LANGUAGE C;
+	AS 'MODULE_PATHNAME', 'nanovec_sparsevec_support' LANGUAGE C;
 COMMENT ON FUNCTION hnsw_sparsevec_support(internal) IS 'element type of the hnsw operator classes for sparsevec';
 
-CREATE FUNCTION hnsw_sq8vec_support(internal) RETURNS internal
+CREATE FUNCTION nanovec_sq8vec_support(internal) RETURNS internal
 	AS 'MODULE_PATHNAME' LANGUAGE C;
-COMMENT ON FUNCTION hnsw_sq8vec_support(internal) IS 'element type of the hnsw operator classes for sq8vec';
+COMMENT ON FUNCTION nanovec_sq8vec_support(internal) IS 'element type of the operator classes for sq8vec';
 
 CREATE FUNCTION nanovec_l2_metric(internal) RETURNS internal
 	AS 'MODULE_PATHNAME' LANGUAGE C;
@@ -56,7 +56,7 @@ CREATE OPERATOR CLASS vector_l2_ops
 	FOR TYPE vector USING hnsw AS
 	OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,
 	FUNCTION 1 nanovec_l2_metric(internal),
-	FUNCTION 2 hnsw_vector_support(internal);
+	FUNCTION 2 nanovec_vector_support(internal);
 COMMENT ON OPERATOR CLASS vector_l2_ops USING hnsw IS 'Euclidean distance of vector, for ORDER BY ... <->';
 COMMENT ON OPERATOR FAMILY vector_l2_ops USING hnsw IS 'Euclidean distance of vector, for ORDER BY ... <->';
 
@@ -64,7 +64,7 @@ CREATE OPERATOR CLASS vector_ip_ops
 	FOR TYPE vector USING hnsw AS
 	OPERATOR 1 <#> (vector, vector) FOR ORDER BY float_ops,
 	FUNCTION 1 nanovec_ip_metric(internal),
-	FUNCTION 2 hnsw_vector_support(internal);
+	FUNCTION 2 nanovec_vector_support(internal);
 COMMENT ON OPERATOR CLASS vector_ip_ops USING hnsw IS 'negative inner product of vector, for ORDER BY ... <#>';
 COMMENT ON OPERATOR FAMILY vector_ip_ops USING hnsw IS 'negative inner product of vector, for ORDER BY ... <#>';
 
@@ -72,7 +72,7 @@ CREATE OPERATOR CLASS vector_cosine_ops
 	FOR TYPE vector USING hnsw AS
 	OPERATOR 1 <=> (vector, vector) FOR ORDER BY float_ops,
 	FUNCTION 1 nanovec_cosine_metric(internal),
-	FUNCTION 2 hnsw_vector_support(internal);
+	FUNCTION 2 nanovec_vector_support(internal);
 COMMENT ON OPERATOR CLASS vector_cosine_ops USING hnsw IS 'cosine distance of vector, for ORDER BY ... <=>';
 COMMENT ON OPERATOR FAMILY vector_cosine_ops USING hnsw IS 'cosine distance of vector, for ORDER BY ... <=>';
 
@@ -80,7 +80,7 @@ CREATE OPERATOR CLASS vector_l1_ops
 	FOR TYPE vector USING hnsw AS
 	OPERATOR 1 <+> (vector, vector) FOR ORDER BY float_ops,
 	FUNCTION 1 nanovec_l1_metric(internal),
-	FUNCTION 2 hnsw_vector_support(internal);
+	FUNCTION 2 nanovec_vector_support(internal);
 COMMENT ON OPERATOR CLASS vector_l1_ops USING hnsw IS 'taxicab distance of vector, for ORDER BY ... <+>';
 COMMENT ON OPERATOR FAMILY vector_l1_ops USING hnsw IS 'taxicab distance of vector, for ORDER BY ... <+>';
 
@@ -168,7 +168,7 @@ CREATE OPERATOR CLASS sq8vec_l2_ops
 	FOR TYPE sq8vec USING hnsw AS
 	OPERATOR 1 <-> (sq8vec, sq8vec) FOR ORDER BY float_ops,
 	FUNCTION 1 nanovec_l2_metric(internal),
-	FUNCTION 2 hnsw_sq8vec_support(internal);
+	FUNCTION 2 nanovec_sq8vec_support(internal);
 COMMENT ON OPERATOR CLASS sq8vec_l2_ops USING hnsw IS 'Euclidean distance of sq8vec, for ORDER BY ... <->';
 COMMENT ON OPERATOR FAMILY sq8vec_l2_ops USING hnsw IS 'Euclidean distance of sq8vec, for ORDER BY ... <->';
 
@@ -176,7 +176,7 @@ CREATE OPERATOR CLASS sq8vec_ip_ops
 	FOR TYPE sq8vec USING hnsw AS
 	OPERATOR 1 <#> (sq8vec, sq8vec) FOR ORDER BY float_ops,
 	FUNCTION 1 nanovec_ip_metric(internal),
-	FUNCTION 2 hnsw_sq8vec_support(internal);
+	FUNCTION 2 nanovec_sq8vec_support(internal);
 COMMENT ON OPERATOR CLASS sq8vec_ip_ops USING hnsw IS 'negative inner product of sq8vec, for ORDER BY ... <#>';
 COMMENT ON OPERATOR FAMILY sq8vec_ip_ops USING hnsw IS 'negative inner product of sq8vec, for ORDER BY ... <#>';
 
@@ -184,6 +184,6 @@ CREATE OPERATOR CLASS sq8vec_cosine_ops
 	FOR TYPE sq8vec USING hnsw AS
 	OPERATOR 1 <=> (sq8vec, sq8vec) FOR ORDER BY float_ops,
 	FUNCTION 1 nanovec_cosine_metric(internal),
-	FUNCTION 2 hnsw_sq8vec_support(internal);
+	FUNCTION 2 nanovec_sq8vec_support(internal);
 COMMENT ON OPERATOR CLASS sq8vec_cosine_ops USING hnsw IS 'cosine distance of sq8vec, for ORDER BY ... <=>';
 COMMENT ON OPERATOR FAMILY sq8vec_cosine_ops USING hnsw IS 'cosine distance of sq8vec, for ORDER BY ... <=>';

@@ -13,4 +13,4 @@ COMMENT ON FUNCTION nanovec_index_check(regclass) IS 'walks a whole index and re
 CREATE FUNCTION nanovec_index_info(index regclass, OUT property text, OUT value text)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
-COMMENT ON FUNCTION nanovec_index_info(regclass) IS 'what an index is made of: format, nodes, levels, neighbors, bytes';
+COMMENT ON FUNCTION nanovec_index_info(regclass) IS 'what an index is made of: format, nodes or lists, bytes';

@@ -15,10 +15,12 @@
 #include "catalog/pg_class.h"
 #include "funcapi.h"
 #include "hnsw/hnsw.h"
+#include "ivf/ivf.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 
 void
 nv_report_problem(NvReport *report, BlockNumber block, const char *format,...)
@@ -52,6 +54,105 @@ nv_report_property(NvReport *report, const char *property, const char *format,..
 	tuplestore_putvalues(report->rows, report->desc, values, nulls);
 }
 
+const char *
+nv_form_name(NvForm form)
+{
+	switch (form)
+	{
+		case NV_FORM_FLOAT4:
+			return "float4";
+		case NV_FORM_FLOAT2:
+			return "float2";
+		case NV_FORM_SQ8:
+			return "sq8";
+		case NV_FORM_BITS:
+			return "bits";
+		case NV_FORM_SPARSE:
+			return "sparse";
+	}
+	return "unknown";
+}
+
+/* ---- rows ---- */
+
+void
+nv_rows_add(NvRowList *rows, const ItemPointerData *tid)
+{
+	if (rows->n == rows->room)
+	{
+		rows->room = Max(1024, rows->room * 2);
+		rows->tids = rows->tids == NULL ? palloc(sizeof(ItemPointerData) * rows->room) :
+			repalloc_huge(rows->tids, sizeof(ItemPointerData) * rows->room);
+	}
+	rows->tids[rows->n++] = *tid;
+}
+
+static int
+compare_tids(const void *a, const void *b)
+{
+	return ItemPointerCompare((ItemPointer) unconstify(void *, a),
+							  (ItemPointer) unconstify(void *, b));
+}
+
+/* Whether the table has, or had until vacuum came by, a row there. */
+static bool
+row_exists(Relation heap, const ItemPointerData *tid, Buffer *buffer, BlockNumber nblocks)
+{
+	BlockNumber block = ItemPointerGetBlockNumberNoCheck(tid);
+	OffsetNumber offset = ItemPointerGetOffsetNumberNoCheck(tid);
+	Page		page;
+	bool		exists;
+
+	if (block >= nblocks)
+		return false;
+	if (!BufferIsValid(*buffer) || BufferGetBlockNumber(*buffer) != block)
+	{
+		if (BufferIsValid(*buffer))
+			ReleaseBuffer(*buffer);
+		*buffer = ReadBuffer(heap, block);
+	}
+	LockBuffer(*buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(*buffer);
+	exists = offset >= FirstOffsetNumber && offset <= PageGetMaxOffsetNumber(page) &&
+		ItemIdIsUsed(PageGetItemId(page, offset));
+	LockBuffer(*buffer, BUFFER_LOCK_UNLOCK);
+	return exists;
+}
+
+void
+nv_rows_check(NvRowList *rows, Relation heap, NvReport *report)
+{
+	BlockNumber nblocks = RelationGetNumberOfBlocks(heap);
+	Buffer		buffer = InvalidBuffer;
+
+	if (rows->n > 0)
+		qsort(rows->tids, rows->n, sizeof(ItemPointerData), compare_tids);
+	for (uint64 i = 0; i < rows->n; i++)
+	{
+		const ItemPointerData *tid = &rows->tids[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (i > 0 && ItemPointerEquals(&rows->tids[i], &rows->tids[i - 1]))
+			nv_report_problem(report, 0, "row (%u,%u) is in the index twice",
+							  ItemPointerGetBlockNumberNoCheck(tid),
+							  ItemPointerGetOffsetNumberNoCheck(tid));
+		if (!row_exists(heap, tid, &buffer, nblocks))
+			nv_report_problem(report, 0, "row (%u,%u) is not in the table",
+							  ItemPointerGetBlockNumberNoCheck(tid),
+							  ItemPointerGetOffsetNumberNoCheck(tid));
+	}
+	if (BufferIsValid(buffer))
+		ReleaseBuffer(buffer);
+}
+
+/* ---- functions ---- */
+
+static bool
+is_ivf(Relation rel)
+{
+	return rel->rd_indam->ambuild == ivf_build;
+}
+
 /* Open an index of ours, whose table is locked; ERROR if it is something else. */
 static Relation
 open_index(Oid oid, LOCKMODE lock, Relation *heap)
@@ -62,7 +163,8 @@ open_index(Oid oid, LOCKMODE lock, Relation *heap)
 	/* the table first, as everywhere; it may be dropped meanwhile */
 	*heap = OidIsValid(heap_oid) ? table_open(heap_oid, lock) : NULL;
 	rel = relation_open(oid, AccessShareLock);
-	if (rel->rd_rel->relkind != RELKIND_INDEX || rel->rd_indam->ambuild != hnsw_build)
+	if (rel->rd_rel->relkind != RELKIND_INDEX ||
+		!(is_ivf(rel) || rel->rd_indam->ambuild == hnsw_build))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not an index of nanovec", RelationGetRelationName(rel))));
@@ -122,7 +224,7 @@ NV_FUNCTION(nanovec_index_check)
 	check_owner(index);
 	rel = open_index(index, ShareUpdateExclusiveLock, &heap);
 
-	hnsw_check(heap, rel, &report);
+	(is_ivf(rel) ? ivf_check : hnsw_check) (heap, rel, &report);
 	relation_close(rel, NoLock);
 	table_close(heap, NoLock);
 	return (Datum) 0;
@@ -138,7 +240,7 @@ NV_FUNCTION(nanovec_index_info)
 	check_owner(index);
 	rel = open_index(index, AccessShareLock, &heap);
 
-	hnsw_info(rel, &report);
+	(is_ivf(rel) ? ivf_info : hnsw_info) (rel, &report);
 	relation_close(rel, AccessShareLock);
 	table_close(heap, AccessShareLock);
 	return (Datum) 0;

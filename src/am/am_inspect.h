@@ -11,6 +11,8 @@
 
 #include "nv_compat.h"
 
+#include "am/am_vector.h"
+#include "storage/itemptr.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
 
@@ -29,13 +31,35 @@ extern void nv_report_problem(NvReport *report, BlockNumber block, const char *f
 extern void nv_report_property(NvReport *report, const char *property, const char *format,...)
 			__attribute__((format(printf, 3, 4)));
 
+/* Rows that an index points to. */
+typedef struct NvRowList
+{
+	ItemPointerData *tids;
+	uint64		n;
+	uint64		room;
+} NvRowList;
+
+/* Add one, in memory of the current context. */
+extern void nv_rows_add(NvRowList *rows, const ItemPointerData *tid);
+
+/*
+ * Report rows that are there twice, or that the table has not, and did not
+ * have before vacuum came by.  Puts them in order.
+ */
+extern void nv_rows_check(NvRowList *rows, Relation heap, NvReport *report);
+
+/* What people call a form. */
+extern const char *nv_form_name(NvForm form);
+
 /*
  * Walk a whole index and report every broken invariant.  The table is locked
- * against vacuum, and inserts wait.
+ * against vacuum; inserts into hnsw wait.
  */
 extern void hnsw_check(Relation heap, Relation rel, NvReport *report);
+extern void ivf_check(Relation heap, Relation rel, NvReport *report);
 
 /* Tell what an index is made of. */
 extern void hnsw_info(Relation rel, NvReport *report);
+extern void ivf_info(Relation rel, NvReport *report);
 
 #endif							/* NV_AM_INSPECT_H */

@@ -89,3 +89,49 @@ nv_extend(Relation index)
 		UnlockRelationForExtension(index, ExclusiveLock);
 	return buffer;
 }
+
+void
+nv_append_page(Relation index, ForkNumber fork, NvPageKind kind, const void *contents, Size bytes)
+{
+	Buffer		buffer = ReadBufferExtended(index, fork, P_NEW, RBM_NORMAL, NULL);
+	Page		page;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	page = BufferGetPage(buffer);
+	nv_page_init(page, kind);
+	memcpy(NV_PAGE_CONTENTS(page), contents, bytes);
+	MarkBufferDirty(buffer);
+	UnlockReleaseBuffer(buffer);
+}
+
+#define MEAN_PER_PAGE ((int) (NV_PAGE_ROOM / sizeof(float)))
+
+uint16
+nv_mean_pages(int dims)
+{
+	return (dims + MEAN_PER_PAGE - 1) / MEAN_PER_PAGE;
+}
+
+void
+nv_append_mean(Relation index, ForkNumber fork, const float *mean, int dims)
+{
+	for (int first = 0; first < dims; first += MEAN_PER_PAGE)
+		nv_append_page(index, fork, NV_PAGE_MEAN, mean + first,
+					   Min(MEAN_PER_PAGE, dims - first) * sizeof(float));
+}
+
+void
+nv_read_mean(Relation index, BlockNumber first, int dims, float *mean)
+{
+	for (int i = 0; i < nv_mean_pages(dims); i++)
+	{
+		Buffer		buffer = ReadBuffer(index, first + i);
+		int			start = i * MEAN_PER_PAGE;
+
+		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		nv_page_check(index, buffer, NV_PAGE_MEAN);
+		memcpy(mean + start, NV_PAGE_CONTENTS(BufferGetPage(buffer)),
+			   Min(MEAN_PER_PAGE, dims - start) * sizeof(float));
+		UnlockReleaseBuffer(buffer);
+	}
+}

@@ -26,7 +26,13 @@ typedef enum NvPageKind
 {
 	NV_PAGE_META = 1,
 	NV_PAGE_MEAN,				/* floats: the mean of a space */
-	NV_PAGE_HNSW_SLOTS
+	NV_PAGE_HNSW_SLOTS,
+	NV_PAGE_IVF_META,
+	NV_PAGE_IVF_DIRECTORY,
+	NV_PAGE_IVF_CENTROIDS,
+	NV_PAGE_IVF_CENTROID_CODES,
+	NV_PAGE_IVF_GROUP,
+	NV_PAGE_IVF_RECORDS
 } NvPageKind;
 
 typedef struct NvPageTail
@@ -42,6 +48,24 @@ typedef struct NvPageTail
 
 /* Make an empty page of a kind: contents are zero. */
 extern void nv_page_init(Page page, NvPageKind kind);
+
+/*
+ * Say that nothing of a page's contents is in use, and that what lies before
+ * "end" is.  What is not in use must be zero, and is not logged.
+ */
+static inline void
+nv_page_use_none(Page page)
+{
+	((PageHeader) page)->pd_lower = (LocationIndex) (NV_PAGE_CONTENTS(page) - (char *) page);
+}
+
+static inline void
+nv_page_use(Page page, const char *end)
+{
+	PageHeader	header = (PageHeader) page;
+
+	header->pd_lower = Max(header->pd_lower, (LocationIndex) (end - (const char *) page));
+}
 
 /* ERROR (INDEX_CORRUPTED), with the block number, unless the page is of that kind. */
 extern void nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind);
@@ -77,6 +101,15 @@ extern Buffer nv_read_buffer(Relation index, BlockNumber block);
  * knows where the page is.  A guess that does no harm when it is wrong.
  */
 extern void nv_prefetch_page(Relation index, BlockNumber block, Size offset, Size bytes);
+
+/* Write one page of a new index, at the end of a fork. */
+extern void nv_append_page(Relation index, ForkNumber fork, NvPageKind kind,
+						   const void *contents, Size bytes);
+
+/* The mean of a space, dims floats: how many pages, writing them, reading them. */
+extern uint16 nv_mean_pages(int dims);
+extern void nv_append_mean(Relation index, ForkNumber fork, const float *mean, int dims);
+extern void nv_read_mean(Relation index, BlockNumber first, int dims, float *mean);
 
 /* Add a page.  Returns its buffer, exclusively locked; the page is all zero. */
 extern Buffer nv_extend(Relation index);

@@ -373,6 +373,18 @@ normalize(float *x, int n)
 	return true;
 }
 
+void
+nv_space_move(const NvSpace *space, float *x)
+{
+	if (space->mean != NULL)
+	{
+		for (int i = 0; i < space->dims; i++)
+			x[i] -= space->mean[i];
+	}
+	if (space->factors != NULL)
+		nv_rotate(space->factors, space->length, x);
+}
+
 static bool
 set_dense(const NvSpace *space, Datum value, NvQuery *query)
 {
@@ -389,13 +401,7 @@ set_dense(const NvSpace *space, Datum value, NvQuery *query)
 		query->norm = 0;
 		return false;
 	}
-	if (space->mean != NULL)
-	{
-		for (int i = 0; i < space->dims; i++)
-			x[i] -= space->mean[i];
-	}
-	if (space->factors != NULL)
-		nv_rotate(space->factors, space->length, x);
+	nv_space_move(space, x);
 	query->norm = sqrtf(nv_kern.ip_f32(x, x, space->length));
 	return true;
 }
@@ -443,6 +449,15 @@ nv_query_set(const NvSpace *space, Datum value, NvQuery *query)
 		default:
 			return set_dense(space, value, query);
 	}
+}
+
+void
+nv_query_floats(const NvSpace *space, const NvQuery *query, float *out)
+{
+	if (space->type->dense != NULL)
+		memcpy(out, query->elements, sizeof(float) * space->length);
+	else
+		nv_stored_floats(space, &query->raw, out);
 }
 
 void
@@ -559,6 +574,8 @@ nv_query_store(const NvSpace *space, const NvQuery *query, char *data, NvStored 
 void
 nv_stored_floats(const NvSpace *space, const NvStored *v, float *out)
 {
+	const uint8 *bits = v->data;
+
 	switch (space->form)
 	{
 		case NV_FORM_FLOAT4:
@@ -572,7 +589,12 @@ nv_stored_floats(const NvSpace *space, const NvStored *v, float *out)
 					out[i] *= v->scale;
 			}
 			break;
+		case NV_FORM_BITS:
+			for (int i = 0; i < space->dims; i++)
+				out[i] = (bits[i / BITS_PER_BYTE] >> (BITS_PER_BYTE - 1 - i % BITS_PER_BYTE)) & 1;
+			break;
 		default:
+			Assert(space->form == NV_FORM_SQ8);
 			nv_kern.decode_u8(v->data, space->length, v->scale, v->offset, out);
 	}
 }

@@ -151,6 +151,12 @@ extern void nv_query_alloc(const NvSpace *space, NvQuery *query);
  */
 extern bool nv_query_set(const NvSpace *space, Datum value, NvQuery *query);
 
+/* Move elements, x[length], padded with zeros, by -mean, and rotate them. */
+extern void nv_space_move(const NvSpace *space, float *x);
+
+/* A query as floats, as nv_stored_floats(). */
+extern void nv_query_floats(const NvSpace *space, const NvQuery *query, float *out);
+
 /* Make a query of zeros, or of none at all: what is nearest to NULL. */
 extern void nv_query_set_zero(const NvSpace *space, NvQuery *query);
 
@@ -163,7 +169,10 @@ extern void nv_query_set_stored(const NvSpace *space, const NvStored *v, NvQuery
  */
 extern void nv_query_store(const NvSpace *space, const NvQuery *query, char *data, NvStored *v);
 
-/* The elements of a stored vector of a dense space as floats, out[length]. */
+/*
+ * A stored vector as floats, out[]: the elements of a dense one (length of
+ * them), the bits of a bit string as 0 and 1 (dims).  Not for sparse ones.
+ */
 extern void nv_stored_floats(const NvSpace *space, const NvStored *v, float *out);
 
 /*

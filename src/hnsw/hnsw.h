@@ -357,7 +357,4 @@ extern IndexBulkDeleteResult *hnsw_vacuum_cleanup(IndexVacuumInfo *info,
 extern void hnsw_init(void);
 extern HnswOptions hnsw_options_of(Relation rel);
 
-/* What the operator class of the index says.  ERROR if it is not one of ours. */
-extern void hnsw_operator_class(Relation rel, NvElementKind *element, NvSpaceMetric *metric);
-
 #endif							/* HNSW_H */

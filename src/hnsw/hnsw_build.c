@@ -18,6 +18,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "am/am_opclass.h"
 #include "catalog/index.h"
 #include "catalog/pg_class.h"
 #include "commands/progress.h"
@@ -113,26 +114,6 @@ choose_form(const NvElementType *type, HnswStorage storage)
 	return NV_FORM_SQ8;
 }
 
-/* The number of dimensions of the column, checked. */
-static int
-column_dims(Relation rel, const NvElementType *type)
-{
-	int			dims = TupleDescAttr(rel->rd_att, 0)->atttypmod;
-
-	if (dims < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("column does not have dimensions"),
-				 errhint("Declare the column as %s(n), or index an expression with a cast to %s(n).",
-						 type->name, type->name)));
-	if (dims > type->max_dims)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("column cannot have more than %d dimensions for hnsw index",
-						type->max_dims)));
-	return dims;
-}
-
 /* What the index will be, from its definition; the mean is not known yet. */
 static void
 plan_index(Relation rel, HnswMeta *meta)
@@ -148,14 +129,14 @@ plan_index(Relation rel, HnswMeta *meta)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("ef_construction must be greater than or equal to 2 * m")));
-	hnsw_operator_class(rel, &element, &metric);
+	nv_opclass_of(rel, &element, &metric);
 
 	memset(meta, 0, sizeof(*meta));
 	meta->version = HNSW_FORMAT_VERSION;
 	meta->element = element;
 	meta->metric = metric;
 	meta->form = choose_form(nv_element_type(element), options.storage);
-	meta->dims = column_dims(rel, nv_element_type(element));
+	meta->dims = nv_column_dims(rel, nv_element_type(element));
 	meta->m = options.m;
 	meta->ef_construction = options.ef_construction;
 	meta->seed = ROTATION_SEED;

@@ -35,9 +35,7 @@ typedef struct Check
 	uint32		nslots;
 	SlotInfo   *slots;
 	uint8	   *owned;			/* rests of vectors that a node has */
-	ItemPointerData *tids;
-	uint64		ntids;
-	uint64		tids_room;
+	NvRowList	rows;
 	PGAlignedBlock page;		/* the page being looked at, a copy */
 	MemoryContext scratch;
 } Check;
@@ -69,17 +67,9 @@ load_page(Check *check, BlockNumber block, bool report)
 static void
 add_tids(Check *check, uint32 slot, const HnswNode *node)
 {
-	if (check->ntids + node->ntids > check->tids_room)
-	{
-		check->tids_room = Max(1024, check->tids_room * 2);
-		check->tids = check->tids == NULL ?
-			palloc(sizeof(ItemPointerData) * check->tids_room) :
-			repalloc_huge(check->tids, sizeof(ItemPointerData) * check->tids_room);
-	}
-	memcpy(check->tids + check->ntids, node->tids, sizeof(ItemPointerData) * node->ntids);
-	check->ntids += node->ntids;
 	for (int i = 0; i < node->ntids; i++)
 	{
+		nv_rows_add(&check->rows, &node->tids[i]);
 		if (!ItemPointerIsValid(&node->tids[i]))
 			PROBLEM(check, slot, "node %u has an invalid row pointer", slot);
 	}
@@ -379,66 +369,6 @@ check_reachable(Check *check)
 	pfree(reached);
 }
 
-/* ---- rows ---- */
-
-static int
-compare_tids(const void *a, const void *b)
-{
-	return ItemPointerCompare((ItemPointer) unconstify(void *, a),
-							  (ItemPointer) unconstify(void *, b));
-}
-
-/* Whether the table has, or had until vacuum came by, a row there. */
-static void
-check_row(Check *check, const ItemPointerData *tid, Buffer *buffer, BlockNumber nblocks)
-{
-	BlockNumber block = ItemPointerGetBlockNumberNoCheck(tid);
-	OffsetNumber offset = ItemPointerGetOffsetNumberNoCheck(tid);
-	Page		page;
-
-	if (block < nblocks)
-	{
-		if (!BufferIsValid(*buffer) || BufferGetBlockNumber(*buffer) != block)
-		{
-			if (BufferIsValid(*buffer))
-				ReleaseBuffer(*buffer);
-			*buffer = ReadBuffer(check->heap, block);
-		}
-		LockBuffer(*buffer, BUFFER_LOCK_SHARE);
-		page = BufferGetPage(*buffer);
-		if (offset >= FirstOffsetNumber && offset <= PageGetMaxOffsetNumber(page) &&
-			ItemIdIsUsed(PageGetItemId(page, offset)))
-		{
-			LockBuffer(*buffer, BUFFER_LOCK_UNLOCK);
-			return;
-		}
-		LockBuffer(*buffer, BUFFER_LOCK_UNLOCK);
-	}
-	nv_report_problem(check->report, HNSW_META_BLOCK, "row (%u,%u) is not in the table", block,
-					  offset);
-}
-
-static void
-check_rows(Check *check)
-{
-	BlockNumber nblocks = RelationGetNumberOfBlocks(check->heap);
-	Buffer		buffer = InvalidBuffer;
-
-	if (check->ntids > 0)
-		qsort(check->tids, check->ntids, sizeof(ItemPointerData), compare_tids);
-	for (uint64 i = 0; i < check->ntids; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (i > 0 && ItemPointerEquals(&check->tids[i], &check->tids[i - 1]))
-			nv_report_problem(check->report, HNSW_META_BLOCK, "row (%u,%u) is in the index twice",
-							  ItemPointerGetBlockNumberNoCheck(&check->tids[i]),
-							  ItemPointerGetOffsetNumberNoCheck(&check->tids[i]));
-		check_row(check, &check->tids[i], &buffer, nblocks);
-	}
-	if (BufferIsValid(buffer))
-		ReleaseBuffer(buffer);
-}
-
 void
 hnsw_check(Relation heap, Relation rel, NvReport *report)
 {
@@ -465,7 +395,7 @@ hnsw_check(Relation heap, Relation rel, NvReport *report)
 	look_at_nodes(check);
 	check_entry(check);
 	check_reachable(check);
-	check_rows(check);
+	nv_rows_check(&check->rows, check->heap, report);
 	UnlockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 }
 
@@ -520,25 +450,6 @@ report_degrees(NvReport *report, const HnswIndex *ix, const Census *census)
 	nv_report_property(report, "neighbors histogram", "%s", text.data);
 }
 
-static const char *
-form_name(NvForm form)
-{
-	switch (form)
-	{
-		case NV_FORM_FLOAT4:
-			return "float4";
-		case NV_FORM_FLOAT2:
-			return "float2";
-		case NV_FORM_SQ8:
-			return "sq8";
-		case NV_FORM_BITS:
-			return "bits";
-		case NV_FORM_SPARSE:
-			return "sparse";
-	}
-	return "unknown";
-}
-
 static void
 report_layout(NvReport *report, const HnswIndex *ix)
 {
@@ -546,7 +457,7 @@ report_layout(NvReport *report, const HnswIndex *ix)
 
 	nv_report_property(report, "format version", "%u", meta->version);
 	nv_report_property(report, "type", "%s(%d)", ix->space.type->name, meta->dims);
-	nv_report_property(report, "storage", "%s", form_name(meta->form));
+	nv_report_property(report, "storage", "%s", nv_form_name(meta->form));
 	nv_report_property(report, "m", "%d", meta->m);
 	nv_report_property(report, "ef_construction", "%d", meta->ef_construction);
 	nv_report_property(report, "bits of a neighbor's code", "%d", meta->bits);

@@ -336,7 +336,6 @@ begin_slot(HnswIndex *ix, NvChange *change, Buffer *buffer, uint32 *slot)
 	bool		fresh;
 	Page		page;
 	char	   *at;
-	LocationIndex end;
 
 	*buffer = take_slot(ix, slot, &fresh);
 	nv_change_begin(change, ix->rel, ix->logged);
@@ -344,14 +343,11 @@ begin_slot(HnswIndex *ix, NvChange *change, Buffer *buffer, uint32 *slot)
 	if (fresh)
 	{
 		nv_page_init(page, NV_PAGE_HNSW_SLOTS);
-		((PageHeader) page)->pd_lower = (LocationIndex) (NV_PAGE_CONTENTS(page) - (char *) page);
+		nv_page_use_none(page);
 	}
 	at = hnsw_slot_at(&ix->meta, page, *slot);
 	memset(at, 0, ix->meta.slot_bytes);
-	/* what is behind pd_lower is not logged */
-	end = (LocationIndex) (at + ix->meta.slot_bytes - (char *) page);
-	if (((PageHeader) page)->pd_lower < end)
-		((PageHeader) page)->pd_lower = end;
+	nv_page_use(page, at + ix->meta.slot_bytes);
 	return at;
 }
 

@@ -16,8 +16,6 @@
 /* Room for the beginning of a sparse vector: 4 nodes to a page. */
 #define SPARSE_SLOTS_PER_PAGE 4
 
-#define MEAN_PER_PAGE ((int) (NV_PAGE_ROOM / sizeof(float)))
-
 /* What relcache keeps for us: this, then the mean, then the rotation. */
 typedef struct HnswCache
 {
@@ -125,7 +123,7 @@ vector_bytes_of(const HnswMeta *meta, int *length)
 static uint16
 count_mean_pages(const HnswMeta *meta)
 {
-	return meta->has_mean ? (meta->dims + MEAN_PER_PAGE - 1) / MEAN_PER_PAGE : 0;
+	return meta->has_mean ? nv_mean_pages(meta->dims) : 0;
 }
 
 /* Whether the form suits the type. */
@@ -180,22 +178,6 @@ hnsw_set_mean(HnswMeta *meta, bool has_mean)
 	meta->mean_pages = count_mean_pages(meta);
 }
 
-static void
-read_mean(Relation rel, const HnswMeta *meta, float *mean)
-{
-	for (int i = 0; i < meta->mean_pages; i++)
-	{
-		Buffer		buffer = ReadBuffer(rel, 1 + i);
-		int			first = i * MEAN_PER_PAGE;
-
-		LockBuffer(buffer, BUFFER_LOCK_SHARE);
-		nv_page_check(rel, buffer, NV_PAGE_MEAN);
-		memcpy(mean + first, NV_PAGE_CONTENTS(BufferGetPage(buffer)),
-			   Min(MEAN_PER_PAGE, meta->dims - first) * sizeof(float));
-		UnlockReleaseBuffer(buffer);
-	}
-}
-
 static Size
 cache_floats(const HnswMeta *meta)
 {
@@ -230,7 +212,7 @@ load_cache(Relation rel)
 	cache->meta = meta;
 	cache->layout = layout;
 	if (meta.has_mean)
-		read_mean(rel, &meta, cache->floats);
+		nv_read_mean(rel, 1, meta.dims, cache->floats);
 	if (has_codes(&meta))
 		nv_rotation_factors(meta.seed, nv_rotation_padded(meta.dims),
 							cache->floats + (meta.has_mean ? meta.dims : 0));
@@ -449,26 +431,10 @@ hnsw_copy_node(HnswIndex *ix, uint32 slot, HnswNodeCopy *copy)
 	return true;
 }
 
-/* Write one page of a new index, at its end. */
-static void
-append_page(Relation rel, ForkNumber fork, NvPageKind kind, const void *contents, Size bytes)
-{
-	Buffer		buffer = ReadBufferExtended(rel, fork, P_NEW, RBM_NORMAL, NULL);
-	Page		page;
-
-	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	page = BufferGetPage(buffer);
-	nv_page_init(page, kind);
-	memcpy(NV_PAGE_CONTENTS(page), contents, bytes);
-	MarkBufferDirty(buffer);
-	UnlockReleaseBuffer(buffer);
-}
-
 void
 hnsw_write_head(Relation rel, ForkNumber fork, const HnswMeta *meta, const float *mean)
 {
-	append_page(rel, fork, NV_PAGE_META, meta, sizeof(*meta));
-	for (int first = 0; first < meta->dims && meta->has_mean; first += MEAN_PER_PAGE)
-		append_page(rel, fork, NV_PAGE_MEAN, mean + first,
-					Min(MEAN_PER_PAGE, meta->dims - first) * sizeof(float));
+	nv_append_page(rel, fork, NV_PAGE_META, meta, sizeof(*meta));
+	if (meta->has_mean)
+		nv_append_mean(rel, fork, mean, meta->dims);
 }

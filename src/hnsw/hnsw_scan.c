@@ -17,6 +17,7 @@
 #include <math.h>
 
 #include "access/relscan.h"
+#include "am/am_results.h"
 #include "miscadmin.h"
 #include "nv_guc.h"
 #include "pgstat.h"
@@ -28,13 +29,6 @@
 /* How often a search begins again when its way ends in freed nodes. */
 #define MAX_TRIES 100
 
-/* A node that waits to be returned. */
-typedef struct HnswResult
-{
-	double		bound;
-	uint32		found;			/* its number in hnsw_found() */
-} HnswResult;
-
 typedef struct HnswScan
 {
 	HnswIndex	ix;
@@ -45,13 +39,8 @@ typedef struct HnswScan
 	HnswSearch *search;
 	int			ef;				/* of the search so far */
 	int			taken;			/* of hnsw_found(), how many were made results */
-	HnswResult *results;
-	int			nresults;
-	int			nready;			/* up to here they are by bound, and may go out */
-	int			results_room;
-	int			next;			/* result to return */
-	int			next_tid;		/* and which of its rows */
-	double		last;			/* bound of the last row returned */
+	NvResults	results;		/* of which the items are numbers in hnsw_found() */
+	int			next_tid;		/* of the next result, the row to return */
 	int64		nreturned;
 	MemoryContext search_context;
 } HnswScan;
@@ -86,10 +75,8 @@ hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int n
 	s->started = false;
 	s->finished = false;
 	s->search = NULL;
-	s->results = NULL;
-	s->results_room = 0;
-	s->nresults = s->nready = s->next = s->next_tid = s->taken = 0;
-	s->last = -INFINITY;
+	nv_results_reset(&s->results);
+	s->next_tid = s->taken = 0;
 	s->nreturned = 0;
 }
 
@@ -101,15 +88,6 @@ hnsw_end_scan(IndexScanDesc scan)
 	MemoryContextDelete(s->search_context);
 	pfree(s);
 	scan->opaque = NULL;
-}
-
-static int
-compare_results(const void *a, const void *b)
-{
-	double		x = ((const HnswResult *) a)->bound;
-	double		y = ((const HnswResult *) b)->bound;
-
-	return x < y ? -1 : x > y;
 }
 
 /*
@@ -124,67 +102,25 @@ horizon_of(const HnswScan *s)
 	return hnsw_horizon(s->search, (s->ef + part - 1) / part);
 }
 
-/* Have the results with bounds up to the horizon go out. */
-static void
-ready_results(HnswScan *s, double horizon)
-{
-	HnswResult *results = s->results;
-
-	s->nready = s->next;
-	for (int i = s->next; i < s->nresults; i++)
-	{
-		HnswResult	r = results[i];
-
-		if (r.bound > horizon)
-			continue;
-		results[i] = results[s->nready];
-		results[s->nready++] = r;
-	}
-	qsort(results + s->next, s->nready - s->next, sizeof(HnswResult), compare_results);
-}
-
 /* Add what was newly found to the results that wait. */
 static void
 take_results(HnswScan *s)
 {
+	bool		strict = hnsw_iterative_scan != NV_ITERATIVE_RELAXED;
 	float		horizon = horizon_of(s);
 	int			nfound;
 	HnswFound  *found = hnsw_found(s->search, &nfound);
-	int			waiting = s->nresults - s->next;
 
-	if (waiting + nfound - s->taken > s->results_room)
-	{
-		HnswResult *old = s->results;
-
-		s->results_room = 2 * (waiting + nfound - s->taken);
-		s->results = palloc_extended(sizeof(HnswResult) * s->results_room, MCXT_ALLOC_HUGE);
-		if (old != NULL)
-		{
-			memcpy(s->results, old + s->next, sizeof(HnswResult) * waiting);
-			pfree(old);
-		}
-	}
-	else
-		memmove(s->results, s->results + s->next, sizeof(HnswResult) * waiting);
-	s->next = 0;
-	s->nresults = waiting;
 	for (int i = s->taken; i < nfound; i++)
 	{
-		HnswResult *r = &s->results[s->nresults];
-
-		if (found[i].dead || found[i].ntids == 0)
-			continue;
-		r->bound = nv_space_lower_bound(&s->ix.space, &s->query, found[i].distance,
-										found[i].error);
-		r->found = i;
-		/* what belongs before a row returned already comes too late */
-		if (r->bound < s->last && hnsw_iterative_scan != NV_ITERATIVE_RELAXED)
-			continue;
-		s->nresults++;
+		if (!found[i].dead && found[i].ntids > 0)
+			nv_results_add(&s->results,
+						   nv_space_lower_bound(&s->ix.space, &s->query, found[i].distance,
+												found[i].error), i, strict);
 	}
 	s->taken = nfound;
-	ready_results(s, isinf(horizon) ? INFINITY :
-				  nv_space_lower_bound(&s->ix.space, &s->query, horizon, 0));
+	nv_results_ready(&s->results, isinf(horizon) ? INFINITY :
+					 nv_space_lower_bound(&s->ix.space, &s->query, horizon, 0));
 }
 
 static void
@@ -254,7 +190,7 @@ go_on(HnswScan *s)
 	{
 		/* what was visited beyond the horizon is all there is left */
 		s->finished = true;
-		ready_results(s, INFINITY);
+		nv_results_ready(&s->results, INFINITY);
 		return true;
 	}
 	return more;
@@ -262,14 +198,13 @@ go_on(HnswScan *s)
 
 /* Return a row of a result to the executor. */
 static void
-return_row(IndexScanDesc scan, HnswScan *s, const HnswResult *r, const ItemPointerData *tid)
+return_row(IndexScanDesc scan, HnswScan *s, const NvResult *r, const ItemPointerData *tid)
 {
 	scan->xs_heaptid = *tid;
 	scan->xs_recheck = false;
 	scan->xs_orderbynulls[0] = s->null_query;
 	scan->xs_orderbyvals[0] = s->null_query ? (Datum) 0 : Float8GetDatum(r->bound);
 	scan->xs_recheckorderby = !s->null_query && !nv_space_is_exact(&s->ix.space);
-	s->last = r->bound;
 	s->nreturned++;
 }
 
@@ -284,13 +219,15 @@ hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
 		start(scan, s);
 	while (!found)
 	{
+		const NvResult *r;
+
 		if (hnsw_iterative_scan == NV_ITERATIVE_OFF && s->nreturned >= hnsw_ef_search)
 			break;
-		if (s->next < s->nready)
+		r = nv_results_peek(&s->results);
+		if (r != NULL)
 		{
-			const HnswResult *r = &s->results[s->next];
 			int			nfound;
-			const HnswFound *f = hnsw_found(s->search, &nfound) + r->found;
+			const HnswFound *f = hnsw_found(s->search, &nfound) + r->item;
 
 			if (s->next_tid < f->ntids)
 			{
@@ -299,7 +236,7 @@ hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
 			}
 			else
 			{
-				s->next++;
+				nv_results_pop(&s->results);
 				s->next_tid = 0;
 			}
 		}

@@ -21,6 +21,8 @@ $node->safe_psql('postgres', q{
 	CREATE SEQUENCE ids START 5001;
 	INSERT INTO items SELECT i, a_vector(i) FROM generate_series(1, 3000) i;
 	CREATE INDEX items_x ON items USING hnsw (embedding vector_l2_ops) WITH (m = 8, ef_construction = 32);
+	CREATE INDEX listed_x ON items USING ivf (embedding vector_ip_ops) WITH (lists = 12);
+	CREATE INDEX flat_x ON items USING ivfflat (embedding vector_cosine_ops) WITH (lists = 5);
 });
 
 # The whole of a region goes now and then, so that inserts meet dead nodes only.
@@ -30,7 +32,11 @@ my %scripts = (
 	delete => q{DELETE FROM items WHERE id IN (SELECT id FROM items ORDER BY hashint4(id + :client_id) LIMIT 3);},
 	region => q{DELETE FROM items WHERE id % 20 = (random() * 19)::int AND id < (SELECT max(id) - 200 FROM items);},
 	search => q{SET enable_seqscan = off;
-		SELECT 1 / (count(*) = 10)::int FROM (SELECT id FROM items ORDER BY embedding <-> a_vector((random() * 100000)::int) LIMIT 10) s;},
+		SELECT 1 / (count(*) = 10)::int FROM (SELECT id FROM items ORDER BY embedding <-> a_vector(:q) LIMIT 10) s;
+		SELECT 1 / (count(*) = 10)::int FROM (SELECT id FROM items ORDER BY embedding <#> a_vector(:q) LIMIT 10) s;
+		SELECT 1 / (count(DISTINCT id) = count(*))::int FROM (SELECT id FROM items ORDER BY embedding <#> a_vector(:q) LIMIT 500) s;
+		SET ivfflat.probes = 5;
+		SELECT 1 / (count(*) = 10)::int FROM (SELECT id FROM items ORDER BY embedding <=> a_vector(:q) LIMIT 10) s;},
 	vacuum => q{VACUUM items;});
 my %weights = (insert => 40, duplicate => 5, delete => 6, search => 30, region => 1, vacuum => 1);
 my @files;
@@ -40,7 +46,8 @@ foreach my $name (sort keys %scripts)
 	my $file = "$PostgreSQL::Test::Utils::tmp_check/$name.sql";
 
 	$scripts{$name} =~ s/\s+/ /g;
-	append_to_file($file, $scripts{$name} . "\n");
+	# a constant: the index does not serve a random() of the query
+	append_to_file($file, "\\set q random(1, 100000)\n$scripts{$name}\n");
 	push @files, '-f', "$file\@$weights{$name}";
 }
 
@@ -53,14 +60,21 @@ diag "$out$err" unless $ok && $err !~ /error|aborted/i;
 my ($transactions) = $out =~ /transactions actually processed: (\d+)/;
 note "$transactions transactions";
 cmp_ok($transactions // 0, '>', 100, 'and did something');
-my $check = q{SELECT problem FROM nanovec_index_check('items_x')};
+my $check = join(' UNION ALL ', map { "SELECT problem FROM nanovec_index_check('$_')" } qw(items_x listed_x flat_x));
 my @problems = grep { !/cannot be reached/ } split /\n/, $node->safe_psql('postgres', $check);
 is_deeply(\@problems, [], 'the index is sound');
 $node->safe_psql('postgres', 'VACUUM items');
 is($node->safe_psql('postgres', $check), '', 'and all of it can be reached after vacuum');
+is($node->safe_psql('postgres', qq{
+	SELECT value::int = (SELECT count(*) FROM items) FROM nanovec_index_info('$_') WHERE property = 'rows'}),
+	't', "every row is in $_ once")
+  foreach qw(items_x listed_x flat_x);
 is($node->safe_psql('postgres', q{
-	SELECT value::int = (SELECT count(*) FROM items) FROM nanovec_index_info('items_x') WHERE property = 'rows'}),
-	't', 'every row is there once');
+	SET enable_seqscan = off; SET ivf.probes = 12; SET jit = off;
+	SELECT count(*) FROM generate_series(100001, 100030) q,
+		LATERAL (SELECT embedding <#> a_vector(q) AS d FROM items ORDER BY 1 LIMIT 1) n,
+		LATERAL (SELECT min((embedding <#> a_vector(q)) + 0) AS d FROM items) e
+	WHERE n.d <> e.d}), 0, 'with all lists the answer is exact');
 cmp_ok($node->safe_psql('postgres', q{
 	SET enable_seqscan = off; SET hnsw.ef_search = 60; SET jit = off;
 	SELECT count(*) / 300.0 FROM generate_series(100001, 100030) q,
@@ -75,9 +89,9 @@ my $writer = IPC::Run::start([ 'pgbench', '-n', '-c', 2, '-T', 4, '-f',
 		"$PostgreSQL::Test::Utils::tmp_check/delete.sql\@2", $node->connstr('postgres') ],
 	'>', \$out, '2>', \$err);
 $node->safe_psql('postgres', 'CREATE INDEX CONCURRENTLY second_x ON items USING hnsw (embedding vector_cosine_ops)');
-$node->safe_psql('postgres', 'REINDEX INDEX CONCURRENTLY items_x');
+$node->safe_psql('postgres', "REINDEX INDEX CONCURRENTLY $_") foreach qw(items_x listed_x);
 $writer->finish;
-foreach my $index (qw(items_x second_x))
+foreach my $index (qw(items_x second_x listed_x))
 {
 	@problems = grep { !/cannot be reached/ }
 	  split /\n/, $node->safe_psql('postgres', "SELECT problem FROM nanovec_index_check('$index')");

@@ -13,7 +13,8 @@ use constant PAGE => 8192;
 my $rounds = $ENV{NANOVEC_DAMAGE_ROUNDS} // 12;
 my $seed = $ENV{NANOVEC_DAMAGE_SEED} // time();
 my $node = start_node('damage');
-my %operator = (v => '<->', wide => '<=>', b => '<~>', s => '<->', h => '<#>');
+my %operator = (v => '<->', wide => '<=>', b => '<~>', s => '<->', h => '<#>', lv => '<->',
+	lwide => '<=>', lh => '<#>', lb => '<~>');
 
 srand($seed);
 note "seed $seed";
@@ -28,15 +29,19 @@ $node->append_conf('postgresql.conf', qq{
 $node->restart;
 $node->safe_psql('postgres', q{
 	CREATE TABLE items (id serial, v vector(16), wide vector(3000), h halfvec(20), b bit(100),
-		s sparsevec(5000));
+		s sparsevec(5000), lv vector(16), lwide vector(9000), lh halfvec(20), lb bit(100));
 	CREATE FUNCTION fill(first int, last int) RETURNS void LANGUAGE sql AS $$
-		INSERT INTO items (v, wide, h, b, s)
+		INSERT INTO items (v, wide, h, b, s, lv, lwide, lh, lb)
 		SELECT (SELECT array_agg(sin(i * j)) FROM generate_series(1, 16) AS j)::vector,
 			(SELECT array_agg(sin(i % 50 * 7 + j)) FROM generate_series(1, 3000) AS j)::vector,
 			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 20) AS j)::vector,
 			(SELECT string_agg((i * j % 7 % 2)::text, '') FROM generate_series(1, 100) AS j)::bit(100),
 			('{' || (SELECT string_agg(j * 2 || ':' || i % 100 + j, ',') FROM generate_series(1, 400) AS j)
-				|| '}/5000')::sparsevec
+				|| '}/5000')::sparsevec,
+			(SELECT array_agg(sin(i * j)) FROM generate_series(1, 16) AS j)::vector,
+			(SELECT array_agg(sin(i % 50 * 7 + j)) FROM generate_series(1, 9000) AS j)::vector,
+			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 20) AS j)::vector,
+			(SELECT string_agg((i * j % 7 % 2)::text, '') FROM generate_series(1, 100) AS j)::bit(100)
 		FROM generate_series(first, last) AS i
 	$$;
 	SELECT fill(1, 300);
@@ -45,6 +50,10 @@ $node->safe_psql('postgres', q{
 	CREATE INDEX items_h ON items USING hnsw (h halfvec_ip_ops) WITH (storage = float2);
 	CREATE INDEX items_b ON items USING hnsw (b bit_hamming_ops);
 	CREATE INDEX items_s ON items USING hnsw (s sparsevec_l2_ops);
+	CREATE INDEX items_lv ON items USING ivf (lv vector_l2_ops) WITH (lists = 7);
+	CREATE INDEX items_lwide ON items USING ivf (lwide vector_cosine_ops) WITH (lists = 3);
+	CREATE INDEX items_lh ON items USING ivfflat (lh halfvec_ip_ops) WITH (lists = 5);
+	CREATE INDEX items_lb ON items USING ivf (lb bit_hamming_ops);
 });
 
 # Random bytes, of a kind that often passes for something else.
@@ -112,8 +121,10 @@ sub uses_of
 	my $sql = '';
 
 	$sql .= sprintf($search, 1 + int(rand(300)), $_) foreach (1, 20, 500);
-	$sql .= "SET hnsw.iterative_scan = relaxed_order;\n" . sprintf($search, 7, 500);
-	$sql .= "SET hnsw.iterative_scan = off;\n" . sprintf($search, 11, 40);
+	$sql .= "SET hnsw.iterative_scan = relaxed_order; SET ivf.iterative_scan = relaxed_order;\n"
+	  . sprintf($search, 7, 500);
+	$sql .= "SET hnsw.iterative_scan = off; SET ivf.iterative_scan = off;\n" . sprintf($search, 11, 40);
+	$sql .= "SET ivf.probes = 7; SET ivfflat.probes = 5;\n" . sprintf($search, 12, 500);
 	$sql .= "SELECT count(*) FROM nanovec_index_info('items_$column');\n";
 	$sql .= "SELECT count(*) FROM nanovec_index_check('items_$column');\n";
 	# only this index
@@ -127,21 +138,38 @@ sub uses_of
 	return $sql;
 }
 
-# The checker sees a wrong value in every field of a node.  Offsets are those of
-# HnswNode.
-my %field = (kind => [0, 'C', 7], level => [1, 'C', 3], ntids => [3, 'C', 2], nedges => [4, 'v', 9999],
+# The checker sees a wrong value in every field.  Offsets are those of HnswNode,
+# IvfGroup, IvfRecord and IvfList; pages are found by their kind, NvPageKind.
+my %node = (kind => [0, 'C', 7], level => [1, 'C', 3], ntids => [3, 'C', 2], nedges => [4, 'v', 9999],
 	top_level => [6, 'v', 300], down => [12, 'V', 0], base => [16, 'V', 0], vector_bytes => [24, 'V', 3],
 	scale => [28, 'f<', 99], offset => [32, 'f<', 99], error => [36, 'f<', -1], sum => [40, 'V', 1],
 	square => [44, 'V', 1], tid => [48, 'V', 0xffffff], neighbor => [96, 'V', 0x7fffffff]);
-my $path = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('items_v')");
-my $pages = $node->safe_psql('postgres', q{CHECKPOINT; SELECT pg_relation_size('items_v') / 8192});
-my @unseen;
+my %upper_node = %node;
+delete $upper_node{tid};
+my %group = (list => [0, 'V', 4], next => [4, 'V', 1], n => [12, 'V', 9999], records => [16, 'V', 1],
+	code => [40, 'V', 0x5a5a5a5a]);
+my %record = (tid => [0, 'V', 0xffffff], scale => [8, 'f<', 99], offset => [12, 'f<', 99],
+	error => [16, 'f<', -1], data => [20, 'V', 0x5a5a5a5a]);
+my @fields = (
+	[ 'v', 3, 'first', \%node ], [ 'v', 3, 'last', \%upper_node ], [ 'lv', 8, 'first', \%group ],
+	[ 'lv', 9, 'last', \%record ], [ 'lv', 5, 'first', { first => [0, 'V', 1], room => [4, 'V', 1] } ],
+	[ 'lv', 6, 'first', { centroid => [0, 'f<', 1e30] } ],
+	[ 'lv', 7, 'first', { code => [0, 'V', 0x5a5a5a5a] } ]);
 
-# Change the first node of a page for a while.
+# The first or last page of a kind
+sub page_of
+{
+	my ($path, $kind, $which) = @_;
+	my $file = slurp_file($path);
+	my @pages = grep { unpack('v', substr($file, PAGE * $_ + PAGE - 8, 2)) == $kind } 0 .. length($file) / PAGE - 1;
+
+	return $which eq 'first' ? $pages[0] : $pages[-1];
+}
+
+# What the checker says while a field of the first thing on a page is wrong
 sub with_field
 {
-	my ($page, $name) = @_;
-	my ($offset, $format, $value) = @{ $field{$name} };
+	my ($index, $path, $page, $offset, $format, $value) = @_;
 	my $place = PAGE * $page + 24 + $offset;
 	my ($old, $out, $err);
 
@@ -152,7 +180,7 @@ sub with_field
 	sysseek($fh, $place, 0);
 	syswrite($fh, pack($format, $value));
 	$node->start;
-	$node->psql('postgres', "SELECT * FROM nanovec_index_check('items_v')", stdout => \$out, stderr => \$err);
+	$node->psql('postgres', "SELECT * FROM nanovec_index_check('$index')", stdout => \$out, stderr => \$err);
 	$node->stop;
 	sysseek($fh, $place, 0);
 	syswrite($fh, $old);
@@ -161,19 +189,25 @@ sub with_field
 	return $out . $err;
 }
 
-# Page 2, behind the metapage and the mean, begins with a node of level 0; the last with another.
-foreach my $page (2, $pages - 1)
+my @unseen;
+
+$node->safe_psql('postgres', 'CHECKPOINT');
+foreach (@fields)
 {
-	foreach my $name (sort keys %field)
+	my ($column, $kind, $which, $fields) = @$_;
+	my $path = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('items_$column')");
+	my $page = page_of($path, $kind, $which);
+
+	foreach my $name (sort keys %$fields)
 	{
-		next if $name eq 'tid' && $page > 2;
-		push @unseen, "$name in page $page"
-		  if with_field($page, $name) !~ /\b(node|slot) \d+|row \(/;
+		my $said = with_field("items_$column", $path, $page, @{ $fields->{$name} });
+
+		push @unseen, "$column $kind $name ($said)" if $said !~ /\|/;
 	}
 }
 is("@unseen", '', 'the checker sees every wrong field');
-is($node->safe_psql('postgres', "SELECT count(*) FROM nanovec_index_check('items_v')"), 0,
-	'and nothing wrong when they are right');
+is($node->safe_psql('postgres', join(' UNION ALL ', map { "SELECT count(*) FROM nanovec_index_check('items_$_')" } qw(v lv))),
+	"0\n0", 'and nothing wrong when they are right');
 
 my ($crashes, $stuck, $errors, $complaints, $unrepaired) = (0, 0, 0, 0, 0);
 foreach my $round (1 .. $rounds)

@@ -1,0 +1,193 @@
+/*-------------------------------------------------------------------------
+ *
+ * am_opclass.c
+ *		Operator classes of the index methods.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "am/am_opclass.h"
+
+#include "access/amvalidate.h"
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "catalog/pg_amop.h"
+#include "catalog/pg_amproc.h"
+#include "catalog/pg_opclass.h"
+#include "catalog/pg_opfamily.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
+
+void
+nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric)
+{
+	const NvSpaceMetric *m = (const NvSpaceMetric *)
+		DatumGetPointer(FunctionCall1(index_getprocinfo(rel, 1, NV_METRIC_PROC),
+									  PointerGetDatum(NULL)));
+	const NvElementType *type = (const NvElementType *)
+		DatumGetPointer(FunctionCall1(index_getprocinfo(rel, 1, NV_TYPE_PROC),
+									  PointerGetDatum(NULL)));
+
+	if (m == NULL || type == NULL || !nv_metric_valid(type->kind, *m))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("operator class of index \"%s\" has no distance that nanovec knows",
+						RelationGetRelationName(rel))));
+	*element = type->kind;
+	*metric = *m;
+}
+
+int
+nv_column_dims(Relation rel, const NvElementType *type)
+{
+	int			dims = TupleDescAttr(rel->rd_att, 0)->atttypmod;
+
+	if (dims < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("column does not have dimensions"),
+				 errhint("Declare the column as %s(n), or index an expression with a cast to %s(n).",
+						 type->name, type->name)));
+	if (dims > type->max_dims)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("column cannot have more than %d dimensions for %s index",
+						type->max_dims, get_am_name(rel->rd_rel->relam))));
+	return dims;
+}
+
+/* ---- support functions of operator classes ---- */
+
+#define TYPE_SUPPORT(name, kind) \
+NV_FUNCTION(nanovec_##name##_support) \
+{ \
+	PG_RETURN_POINTER(nv_element_type(kind)); \
+}
+
+TYPE_SUPPORT(vector, NV_ELEMENT_VECTOR)
+TYPE_SUPPORT(halfvec, NV_ELEMENT_HALFVEC)
+TYPE_SUPPORT(sq8vec, NV_ELEMENT_SQ8VEC)
+TYPE_SUPPORT(bit, NV_ELEMENT_BIT)
+TYPE_SUPPORT(sparsevec, NV_ELEMENT_SPARSEVEC)
+
+#define METRIC_SUPPORT(name, value) \
+NV_FUNCTION(nanovec_##name##_metric) \
+{ \
+	static const NvSpaceMetric metric = value; \
+\
+	PG_RETURN_POINTER(&metric); \
+}
+
+METRIC_SUPPORT(l2, NV_SPACE_L2)
+METRIC_SUPPORT(ip, NV_SPACE_IP)
+METRIC_SUPPORT(cosine, NV_SPACE_COSINE)
+METRIC_SUPPORT(l1, NV_SPACE_L1)
+METRIC_SUPPORT(hamming, NV_SPACE_HAMMING)
+METRIC_SUPPORT(jaccard, NV_SPACE_JACCARD)
+
+/* ---- validation ---- */
+
+static void
+complain(bool *valid, const char *opfamily, const char *what)
+{
+	ereport(INFO,
+			(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+			 errmsg("operator family %s %s", opfamily, what)));
+	*valid = false;
+}
+
+static void
+validate_operators(CatCList *operators, const char *family, bool *valid)
+{
+	for (int i = 0; i < operators->n_members; i++)
+	{
+		Form_pg_amop op = (Form_pg_amop) GETSTRUCT(&operators->members[i]->tuple);
+
+		if (op->amopstrategy != 1)
+			complain(valid, family, "contains an operator with a strategy number other than 1");
+		if (op->amoppurpose != AMOP_ORDER)
+			complain(valid, family, "contains an operator that is not for ordering");
+		if (op->amoplefttype != op->amoprighttype ||
+			!check_amop_signature(op->amopopr, FLOAT8OID, op->amoplefttype, op->amoprighttype))
+			complain(valid, family, "contains an operator with a wrong signature");
+		if (op->amoppurpose == AMOP_ORDER &&
+			!opfamily_can_sort_type(op->amopsortfamily, FLOAT8OID))
+			complain(valid, family, "contains an operator with a wrong ORDER BY operator family");
+	}
+}
+
+static void
+validate_procs(CatCList *procs, const char *family, Oid type, bool *valid)
+{
+	const NvElementType *element = NULL;
+	const NvSpaceMetric *metric = NULL;
+
+	for (int i = 0; i < procs->n_members; i++)
+	{
+		Form_pg_amproc proc = (Form_pg_amproc) GETSTRUCT(&procs->members[i]->tuple);
+
+		if (proc->amprocnum != NV_METRIC_PROC && proc->amprocnum != NV_TYPE_PROC)
+			complain(valid, family, "contains a support function with a wrong number");
+		else if (!check_amproc_signature(proc->amproc, INTERNALOID, true, 1, 1, INTERNALOID))
+			complain(valid, family, "contains a support function with a wrong signature");
+		else if (proc->amproclefttype == type && proc->amprocnum == NV_METRIC_PROC)
+			metric = (const NvSpaceMetric *)
+				DatumGetPointer(OidFunctionCall1(proc->amproc, PointerGetDatum(NULL)));
+		else if (proc->amproclefttype == type)
+			element = (const NvElementType *)
+				DatumGetPointer(OidFunctionCall1(proc->amproc, PointerGetDatum(NULL)));
+	}
+	if (metric == NULL || element == NULL)
+		complain(valid, family, "lacks a support function");
+	else if (!nv_metric_valid(element->kind, *metric))
+		complain(valid, family, "has a metric that does not suit its type");
+	else if (strcmp(format_type_be(type), element->name) != 0)
+		complain(valid, family, "has support functions for another type");
+}
+
+/* A family and its access method, for messages. */
+static char *
+opfamily_name(Oid family)
+{
+	HeapTuple	tuple = SearchSysCache1(OPFAMILYOID, ObjectIdGetDatum(family));
+	Form_pg_opfamily form;
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for operator family %u", family);
+	form = (Form_pg_opfamily) GETSTRUCT(tuple);
+	name = psprintf("\"%s\" of access method %s", NameStr(form->opfname),
+					get_am_name(form->opfmethod));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
+bool
+nv_opclass_validate(Oid opclass)
+{
+	HeapTuple	tuple = SearchSysCache1(CLAOID, ObjectIdGetDatum(opclass));
+	Form_pg_opclass form;
+	char	   *family;
+	CatCList   *operators;
+	CatCList   *procs;
+	bool		valid = true;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for operator class %u", opclass);
+	form = (Form_pg_opclass) GETSTRUCT(tuple);
+	family = opfamily_name(form->opcfamily);
+	operators = SearchSysCacheList1(AMOPSTRATEGY, ObjectIdGetDatum(form->opcfamily));
+	procs = SearchSysCacheList1(AMPROCNUM, ObjectIdGetDatum(form->opcfamily));
+	if (operators->n_members == 0)
+		complain(&valid, family, "lacks an operator");
+	validate_operators(operators, family, &valid);
+	validate_procs(procs, family, form->opcintype, &valid);
+	ReleaseCatCacheList(procs);
+	ReleaseCatCacheList(operators);
+	ReleaseSysCache(tuple);
+	return valid;
+}

@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * am_opclass.h
+ *		Operator classes of the index methods.
+ *
+ * An operator class has two support functions, which tell its metric and its
+ * element type, and one operator, which orders by the distance.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NV_AM_OPCLASS_H
+#define NV_AM_OPCLASS_H
+
+#include "nv_compat.h"
+
+#include "am/am_vector.h"
+#include "utils/rel.h"
+
+/* Support functions of an operator class. */
+#define NV_METRIC_PROC 1
+#define NV_TYPE_PROC 2
+#define NV_OPCLASS_PROCS 2
+
+/* What the operator class of an index says.  ERROR if it is not one of ours. */
+extern void nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric);
+
+/*
+ * The number of dimensions of an index's column.  ERROR when its type does not
+ * say, or there are too many.
+ */
+extern int	nv_column_dims(Relation rel, const NvElementType *type);
+
+/* amvalidate: reports what is wrong as INFO. */
+extern bool nv_opclass_validate(Oid opclass);
+
+#endif							/* NV_AM_OPCLASS_H */

@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * am_results.h
+ *		What a scan found, waiting to go out by its bound.
+ *
+ * A scan is sure of the order only up to a horizon; what it happened to find
+ * beyond waits until it has searched on.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NV_AM_RESULTS_H
+#define NV_AM_RESULTS_H
+
+#include "nv_compat.h"
+
+typedef struct NvResult
+{
+	double		bound;			/* at most the distance, as SQL computes it */
+	uint64		item;			/* the caller's number for it */
+} NvResult;
+
+/* Zeroed memory is an empty one, but for last, which nv_results_reset() sets. */
+typedef struct NvResults
+{
+	NvResult   *results;
+	int			n;
+	int			nready;			/* up to here they are in order, and may go out */
+	int			next;			/* of these, the next one */
+	int			room;
+	double		last;			/* bound of the last one that went out */
+} NvResults;
+
+/* Forget everything, memory included, which was that of a context reset meanwhile. */
+extern void nv_results_reset(NvResults *r);
+
+/*
+ * Add a result, in memory of the current context.  With strict order, one that
+ * belongs before what went out comes too late and is left out.
+ */
+extern void nv_results_add(NvResults *r, double bound, uint64 item, bool strict);
+
+/* Have those up to a horizon go out; or the n least. */
+extern void nv_results_ready(NvResults *r, double horizon);
+extern void nv_results_ready_least(NvResults *r, int n);
+
+/* How many did not go out yet. */
+static inline int
+nv_results_waiting(const NvResults *r)
+{
+	return r->n - r->next;
+}
+
+/* The next one to go out; NULL when none is ready. */
+static inline const NvResult *
+nv_results_peek(const NvResults *r)
+{
+	return r->next < r->nready ? &r->results[r->next] : NULL;
+}
+
+/* It went out. */
+static inline void
+nv_results_pop(NvResults *r)
+{
+	r->last = r->results[r->next++].bound;
+}
+
+#endif							/* NV_AM_RESULTS_H */

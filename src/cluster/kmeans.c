@@ -1,0 +1,442 @@
+/*-------------------------------------------------------------------------
+ *
+ * kmeans.c
+ *		k-means clustering of float vectors, by squared Euclidean distance.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "cluster/kmeans.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "miscadmin.h"
+#include "simd/simd.h"
+#include "utils/memutils.h"
+
+/* Rows and centroids that are measured against each other at a time. */
+#define ROW_BLOCK 128
+#define CENTROID_BLOCK 64
+
+/* More clusters than this start within those of a coarser clustering. */
+#define MOST_AT_ONCE 64
+
+/* So many in one of these are not worth the time of k-means++. */
+#define MOST_IN_GROUP 512
+
+/* The coarse one needs no more than so many iterations, and so many rows a cluster. */
+#define COARSE_ITERATIONS 4
+#define COARSE_ROWS 256
+
+/* [0, 1) */
+static double
+next_uniform(uint64 *state)
+{
+	return (double) (nv_random(state) >> 11) / 9007199254740992.0;
+}
+
+static void *
+alloc_array(size_t n, size_t element)
+{
+	return palloc_extended(Max(n, 1) * element, MCXT_ALLOC_HUGE);
+}
+
+/* Distances that overflow are large, not infinite. */
+static inline float
+clamp(float distance)
+{
+	return distance < FLT_MAX ? distance : FLT_MAX;
+}
+
+/* ---- assignment ---- */
+
+/* The nearest of some centroids to at most ROW_BLOCK rows, if nearer than what is there. */
+static void
+assign_block(const float *x, int n, const float *centroids, int first, int k, int dims,
+			 uint32 *cluster, float *distances)
+{
+	float		block[ROW_BLOCK * CENTROID_BLOCK];
+
+	nv_kern.l2sq_many(x, n, centroids + (size_t) first * dims, k, dims, block);
+	for (int i = 0; i < n; i++)
+	{
+		const float *row = block + i * k;
+		size_t		nearest = nv_kern.argmin(row, k);
+
+		if (row[nearest] < distances[i])
+		{
+			distances[i] = row[nearest];
+			cluster[i] = first + (uint32) nearest;
+		}
+	}
+}
+
+void
+nv_assign(const float *x, size_t n, const float *centroids, int k, int dims, uint32 *cluster,
+		  float *distances)
+{
+	for (size_t row = 0; row < n; row += ROW_BLOCK)
+	{
+		int			rows = (int) Min(ROW_BLOCK, n - row);
+
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < rows; i++)
+		{
+			cluster[row + i] = 0;
+			distances[row + i] = INFINITY;
+		}
+		for (int first = 0; first < k; first += CENTROID_BLOCK)
+			assign_block(x + row * dims, rows, centroids, first, Min(CENTROID_BLOCK, k - first),
+						 dims, cluster + row, distances + row);
+	}
+}
+
+/* ---- the start ---- */
+
+/*
+ * k-means++: each centroid is a row, drawn with a probability that grows with
+ * the square of its distance from those before.  Returns how many there are.
+ */
+static int
+start_plus_plus(const float *x, size_t n, int dims, int k, uint64 *random, float *centroids)
+{
+	float	   *nearest = alloc_array(n, sizeof(float));
+	size_t		chosen = (size_t) (next_uniform(random) * (double) n);
+	int			found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		nearest[i] = FLT_MAX;
+	for (;;)
+	{
+		const float *centroid = x + chosen * dims;
+		double		total = 0;
+		double		target;
+
+		memcpy(centroids + (size_t) found++ * dims, centroid, sizeof(float) * dims);
+		if (found == k)
+			break;
+		CHECK_FOR_INTERRUPTS();
+		for (size_t i = 0; i < n; i++)
+		{
+			float		distance = clamp(nv_kern.l2sq_f32(x + i * dims, centroid, dims));
+
+			nearest[i] = Min(nearest[i], distance);
+			total += nearest[i];
+		}
+		if (total == 0)
+			break;
+		target = next_uniform(random) * total;
+		/* rounding may leave something of target: the last that can be chosen, then */
+		for (size_t i = 0; i < n; i++)
+		{
+			if (nearest[i] == 0)
+				continue;
+			chosen = i;
+			target -= nearest[i];
+			if (target < 0)
+				break;
+		}
+	}
+	pfree(nearest);
+	return found;
+}
+
+static int	lloyd(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options,
+				  int iterations, float *centroids);
+
+/* Sort rows by cluster: starts[k + 1] of rows[n]. */
+static void
+group_rows(const uint32 *cluster, size_t n, int k, size_t *starts, size_t *rows)
+{
+	memset(starts, 0, sizeof(size_t) * (k + 1));
+	for (size_t i = 0; i < n; i++)
+		starts[cluster[i] + 1]++;
+	for (int c = 0; c < k; c++)
+		starts[c + 1] += starts[c];
+	/* starts[c] moves to the end of c, which is the start of c + 1 */
+	for (size_t i = 0; i < n; i++)
+		rows[starts[cluster[i]]++] = i;
+	memmove(starts + 1, starts, sizeof(size_t) * k);
+	starts[0] = 0;
+}
+
+/* Some rows of a set, one after the other. */
+static float *
+gather_rows(const float *x, const size_t *rows, size_t n, int dims)
+{
+	float	   *out = alloc_array(n * dims, sizeof(float));
+
+	for (size_t i = 0; i < n; i++)
+		memcpy(out + i * dims, x + rows[i] * dims, sizeof(float) * dims);
+	return out;
+}
+
+/*
+ * The numbers of some of n rows, in order; each has the same chance (Knuth,
+ * volume 2, 3.4.2, algorithm S).
+ */
+static size_t *
+choose_rows(size_t n, size_t wanted, uint64 *random)
+{
+	size_t	   *rows = alloc_array(wanted, sizeof(size_t));
+	size_t		left = wanted;
+
+	for (size_t i = 0; left > 0; i++)
+	{
+		if (next_uniform(random) * (double) (n - i) < (double) left)
+			rows[wanted - left--] = i;
+	}
+	return rows;
+}
+
+/* A coarse clustering, of a part of the rows that is as good as all. */
+static int
+cluster_coarsely(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options,
+				 uint64 *random, float *centroids)
+{
+	size_t		wanted = Min(n, (size_t) k * COARSE_ROWS);
+	size_t	   *rows = choose_rows(n, wanted, random);
+	float	   *part;
+	int			found;
+
+	part = gather_rows(x, rows, wanted, dims);
+	found = start_plus_plus(part, wanted, dims, k, random, centroids);
+	found = lloyd(part, wanted, dims, found, options, COARSE_ITERATIONS, centroids);
+	pfree(part);
+	pfree(rows);
+	return found;
+}
+
+/* How many of k clusters a group of rows gets: its share, and at most its rows. */
+static int
+share_of(size_t rows, size_t rows_left, int k_left)
+{
+	double		share = (double) k_left * (double) rows / (double) rows_left;
+
+	return (int) Min((double) rows, Max(1, rint(share)));
+}
+
+/* Any k rows.  Duplicates make empty clusters, which go in the end. */
+static int
+start_anywhere(const float *x, size_t n, int dims, int k, uint64 *random, float *centroids)
+{
+	size_t	   *rows = choose_rows(n, k, random);
+
+	for (int c = 0; c < k; c++)
+		memcpy(centroids + (size_t) c * dims, x + rows[c] * dims, sizeof(float) * dims);
+	pfree(rows);
+	return k;
+}
+
+/* Starting centroids: at most k.  Returns their number. */
+static int
+start(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options, uint64 *random,
+	  float *centroids)
+{
+	int			ngroups = (int) sqrt(k);
+	float	   *coarse;
+	uint32	   *cluster;
+	float	   *distances;
+	size_t	   *starts;
+	size_t	   *rows;
+	int			found = 0;
+
+	if (k <= MOST_AT_ONCE)
+		return start_plus_plus(x, n, dims, k, random, centroids);
+
+	coarse = alloc_array((size_t) ngroups * dims, sizeof(float));
+	cluster = alloc_array(n, sizeof(uint32));
+	distances = alloc_array(n, sizeof(float));
+	ngroups = cluster_coarsely(x, n, dims, ngroups, options, random, coarse);
+	nv_assign(x, n, coarse, ngroups, dims, cluster, distances);
+	starts = alloc_array(ngroups + 1, sizeof(size_t));
+	rows = alloc_array(n, sizeof(size_t));
+	group_rows(cluster, n, ngroups, starts, rows);
+	for (int g = 0; g < ngroups && found < k; g++)
+	{
+		size_t		size = starts[g + 1] - starts[g];
+		float	   *group;
+		int			share;
+
+		if (size == 0)
+			continue;
+		group = gather_rows(x, rows + starts[g], size, dims);
+		share = Min(k - found, share_of(size, n - starts[g], k - found));
+		/* one group may have nearly all rows, if there are outliers */
+		if (share <= MOST_IN_GROUP)
+			share = start_plus_plus(group, size, dims, share, random,
+									centroids + (size_t) found * dims);
+		else
+			share = start_anywhere(group, size, dims, share, random,
+								   centroids + (size_t) found * dims);
+		found += share;
+		pfree(group);
+	}
+	pfree(rows);
+	pfree(starts);
+	pfree(distances);
+	pfree(cluster);
+	pfree(coarse);
+	return found;
+}
+
+/* ---- Lloyd's algorithm ---- */
+
+typedef struct Lloyd
+{
+	const float *x;
+	size_t		n;
+	int			dims;
+	int			k;
+	bool		spherical;
+	float	   *centroids;
+	uint32	   *cluster;
+	float	   *distances;
+	double	   *sums;			/* k * dims */
+	size_t	   *sizes;
+} Lloyd;
+
+/* The mean of its rows becomes a cluster's centroid. */
+static void
+set_centroid(Lloyd *l, int c)
+{
+	float	   *centroid = l->centroids + (size_t) c * l->dims;
+	const double *sum = l->sums + (size_t) c * l->dims;
+	double		divisor = (double) l->sizes[c];
+
+	if (l->spherical)
+	{
+		double		square = 0;
+
+		for (int d = 0; d < l->dims; d++)
+			square += sum[d] * sum[d];
+		if (square == 0)
+			return;
+		divisor = sqrt(square);
+	}
+	for (int d = 0; d < l->dims; d++)
+		centroid[d] = (float) (sum[d] / divisor);
+}
+
+/*
+ * Give an empty cluster the row that is farthest from its centroid, if one is
+ * at all, and return it.
+ */
+static bool
+refill(Lloyd *l, int c)
+{
+	size_t		farthest = 0;
+	uint32		from;
+
+	for (size_t i = 1; i < l->n; i++)
+	{
+		if (l->distances[i] > l->distances[farthest])
+			farthest = i;
+	}
+	if (l->distances[farthest] == 0)
+		return false;
+	from = l->cluster[farthest];
+	l->sizes[from]--;
+	l->sizes[c] = 1;
+	for (int d = 0; d < l->dims; d++)
+	{
+		float		element = l->x[farthest * l->dims + d];
+
+		l->sums[(size_t) from * l->dims + d] -= element;
+		l->sums[(size_t) c * l->dims + d] = element;
+	}
+	l->cluster[farthest] = c;
+	l->distances[farthest] = 0;
+	return true;
+}
+
+static void
+move_centroids(Lloyd *l)
+{
+	memset(l->sums, 0, sizeof(double) * l->k * l->dims);
+	memset(l->sizes, 0, sizeof(size_t) * l->k);
+	for (size_t i = 0; i < l->n; i++)
+	{
+		const float *row = l->x + i * l->dims;
+		double	   *sum = l->sums + (size_t) l->cluster[i] * l->dims;
+
+		if (i % ROW_BLOCK == 0)
+			CHECK_FOR_INTERRUPTS();
+		for (int d = 0; d < l->dims; d++)
+			sum[d] += row[d];
+		l->sizes[l->cluster[i]]++;
+	}
+	for (int c = 0; c < l->k; c++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (l->sizes[c] == 0 && !refill(l, c))
+			break;
+	}
+	for (int c = 0; c < l->k; c++)
+	{
+		if (l->sizes[c] > 0)
+			set_centroid(l, c);
+	}
+}
+
+/* Drop centroids that no row is nearest to. */
+static void
+drop_empty(Lloyd *l)
+{
+	int			kept = 0;
+
+	memset(l->sizes, 0, sizeof(size_t) * l->k);
+	for (size_t i = 0; i < l->n; i++)
+		l->sizes[l->cluster[i]]++;
+	for (int c = 0; c < l->k; c++)
+	{
+		if (l->sizes[c] == 0)
+			continue;
+		memmove(l->centroids + (size_t) kept++ * l->dims, l->centroids + (size_t) c * l->dims,
+				sizeof(float) * l->dims);
+	}
+	l->k = kept;
+}
+
+/* Improve k centroids.  Returns how many are left. */
+static int
+lloyd(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options, int iterations,
+	  float *centroids)
+{
+	Lloyd		l = {
+		.x = x, .n = n, .dims = dims, .k = k,
+		.spherical = options->spherical,
+		.centroids = centroids,
+		.cluster = alloc_array(n, sizeof(uint32)),
+		.distances = alloc_array(n, sizeof(float)),
+		.sums = alloc_array((size_t) k * dims, sizeof(double)),
+		.sizes = alloc_array(k, sizeof(size_t))
+	};
+	uint32	   *before = alloc_array(n, sizeof(uint32));
+
+	nv_assign(x, n, centroids, k, dims, l.cluster, l.distances);
+	for (int i = 0; i < iterations; i++)
+	{
+		memcpy(before, l.cluster, sizeof(uint32) * n);
+		move_centroids(&l);
+		nv_assign(x, n, centroids, k, dims, l.cluster, l.distances);
+		if (memcmp(before, l.cluster, sizeof(uint32) * n) == 0)
+			break;
+	}
+	drop_empty(&l);
+	pfree(before);
+	pfree(l.sizes);
+	pfree(l.sums);
+	pfree(l.distances);
+	pfree(l.cluster);
+	return l.k;
+}
+
+int
+nv_kmeans(const float *x, size_t n, int dims, const NvKmeansOptions *options, float *centroids)
+{
+	uint64		random = options->seed;
+	int			k = start(x, n, dims, (int) Min((size_t) options->k, n), options, &random, centroids);
+
+	return lloyd(x, n, dims, k, options, options->iterations, centroids);
+}

@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * kmeans.h
+ *		k-means clustering of float vectors, by squared Euclidean distance.
+ *
+ * Vectors are rows of an array, x[n][dims].  The same input and options give
+ * the same centroids on every run; other kernels round differently, so other
+ * CPUs may not.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NV_KMEANS_H
+#define NV_KMEANS_H
+
+#include "nv_compat.h"
+
+typedef struct NvKmeansOptions
+{
+	int			k;				/* clusters wanted, at least 1 */
+	int			iterations;		/* of Lloyd's algorithm, at most */
+	uint64		seed;
+	bool		spherical;		/* rows are unit vectors, and so are centroids */
+} NvKmeansOptions;
+
+/* splitmix64 (Steele, Lea and Flood, 2014); what PostgreSQL has differs by version. */
+static inline uint64
+nv_random(uint64 *state)
+{
+	uint64		z = (*state += UINT64CONST(0x9e3779b97f4a7c15));
+
+	z = (z ^ (z >> 30)) * UINT64CONST(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64CONST(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+/*
+ * Cluster n > 0 rows.  Writes the centroids to centroids[k][dims] and returns
+ * their number: fewer than k if there are fewer different rows.  None of
+ * them is empty, unless rows are so far apart that distances overflow.
+ *
+ * Start: k-means++ (Arthur and Vassilvitskii, SODA 2007), for many clusters
+ * within those of a coarser clustering.  Then Lloyd's algorithm, until no row
+ * changes its cluster.
+ *
+ * Works in palloc'd memory of the current context, freed at the end: 8 bytes
+ * a row, and 12 * dims bytes a cluster.  Can be interrupted.
+ */
+extern int	nv_kmeans(const float *x, size_t n, int dims, const NvKmeansOptions *options,
+					  float *centroids);
+
+/*
+ * The nearest of k > 0 centroids to each of n rows, the first of equally near
+ * ones: its number in cluster[n], its squared distance in distances[n].
+ * Can be interrupted.
+ */
+extern void nv_assign(const float *x, size_t n, const float *centroids, int k, int dims,
+					  uint32 *cluster, float *distances);
+
+#endif							/* NV_KMEANS_H */

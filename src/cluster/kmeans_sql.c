@@ -1,0 +1,296 @@
+/*-------------------------------------------------------------------------
+ *
+ * kmeans_sql.c
+ *		nanovec_kmeans() and nanovec_assign().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "cluster/kmeans.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "simd/simd.h"
+#include "types/dense.h"
+#include "utils/array.h"
+#include "utils/arrayaccess.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#define MOST_CLUSTERS 100000
+#define MOST_ITERATIONS 1000
+
+/* Rows of a table that are looked at: so many a cluster, and at least this. */
+#define SAMPLE_PER_CLUSTER 256
+#define LEAST_SAMPLE 10000
+
+/* Rows that a cursor returns at a time. */
+#define FETCH_ROWS 1000
+
+/* Vectors to be clustered; those of a table are a sample of at most room. */
+typedef struct Rows
+{
+	float	   *x;
+	size_t		n;
+	size_t		room;
+	int			dims;			/* 0 before the first */
+} Rows;
+
+static NvKmeansOptions
+get_options(int k, int iterations, int64 seed, bool spherical)
+{
+	NvKmeansOptions options = {
+		.k = k,
+		.iterations = iterations,
+		.seed = (uint64) seed,
+		.spherical = spherical
+	};
+
+	if (k < 1 || k > MOST_CLUSTERS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of clusters must be between 1 and %d", MOST_CLUSTERS)));
+	if (iterations < 0 || iterations > MOST_ITERATIONS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("iterations must be between 0 and %d", MOST_ITERATIONS)));
+	return options;
+}
+
+/* Decode a value into a row.  False when it is left out: a zero vector, and spherical. */
+static bool
+set_row(Rows *rows, size_t place, Datum value, bool spherical)
+{
+	NvDense		v = nv_dense_open(value, &nv_vector_type);
+	float	   *row = rows->x + place * rows->dims;
+	double		square = 0;
+
+	if (v.dim != rows->dims)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("different vector dimensions %d and %d", rows->dims, v.dim)));
+	v.type->decode(&v, row);
+	nv_dense_close(&v);
+	if (!spherical)
+		return true;
+	for (int d = 0; d < rows->dims; d++)
+		square += (double) row[d] * row[d];
+	if (square == 0)
+		return false;
+	for (int d = 0; d < rows->dims; d++)
+		row[d] = (float) (row[d] / sqrt(square));
+	return true;
+}
+
+static int
+dims_of(Datum value)
+{
+	NvDense		v = nv_dense_open(value, &nv_vector_type);
+	int			dims = v.dim;
+
+	nv_dense_close(&v);
+	return dims;
+}
+
+/* Cluster rows, and make an array of the centroids; NULL (false) when there are none. */
+static bool
+cluster_rows(FunctionCallInfo fcinfo, const Rows *rows, const NvKmeansOptions *options,
+			 ArrayType **result)
+{
+	Oid			element = get_element_type(get_fn_expr_rettype(fcinfo->flinfo));
+	float	   *centroids;
+	Datum	   *datums;
+	int			k;
+
+	if (rows->n == 0)
+		return false;
+	k = (int) Min((size_t) options->k, rows->n);
+	centroids = palloc_extended(sizeof(float) * k * rows->dims, MCXT_ALLOC_HUGE);
+	k = nv_kmeans(rows->x, rows->n, rows->dims, options, centroids);
+	datums = palloc(sizeof(Datum) * k);
+	for (int c = 0; c < k; c++)
+		datums[c] = nv_dense_make(&nv_vector_type, centroids + (size_t) c * rows->dims, rows->dims);
+	*result = construct_array(datums, k, element, -1, false, TYPALIGN_INT);
+	return true;
+}
+
+/* ---- an array ---- */
+
+NV_FUNCTION(nanovec_kmeans_array)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
+	bool		spherical = PG_GETARG_BOOL(4);
+	NvKmeansOptions options = get_options(PG_GETARG_INT32(1), PG_GETARG_INT32(2),
+										  PG_GETARG_INT64(3), spherical);
+	Rows		rows = {0};
+	Datum	   *datums;
+	bool	   *nulls;
+	int			n;
+	ArrayType  *result;
+
+	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT, &datums, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			continue;
+		if (rows.dims == 0)
+		{
+			rows.dims = dims_of(datums[i]);
+			rows.x = palloc_extended(sizeof(float) * rows.dims * (size_t) n, MCXT_ALLOC_HUGE);
+		}
+		if (set_row(&rows, rows.n, datums[i], spherical))
+			rows.n++;
+	}
+	if (!cluster_rows(fcinfo, &rows, &options, &result))
+		PG_RETURN_NULL();
+	PG_RETURN_ARRAYTYPE_P(result);
+}
+
+/* ---- a table ---- */
+
+/* The number of rows that a sample has room for. */
+static size_t
+sample_room(int k, int dims)
+{
+	size_t		wanted = Max(LEAST_SAMPLE, (size_t) k * SAMPLE_PER_CLUSTER);
+	/* beside the rows: see nv_kmeans() */
+	int64		memory = (int64) work_mem * 1024 - (int64) k * dims * 16;
+	int64		fits = memory / (int64) (sizeof(float) * dims + 8);
+
+	if (fits < k)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("work_mem is too small for %d clusters of %d dimensions", k, dims),
+				 errhint("Set work_mem to at least %lld kB.",
+						 (long long) ((int64) k * (20 * dims + 8) / 1024 + 1))));
+	return Min(wanted, (size_t) fits);
+}
+
+/*
+ * Take a row into the sample: each has the same chance (Vitter, 1985,
+ * algorithm R).  *seen counts them.
+ */
+static void
+sample_row(Rows *rows, Datum value, const NvKmeansOptions *options, uint64 *seen, uint64 *random)
+{
+	size_t		place = rows->n;
+
+	if (rows->dims == 0)
+	{
+		rows->dims = dims_of(value);
+		rows->room = sample_room(options->k, rows->dims);
+		/* and one in which to look at a row first */
+		rows->x = palloc_extended(sizeof(float) * rows->dims * (rows->room + 1), MCXT_ALLOC_HUGE);
+	}
+	if (!set_row(rows, rows->room, value, options->spherical))
+		return;
+	(*seen)++;
+	if (place == rows->room)
+		place = (size_t) (nv_random(random) % *seen);
+	else
+		rows->n++;
+	if (place < rows->room)
+		memcpy(rows->x + place * rows->dims, rows->x + rows->room * rows->dims,
+			   sizeof(float) * rows->dims);
+}
+
+/* A query for the column of a table, as vectors. */
+static char *
+column_query(Oid table, const char *column, Oid vector)
+{
+	char	   *name = get_rel_name(table);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", table)));
+	return psprintf("SELECT %s::%s FROM %s WHERE %s IS NOT NULL", quote_identifier(column),
+					format_type_extended(vector, -1, FORMAT_TYPE_FORCE_QUALIFY),
+					quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)), name),
+					quote_identifier(column));
+}
+
+/* With the rights of the user; the rows are those of the query's snapshot. */
+static void
+sample_table(const char *query, const NvKmeansOptions *options, Rows *rows)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint64		random = options->seed;
+	uint64		seen = 0;
+	Portal		portal;
+
+	SPI_connect();
+	portal = SPI_cursor_open_with_args(NULL, query, 0, NULL, NULL, NULL, true, 0);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		SPI_cursor_fetch(portal, true, FETCH_ROWS);
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			bool		null;
+			Datum		value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &null);
+			MemoryContext old = MemoryContextSwitchTo(context);
+
+			sample_row(rows, value, options, &seen, &random);
+			MemoryContextSwitchTo(old);
+		}
+		SPI_freetuptable(SPI_tuptable);
+	} while (SPI_processed > 0);
+	SPI_cursor_close(portal);
+	SPI_finish();
+}
+
+NV_FUNCTION(nanovec_kmeans_table)
+{
+	NvKmeansOptions options = get_options(PG_GETARG_INT32(2), PG_GETARG_INT32(3),
+										  PG_GETARG_INT64(4), PG_GETARG_BOOL(5));
+	Oid			vector = get_element_type(get_fn_expr_rettype(fcinfo->flinfo));
+	Rows		rows = {0};
+	ArrayType  *result;
+
+	sample_table(column_query(PG_GETARG_OID(0), NameStr(*PG_GETARG_NAME(1)), vector), &options,
+				 &rows);
+	if (!cluster_rows(fcinfo, &rows, &options, &result))
+		PG_RETURN_NULL();
+	PG_RETURN_ARRAYTYPE_P(result);
+}
+
+/* ---- the nearest ---- */
+
+NV_FUNCTION(nanovec_assign)
+{
+	NvDense		v = nv_dense_open(PG_GETARG_DATUM(0), &nv_vector_type);
+	AnyArrayType *array = PG_GETARG_ANY_ARRAY_P(1);
+	array_iter	it;
+	int			n = ArrayGetNItems(AARR_NDIM(array), AARR_DIMS(array));
+	int			nearest = -1;
+	float		least = 0;
+
+	array_iter_setup(&it, array);
+	for (int i = 0; i < n; i++)
+	{
+		bool		null;
+		Datum		datum = array_iter_next(&it, &null, i, -1, false, TYPALIGN_INT);
+		NvDense		centroid;
+		float		distance;
+
+		if (null)
+			continue;
+		centroid = nv_dense_open(datum, &nv_vector_type);
+		nv_check_same_dims(&v, &centroid);
+		distance = nv_kern.l2sq_f32(v.data, centroid.data, v.dim);
+		if (nearest < 0 || distance < least)
+		{
+			nearest = i;
+			least = distance;
+		}
+		nv_dense_close(&centroid);
+	}
+	nv_dense_close(&v);
+	if (nearest < 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT32(nearest + (AARR_NDIM(array) > 0 ? AARR_LBOUND(array)[0] : 1));
+}

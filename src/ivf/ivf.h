@@ -1,0 +1,250 @@
+/*-------------------------------------------------------------------------
+ *
+ * ivf.h
+ *		What the files of the ivf index method share.  See README.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef IVF_H
+#define IVF_H
+
+#include "nv_compat.h"
+
+#include <float.h>
+
+#include "access/genam.h"
+#include "am/am_vector.h"
+#include "am/am_wal.h"
+#include "ivf/ivf_page.h"
+#include "nodes/execnodes.h"
+#include "nv_guc.h"
+
+/* What entries of lists hold. */
+typedef enum IvfQuantizer
+{
+	IVF_QUANTIZER_SQ8,
+	IVF_QUANTIZER_NONE
+} IvfQuantizer;
+
+typedef struct IvfOptions
+{
+	int32		vl_len_;
+	int			lists;			/* 0: chosen from the number of rows */
+	int			quantizer;		/* IvfQuantizer */
+} IvfOptions;
+
+/* An open index. */
+typedef struct IvfIndex
+{
+	Relation	rel;
+	IvfMeta		meta;
+	IvfLayout	layout;
+	NvSpace		space;
+	const IvfSettings *settings;
+	uint32		max_bytes;		/* of a stored vector */
+	bool		logged;			/* whether changes are logged */
+	int			length;			/* floats of a centroid */
+	char	   *assembled;		/* room for a record longer than a page, or NULL */
+	float	   *floats;			/* room for "length" of them */
+	float	   *query_floats;	/* and for those of a query */
+} IvfIndex;
+
+/* A list, and how far its centroid is from what is looked for. */
+typedef struct IvfNearList
+{
+	float		distance;
+	uint32		list;
+} IvfNearList;
+
+/* Distances that overflow are the largest there is, as are those of damaged things. */
+static inline float
+ivf_finite(float distance)
+{
+	return distance < FLT_MAX ? distance : FLT_MAX;
+}
+
+/* ivf_page.c */
+
+/* Where things are; bits, lists, dims, form, element, metric and has_mean are set. */
+extern void ivf_plan_layout(const IvfMeta *meta, IvfLayout *layout);
+
+/* Bits of the codes of a space; 0: it has none. */
+extern uint16 ivf_code_bits(NvElementKind element, NvSpaceMetric metric, NvForm form, int dims);
+
+/*
+ * Open the index for the current memory context.  ERROR (INDEX_CORRUPTED, or
+ * FEATURE_NOT_SUPPORTED for a format of another version).
+ */
+extern void ivf_open(IvfIndex *ix, Relation rel);
+
+/* The same from a metapage at hand; mean is the caller's, and may be NULL. */
+extern void ivf_open_with(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *mean);
+
+/* Page of thing number i of a shape, and its offset in the page's contents. */
+static inline void
+ivf_locate(const IvfShape *shape, uint32 i, uint32 *page, uint32 *offset)
+{
+	if (shape->per_page > 0)
+	{
+		*page = i / shape->per_page;
+		*offset = i % shape->per_page * shape->bytes;
+	}
+	else
+	{
+		*page = i * shape->pages;
+		*offset = 0;
+	}
+}
+
+/*
+ * Copy thing number i of an array in consecutive pages of a kind, from block
+ * "first" on, to out[shape->bytes].
+ */
+extern void ivf_read_thing(IvfIndex *ix, NvPageKind kind, BlockNumber first,
+						   const IvfShape *shape, uint32 i, void *out);
+
+/* ERROR (INDEX_CORRUPTED): a block is not what it should be. */
+extern void ivf_damaged(IvfIndex *ix, BlockNumber block, const char *what)
+			__attribute__((noreturn));
+
+/* ivf_lists.c */
+
+/* The directory's words on a list. */
+extern IvfList ivf_read_list(IvfIndex *ix, uint32 list);
+
+/* The centroid of a list, out[length]. */
+extern void ivf_read_centroid(IvfIndex *ix, uint32 list, float *out);
+
+/*
+ * The nearest lists to a query, nearest first: the best "wanted" of them, less
+ * where there are not so many.  Returns their number.  by_l2: as vectors are
+ * assigned, whatever the metric.  near[] has room for all lists.
+ */
+extern int	ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, int wanted, bool by_l2,
+							  IvfNearList *near);
+
+/* ivf_group.c */
+
+static inline IvfGroup *
+ivf_group_of(Page page)
+{
+	return (IvfGroup *) NV_PAGE_CONTENTS(page);
+}
+
+/*
+ * Lock the code page of a group of a list (any list: IVF_MAX_LISTS).  ERROR
+ * (INDEX_CORRUPTED) when it is none, or its header makes no sense.
+ */
+extern Buffer ivf_lock_group(IvfIndex *ix, BlockNumber block, uint32 list, int lock);
+
+/*
+ * Look at record i of a group, whose code page is locked.  It points into the
+ * page of *buffer, which is pinned and share-locked, or into ix->assembled.
+ * *buffer may be one from the call before, and is kept if it serves again;
+ * ivf_release_record() in the end.
+ */
+extern const IvfRecord *ivf_read_record(IvfIndex *ix, const IvfGroup *group, uint32 i,
+										Buffer *buffer);
+extern void ivf_release_record(Buffer *buffer);
+
+/* Have the CPU fetch a record of a group, or the codes of a group, if it is one. */
+extern void ivf_prefetch_record(const IvfIndex *ix, const IvfGroup *group, uint32 i);
+extern void ivf_prefetch_codes(const IvfIndex *ix, BlockNumber block);
+
+/* The vector of a record. */
+static inline NvStored
+ivf_stored(const IvfIndex *ix, const IvfRecord *record)
+{
+	NvStored	v = {
+		.data = record->data,
+		.bytes = ix->max_bytes,
+		.scale = record->scale,
+		.offset = record->offset,
+		.error = record->error
+	};
+
+	return v;
+}
+
+/* Write the record of a stored vector, record->data included. */
+extern void ivf_fill_record(const IvfIndex *ix, IvfRecord *record, const NvStored *v,
+							const ItemPointerData *tid);
+
+/* Codes, add and factor of the block of 32 that entry i of a group is in. */
+static inline uint8 *
+ivf_code_block(const IvfIndex *ix, const IvfGroup *group, uint32 i)
+{
+	return (uint8 *) group + ix->layout.codes + i / NV_FASTSCAN_BLOCK * ix->layout.code_block;
+}
+
+#define IVF_ADD(ix, block) ((NvHalfFloat *) ((block) + NV_CODE_BLOCK_BYTES((ix)->meta.bits)))
+#define IVF_FACTOR(ix, block) (IVF_ADD(ix, block) + NV_FASTSCAN_BLOCK)
+
+/* Write the code of x relative to "from", both of ix->length floats, at a place of a block. */
+extern void ivf_write_code(const IvfIndex *ix, uint8 *block, uint32 place, const float *from,
+						   const float *x);
+
+/* Write the code of entry i of a code page, if there are any; its list has this centroid. */
+extern void ivf_code_entry(IvfIndex *ix, Page page, uint32 i, const float *centroid,
+						   const NvStored *v);
+
+/* Make an empty group of a page's contents. */
+extern void ivf_init_group(IvfIndex *ix, Page page, uint32 list);
+
+/* ivf_insert.c */
+
+/* Have inserts into a list begin to look for room at a group, from now on. */
+extern void ivf_set_room(IvfIndex *ix, uint32 list, BlockNumber group);
+
+/* Add an entry to a list; record is complete, stored its vector. */
+extern void ivf_add_entry(IvfIndex *ix, uint32 list, const float *centroid,
+						  const IvfRecord *record, const NvStored *stored);
+extern bool ivf_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid,
+					   Relation heap, IndexUniqueCheck unique, bool unchanged,
+					   IndexInfo *info);
+
+/* ivf_build.c */
+
+/* Phases that pg_stat_progress_create_index shows, from 2 on (1 is "initializing"). */
+typedef enum IvfPhase
+{
+	IVF_PHASE_SAMPLE = 2,
+	IVF_PHASE_TRAIN,
+	IVF_PHASE_ASSIGN,
+	IVF_PHASE_WRITE
+} IvfPhase;
+
+extern IndexBuildResult *ivf_build(Relation heap, Relation rel, IndexInfo *info);
+extern void ivf_build_empty(Relation rel);
+
+/* ivf_scan.c */
+extern IndexScanDesc ivf_begin_scan(Relation rel, int nkeys, int norderbys);
+extern void ivf_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
+					   int norderbys);
+extern bool ivf_get_tuple(IndexScanDesc scan, ScanDirection direction);
+extern void ivf_end_scan(IndexScanDesc scan);
+
+/* How many lists a scan looks into: the setting, or what the build chose. */
+static inline int
+ivf_probes(const IvfIndex *ix)
+{
+	int			wanted = ix->settings->probes;
+
+	return Min(wanted > 0 ? wanted : ix->meta.probes, (int) ix->meta.lists);
+}
+
+/* ivf_vacuum.c */
+extern IndexBulkDeleteResult *ivf_bulk_delete(IndexVacuumInfo *info,
+											  IndexBulkDeleteResult *stats,
+											  IndexBulkDeleteCallback callback, void *state);
+extern IndexBulkDeleteResult *ivf_vacuum_cleanup(IndexVacuumInfo *info,
+												 IndexBulkDeleteResult *stats);
+
+/* ivf_am.c */
+extern void ivf_init(void);
+
+/* Whether an index is one of ivfflat. */
+extern bool ivf_is_flat(Relation rel);
+extern IvfOptions ivf_options_of(Relation rel);
+
+#endif							/* IVF_H */

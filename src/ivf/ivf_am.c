@@ -1,0 +1,216 @@
+/*-------------------------------------------------------------------------
+ *
+ * ivf_am.c
+ *		The ivf and ivfflat index access methods: handlers, options, costs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "ivf/ivf.h"
+
+#include <math.h>
+
+#include "access/amapi.h"
+#include "access/reloptions.h"
+#include "am/am_opclass.h"
+#include "commands/progress.h"
+#include "commands/vacuum.h"
+#include "optimizer/optimizer.h"
+#include "utils/float.h"
+#include "utils/selfuncs.h"
+#include "utils/spccache.h"
+
+#define IVFFLAT_DEFAULT_LISTS 100
+
+/* Entries of which a search reads the records, after their codes. */
+#define REFINED_ENTRIES 128
+
+/* How many codes are estimated in the time of an operator. */
+#define CODES_PER_OPERATOR 8
+
+static relopt_kind ivf_relopts;
+static relopt_kind ivfflat_relopts;
+
+static relopt_enum_elt_def quantizer_values[] = {
+	{"sq8", IVF_QUANTIZER_SQ8},
+	{"none", IVF_QUANTIZER_NONE},
+	{NULL, 0}
+};
+
+void
+ivf_init(void)
+{
+	ivf_relopts = add_reloption_kind();
+	add_int_reloption(ivf_relopts, "lists", "Number of lists; 0 chooses it from the number of rows",
+					  0, 0, IVF_MAX_LISTS, AccessExclusiveLock);
+	add_enum_reloption(ivf_relopts, "quantizer", "How vectors are stored in the index",
+					   quantizer_values, IVF_QUANTIZER_SQ8,
+					   "Valid values are \"sq8\" and \"none\".", AccessExclusiveLock);
+	ivfflat_relopts = add_reloption_kind();
+	add_int_reloption(ivfflat_relopts, "lists", "Number of lists", IVFFLAT_DEFAULT_LISTS,
+					  IVF_MIN_LISTS, IVF_MAX_LISTS, AccessExclusiveLock);
+}
+
+#define OPTION(name, type) \
+	{.optname = #name, .opttype = type, .offset = offsetof(IvfOptions, name)}
+
+static bytea *
+parse_options(Datum reloptions, bool validate)
+{
+	static const relopt_parse_elt table[] = {
+		OPTION(lists, RELOPT_TYPE_INT),
+		OPTION(quantizer, RELOPT_TYPE_ENUM),
+	};
+
+	return (bytea *) build_reloptions(reloptions, validate, ivf_relopts, sizeof(IvfOptions),
+									  table, lengthof(table));
+}
+
+static bytea *
+parse_flat_options(Datum reloptions, bool validate)
+{
+	static const relopt_parse_elt table[] = {
+		OPTION(lists, RELOPT_TYPE_INT),
+	};
+
+	return (bytea *) build_reloptions(reloptions, validate, ivfflat_relopts, sizeof(IvfOptions),
+									  table, lengthof(table));
+}
+
+bool
+ivf_is_flat(Relation rel)
+{
+	return rel->rd_indam->amoptions == parse_flat_options;
+}
+
+IvfOptions
+ivf_options_of(Relation rel)
+{
+	bool		flat = ivf_is_flat(rel);
+	IvfOptions	options = {
+		.lists = flat ? IVFFLAT_DEFAULT_LISTS : 0,
+		.quantizer = IVF_QUANTIZER_SQ8
+	};
+
+	if (rel->rd_options != NULL)
+		options = *(IvfOptions *) rel->rd_options;
+	if (flat)
+		options.quantizer = IVF_QUANTIZER_NONE;
+	return options;
+}
+
+/* ---- costs ---- */
+
+/*
+ * A search reads the code pages of its lists, and then the records of some
+ * entries; or all records of its lists, where there are no codes.  Rows beyond
+ * those make it look into more lists.
+ */
+static void
+cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *startup, Cost *total,
+			  Selectivity *selectivity, double *correlation, double *pages)
+{
+	GenericCosts costs;
+	double		tuples = Max(path->indexinfo->tuples, 1);
+	double		page_cost;
+	double		part;
+	double		entries;
+	double		visited;
+	Relation	index;
+	IvfIndex	ix;
+
+	memset(&costs, 0, sizeof(costs));
+	/* without an order there is nothing to search for */
+	if (path->indexorderbys == NIL)
+	{
+		*startup = *total = get_float8_infinity();
+		*selectivity = 0;
+		*correlation = 0;
+		*pages = 0;
+		return;
+	}
+
+	genericcostestimate(root, path, loop_count, &costs);
+	index = index_open(path->indexinfo->indexoid, NoLock);
+	ivf_open(&ix, index);
+	part = (double) ivf_probes(&ix) / ix.meta.lists;
+	entries = part * tuples;
+	visited = part * costs.numIndexPages;
+	*startup = ix.meta.lists * cpu_operator_cost / CODES_PER_OPERATOR;
+	if (ix.meta.bits > 0 && part < 1)
+	{
+		visited = visited * (sizeof(IvfGroup) + ix.layout.code_block) /
+			(ix.layout.code_block + NV_FASTSCAN_BLOCK * ix.layout.record.bytes);
+		visited += Min(REFINED_ENTRIES, entries);
+		*startup += entries * cpu_operator_cost / CODES_PER_OPERATOR;
+		*startup += Min(REFINED_ENTRIES, entries) * cpu_index_tuple_cost;
+	}
+	else
+		*startup += entries * (cpu_index_tuple_cost + cpu_operator_cost);
+	index_close(index, NoLock);
+
+	get_tablespace_page_costs(path->indexinfo->reltablespace, NULL, &page_cost);
+	*startup += Min(visited, costs.numIndexPages) * page_cost;
+	/* all rows would take all lists */
+	*total = *startup + costs.numIndexTuples * (cpu_index_tuple_cost + cpu_operator_cost) +
+		*startup * (1 / part - 1) * Min(1, costs.numIndexTuples / tuples);
+	*selectivity = costs.indexSelectivity;
+	*correlation = 0;
+	*pages = Min(costs.numIndexPages, visited);
+}
+
+static char *
+phase_name(int64 phase)
+{
+	switch (phase)
+	{
+		case PROGRESS_CREATEIDX_SUBPHASE_INITIALIZE:
+			return "initializing";
+		case IVF_PHASE_SAMPLE:
+			return "sampling table";
+		case IVF_PHASE_TRAIN:
+			return "performing k-means";
+		case IVF_PHASE_ASSIGN:
+			return "assigning tuples";
+		case IVF_PHASE_WRITE:
+			return "loading tuples";
+	}
+	return NULL;
+}
+
+static IndexAmRoutine *
+make_handler(amoptions_function options)
+{
+	IndexAmRoutine *am = makeNode(IndexAmRoutine);
+
+	am->amstrategies = 0;
+	am->amsupport = NV_OPCLASS_PROCS;
+	am->amcanorderbyop = true;
+	am->amoptionalkey = true;
+	am->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL;
+	am->amkeytype = InvalidOid;
+
+	am->ambuild = ivf_build;
+	am->ambuildempty = ivf_build_empty;
+	am->aminsert = ivf_insert;
+	am->ambulkdelete = ivf_bulk_delete;
+	am->amvacuumcleanup = ivf_vacuum_cleanup;
+	am->amcostestimate = cost_estimate;
+	am->amoptions = options;
+	am->ambuildphasename = phase_name;
+	am->amvalidate = nv_opclass_validate;
+	am->ambeginscan = ivf_begin_scan;
+	am->amrescan = ivf_rescan;
+	am->amgettuple = ivf_get_tuple;
+	am->amendscan = ivf_end_scan;
+	return am;
+}
+
+NV_FUNCTION(ivfhandler)
+{
+	PG_RETURN_POINTER(make_handler(parse_options));
+}
+
+NV_FUNCTION(ivfflathandler)
+{
+	PG_RETURN_POINTER(make_handler(parse_flat_options));
+}

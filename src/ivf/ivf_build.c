@@ -1,0 +1,632 @@
+/*-------------------------------------------------------------------------
+ *
+ * ivf_build.c
+ *		Builds an ivf index.
+ *
+ * A sample of the table gives the mean and the centroids.  Then all rows are
+ * put into a sort by list, and come out of it into groups, one list after the
+ * other.  Nothing is logged before the end, when the index is logged as a
+ * whole.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "ivf/ivf.h"
+
+#include <math.h>
+
+#include "access/tableam.h"
+#include "am/am_opclass.h"
+#include "catalog/index.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "cluster/kmeans.h"
+#include "commands/defrem.h"
+#include "commands/progress.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/memutils.h"
+#include "utils/sampling.h"
+#include "utils/tuplesort.h"
+
+#define IVF_SEED UINT64CONST(0x6e616e6f76656332)
+
+/* Lists that the number of rows asks for: short ones, up to a million rows. */
+#define ROWS_PER_LIST 150
+#define MANY_ROWS 1e6
+
+/* The sample: blocks to learn how many rows there are, then rows for each list. */
+#define FIRST_BLOCKS 100
+#define SAMPLE_PER_LIST 40
+#define LEAST_SAMPLE 20000
+#define ITERATIONS 6
+
+/* Rows whose lists are found together. */
+#define ASSIGN_ROWS 128
+
+typedef struct Build
+{
+	Relation	heap;
+	Relation	rel;
+	IndexInfo  *info;
+	IvfMeta		meta;
+	IvfIndex	ix;
+	MemoryContext scratch;
+
+	/* sampling: values as they come, neither moved nor rotated */
+	NvSpace		raw;
+	NvQuery		raw_query;
+	int			length;			/* floats of a sampled row */
+	float	   *sample;
+	size_t		nsample;
+	size_t		room;
+	double		seen;			/* rows offered to the sample */
+	uint64		random;
+	float	   *mean;
+
+	/* centroids[lists][length] */
+	float	   *centroids;
+
+	/* assigning */
+	NvQuery		query;
+	int			nwaiting;
+	float	   *waiting;		/* ASSIGN_ROWS elements */
+	char	   *records;		/* and records */
+	uint32		lists[ASSIGN_ROWS];
+	float		distances[ASSIGN_ROWS];
+	double		distance_sum;
+	double		ntuples;
+	Tuplesortstate *sort;
+	TupleTableSlot *slot;
+} Build;
+
+static void
+report_phase(IvfPhase phase)
+{
+	pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, phase);
+}
+
+/* ---- what is built ---- */
+
+static NvForm
+choose_form(const NvElementType *type, IvfQuantizer quantizer)
+{
+	if (type->kind == NV_ELEMENT_BIT)
+		return NV_FORM_BITS;
+	if (quantizer == IVF_QUANTIZER_SQ8)
+		return NV_FORM_SQ8;
+	return type->kind == NV_ELEMENT_HALFVEC ? NV_FORM_FLOAT2 : NV_FORM_FLOAT4;
+}
+
+/* All but the number of lists and what depends on it. */
+static void
+plan_index(Relation rel, IvfMeta *meta)
+{
+	IvfOptions	options = ivf_options_of(rel);
+	NvElementKind element;
+	NvSpaceMetric metric;
+	const NvElementType *type;
+
+	nv_opclass_of(rel, &element, &metric);
+	type = nv_element_type(element);
+	if (!nv_space_has_codes(element, metric) && metric != NV_SPACE_HAMMING)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("access method %s does not support this metric of type %s",
+						get_am_name(rel->rd_rel->relam), type->name)));
+	memset(meta, 0, sizeof(*meta));
+	meta->version = IVF_FORMAT_VERSION;
+	meta->element = element;
+	meta->metric = metric;
+	meta->form = choose_form(type, options.quantizer);
+	meta->dims = nv_column_dims(rel, type);
+	meta->seed = IVF_SEED;
+	meta->bits = ivf_code_bits(element, metric, meta->form, meta->dims);
+	meta->flat = ivf_is_flat(rel);
+	meta->lists = meta->probes = 1;
+}
+
+static uint32
+choose_lists(Relation rel, double rows)
+{
+	IvfOptions	options = ivf_options_of(rel);
+	double		lists = rows / ROWS_PER_LIST;
+
+	if (options.lists > 0)
+		return options.lists;
+	if (rows > MANY_ROWS)
+		lists = MANY_ROWS / ROWS_PER_LIST * sqrt(rows / MANY_ROWS);
+	return (uint32) Min(IVF_MAX_LISTS, Max(1, rint(lists)));
+}
+
+/* A search looks into about so many lists, unless a setting says otherwise. */
+static uint16
+choose_probes(uint32 lists)
+{
+	return (uint16) Min(lists, Max(1, ceil(2 * sqrt(lists))));
+}
+
+/* ---- the sample ---- */
+
+/* Take a row into the sample: each has the same chance (Vitter, 1985, algorithm R). */
+static void
+sample_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
+{
+	Build	   *build = arg;
+	MemoryContext old;
+
+	if (isnull[0])
+		return;
+	old = MemoryContextSwitchTo(build->scratch);
+	if (nv_query_set(&build->raw, values[0], &build->raw_query))
+	{
+		size_t		place = build->nsample;
+
+		build->seen++;
+		if (place == build->room)
+			place = (size_t) (nv_random(&build->random) % (uint64) build->seen);
+		else
+			build->nsample++;
+		if (place < build->room)
+			nv_query_floats(&build->raw, &build->raw_query,
+							build->sample + place * build->length);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(build->scratch);
+}
+
+/* Read so many blocks of the table, or all there are. */
+static void
+sample_blocks(Build *build, BlockNumber total, BlockNumber wanted)
+{
+	BlockSamplerData sampler;
+
+	BlockSampler_Init(&sampler, total, Min(wanted, total), (uint32) IVF_SEED);
+	while (BlockSampler_HasMore(&sampler))
+	{
+		CHECK_FOR_INTERRUPTS();
+		/* any row will do, where the snapshot does not decide */
+		table_index_build_range_scan(build->heap, build->rel, build->info, false,
+									 !build->info->ii_Concurrent, false,
+									 BlockSampler_Next(&sampler), 1, sample_row, build, NULL);
+	}
+}
+
+static void
+reserve_sample(Build *build, size_t room)
+{
+	Size		bytes = sizeof(float) * build->length;
+	/* k-means needs about as much again for its groups */
+	size_t		fits = (size_t) maintenance_work_mem * 1024 / 2 / bytes;
+
+	build->room = Max(1, Min(room, fits));
+	build->nsample = 0;
+	build->seen = 0;
+	if (build->sample != NULL)
+		pfree(build->sample);
+	build->sample = palloc_extended(bytes * build->room, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+}
+
+/* Sample the table and choose the number of lists.  Returns about how many rows there are. */
+static double
+take_sample(Build *build)
+{
+	BlockNumber total = RelationGetNumberOfBlocks(build->heap);
+	BlockNumber looked = Min(total, FIRST_BLOCKS);
+	double		rows;
+	size_t		wanted;
+
+	build->random = IVF_SEED;
+	reserve_sample(build, 1);
+	sample_blocks(build, total, looked);
+	rows = looked == 0 ? 0 : build->seen * total / looked;
+	build->meta.lists = choose_lists(build->rel, rows);
+	wanted = Max(LEAST_SAMPLE, (size_t) build->meta.lists * SAMPLE_PER_LIST);
+	reserve_sample(build, (size_t) Min(wanted, rows + 1));
+	if (total > 0)
+		sample_blocks(build, total,
+					  (BlockNumber) Min(total, ceil(1.1 * wanted / Max(1, rows / total))));
+	return rows;
+}
+
+/* Compute the mean of the sample, and move and rotate it as the index will be. */
+static void
+move_sample(Build *build)
+{
+	int			dims = build->meta.dims;
+	double	   *sum;
+
+	if (build->meta.form != NV_FORM_BITS && build->meta.metric != NV_SPACE_IP &&
+		build->nsample > 0)
+	{
+		sum = palloc0(sizeof(double) * dims);
+		for (size_t i = 0; i < build->nsample; i++)
+		{
+			for (int d = 0; d < dims; d++)
+				sum[d] += build->sample[i * build->length + d];
+		}
+		build->mean = palloc(sizeof(float) * dims);
+		for (int d = 0; d < dims; d++)
+			build->mean[d] = (float) (sum[d] / (double) build->nsample);
+		pfree(sum);
+	}
+	build->meta.has_mean = build->mean != NULL;
+	ivf_open_with(&build->ix, build->rel, &build->meta, build->mean);
+	build->ix.logged = false;
+	if (build->meta.form == NV_FORM_BITS)
+		return;
+	for (size_t i = 0; i < build->nsample; i++)
+		nv_space_move(&build->ix.space, build->sample + i * build->length);
+}
+
+static void
+train(Build *build)
+{
+	NvKmeansOptions options = {.iterations = ITERATIONS, .seed = IVF_SEED};
+	double		rows = take_sample(build);
+
+	move_sample(build);
+	report_phase(IVF_PHASE_TRAIN);
+	build->centroids = palloc_extended(sizeof(float) * build->length * build->meta.lists,
+									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	options.k = (int) build->meta.lists;
+	build->meta.lists = 1;
+	if (build->nsample > 0)
+		build->meta.lists = nv_kmeans(build->sample, build->nsample, build->length, &options,
+									  build->centroids);
+	if ((int) build->meta.lists < options.k || build->nsample == 0)
+		ereport(NOTICE,
+				(errmsg("index \"%s\" has %u %s, since its table has few different rows",
+						RelationGetRelationName(build->rel), build->meta.lists,
+						build->meta.lists == 1 ? "list" : "lists"),
+				 errhint("Rebuild it with REINDEX when the table is filled.")));
+	build->meta.probes = choose_probes(build->meta.lists);
+	build->meta.trained_rows = rows;
+	build->meta.trained_sample = (uint32) build->nsample;
+	pfree(build->sample);
+	build->sample = NULL;
+	ivf_open_with(&build->ix, build->rel, &build->meta, build->mean);
+	build->ix.logged = false;
+}
+
+/* ---- assigning rows to lists ---- */
+
+/* Find the lists of the rows that wait, and put them into the sort. */
+static void
+assign_waiting(Build *build)
+{
+	Size		bytes = build->ix.layout.record.bytes;
+	bytea	   *value = palloc(VARHDRSZ + bytes);
+
+	nv_assign(build->waiting, build->nwaiting, build->centroids, (int) build->meta.lists,
+			  build->length, build->lists, build->distances);
+	SET_VARSIZE(value, VARHDRSZ + bytes);
+	for (int i = 0; i < build->nwaiting; i++)
+	{
+		memcpy(VARDATA(value), build->records + i * bytes, bytes);
+		ExecClearTuple(build->slot);
+		build->slot->tts_values[0] = Int32GetDatum((int32) build->lists[i]);
+		build->slot->tts_values[1] = PointerGetDatum(value);
+		build->slot->tts_isnull[0] = build->slot->tts_isnull[1] = false;
+		ExecStoreVirtualTuple(build->slot);
+		tuplesort_puttupleslot(build->sort, build->slot);
+		build->distance_sum += sqrt(build->distances[i]);
+	}
+	pfree(value);
+	build->ntuples += build->nwaiting;
+	build->nwaiting = 0;
+	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, (int64) build->ntuples);
+}
+
+static void
+add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
+{
+	Build	   *build = arg;
+	IvfIndex   *ix = &build->ix;
+	MemoryContext old;
+
+	if (isnull[0])
+		return;
+	old = MemoryContextSwitchTo(build->scratch);
+	if (nv_query_set(&ix->space, values[0], &build->query))
+	{
+		NvStored	stored;
+		char	   *data = palloc(ix->max_bytes);
+
+		nv_query_store(&ix->space, &build->query, data, &stored);
+		ivf_fill_record(ix, (IvfRecord *) (build->records +
+										   (Size) build->nwaiting * ix->layout.record.bytes),
+						&stored, tid);
+		nv_query_floats(&ix->space, &build->query,
+						build->waiting + (size_t) build->nwaiting++ * build->length);
+		if (build->nwaiting == ASSIGN_ROWS)
+			assign_waiting(build);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(build->scratch);
+}
+
+static double
+assign_rows(Build *build)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(2);
+	AttrNumber	column = 1;
+	Oid			operator = Int4LessOperator;
+	Oid			collation = InvalidOid;
+	bool		nulls_first = false;
+	double		heap_tuples;
+
+	TupleDescInitEntry(desc, 1, "list", INT4OID, -1, 0);
+	TupleDescInitEntry(desc, 2, "record", BYTEAOID, -1, 0);
+	build->slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
+	build->sort = tuplesort_begin_heap(desc, 1, &column, &operator, &collation, &nulls_first,
+									   maintenance_work_mem, NULL, 0);
+	nv_query_alloc(&build->ix.space, &build->query);
+	build->waiting = palloc_extended(sizeof(float) * build->length * ASSIGN_ROWS, MCXT_ALLOC_HUGE);
+	build->records = palloc_extended((Size) build->ix.layout.record.bytes * ASSIGN_ROWS,
+									 MCXT_ALLOC_HUGE);
+	heap_tuples = table_index_build_scan(build->heap, build->rel, build->info, true, true, add_row,
+										 build, NULL);
+	if (build->nwaiting > 0)
+		assign_waiting(build);
+	pfree(build->waiting);
+	pfree(build->records);
+	ExecDropSingleTupleTableSlot(build->slot);
+	build->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	return heap_tuples;
+}
+
+/* ---- writing ---- */
+
+/* Things of one size, in pages of a kind, at the end of a fork. */
+static void
+append_things(Relation rel, ForkNumber fork, NvPageKind kind, const IvfShape *shape,
+			  const char *things, uint32 n)
+{
+	if (shape->per_page > 0)
+	{
+		for (uint32 i = 0; i < n; i += shape->per_page)
+			nv_append_page(rel, fork, kind, things + (Size) i * shape->bytes,
+						   Min(shape->per_page, n - i) * shape->bytes);
+		return;
+	}
+	for (uint32 i = 0; i < n; i++)
+	{
+		for (uint32 done = 0; done < shape->bytes; done += NV_PAGE_ROOM)
+			nv_append_page(rel, fork, kind, things + (Size) i * shape->bytes + done,
+						   Min(NV_PAGE_ROOM, shape->bytes - done));
+	}
+}
+
+/* Codes of the centroids, relative to 0. */
+static void
+append_centroid_codes(IvfIndex *ix, ForkNumber fork, const float *centroids)
+{
+	uint32		nblocks = (ix->meta.lists + NV_FASTSCAN_BLOCK - 1) / NV_FASTSCAN_BLOCK;
+	Size		bytes = ix->layout.code_block;
+	char	   *blocks = palloc_extended(bytes * nblocks, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	float	   *zero = palloc0(sizeof(float) * ix->length);
+
+	for (uint32 i = 0; i < ix->meta.lists; i++)
+	{
+		uint8	   *block = (uint8 *) blocks + i / NV_FASTSCAN_BLOCK * bytes;
+
+		ivf_write_code(ix, block, i % NV_FASTSCAN_BLOCK, zero, centroids + (Size) i * ix->length);
+	}
+	append_things(ix->rel, fork, NV_PAGE_IVF_CENTROID_CODES, &ix->layout.centroid_block, blocks,
+				  nblocks);
+	pfree(zero);
+	pfree(blocks);
+}
+
+/* Everything before the groups, with lists that are empty yet. */
+static void
+write_head(IvfIndex *ix, ForkNumber fork, const float *mean, const float *centroids)
+{
+	IvfList    *lists = palloc(sizeof(IvfList) * ix->meta.lists);
+	IvfShape	shape = {.bytes = sizeof(IvfList), .per_page = IVF_LISTS_PER_PAGE, .pages = 1};
+
+	for (uint32 i = 0; i < ix->meta.lists; i++)
+		lists[i].first = lists[i].room = InvalidBlockNumber;
+	nv_append_page(ix->rel, fork, NV_PAGE_IVF_META, &ix->meta, sizeof(IvfMeta));
+	if (mean != NULL)
+		nv_append_mean(ix->rel, fork, mean, ix->meta.dims);
+	append_things(ix->rel, fork, NV_PAGE_IVF_DIRECTORY, &shape, (const char *) lists,
+				  ix->meta.lists);
+	append_things(ix->rel, fork, NV_PAGE_IVF_CENTROIDS, &ix->layout.centroid,
+				  (const char *) centroids, ix->meta.lists);
+	if (ix->meta.bits > 0)
+		append_centroid_codes(ix, fork, centroids);
+	pfree(lists);
+}
+
+/* The group being written: its records wait until they are all there. */
+typedef struct GroupWriter
+{
+	uint32		list;
+	uint32		n;
+	char	   *records;
+	Buffer		last;			/* group of this list before, locked, or InvalidBuffer */
+} GroupWriter;
+
+/* Write the record pages of a group, and their numbers into it. */
+static void
+write_records(Build *build, const GroupWriter *w, IvfGroup *group)
+{
+	const IvfShape *shape = &build->ix.layout.record;
+	uint32		step = Max(shape->per_page, 1);
+	uint32		page = 0;
+
+	for (uint32 i = 0; i < w->n; i += step)
+	{
+		Size		bytes = (Size) Min(step, w->n - i) * shape->bytes;
+
+		for (Size done = 0; done < bytes; done += NV_PAGE_ROOM)
+		{
+			Size		part = Min(NV_PAGE_ROOM, bytes - done);
+			Buffer		buffer = nv_extend(build->rel);
+			Page		p = BufferGetPage(buffer);
+
+			nv_page_init(p, NV_PAGE_IVF_RECORDS);
+			memcpy(NV_PAGE_CONTENTS(p), w->records + (Size) i * shape->bytes + done, part);
+			nv_page_use_none(p);
+			nv_page_use(p, NV_PAGE_CONTENTS(p) + part);
+			group->records[page++] = BufferGetBlockNumber(buffer);
+			MarkBufferDirty(buffer);
+			UnlockReleaseBuffer(buffer);
+		}
+	}
+}
+
+/* Say in the directory where a list begins, or where it has room. */
+static void
+update_list(Build *build, uint32 list, BlockNumber group)
+{
+	Buffer		buffer = ReadBuffer(build->rel, build->ix.layout.directory +
+									list / IVF_LISTS_PER_PAGE);
+	IvfList    *entry;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	entry = (IvfList *) NV_PAGE_CONTENTS(BufferGetPage(buffer)) + list % IVF_LISTS_PER_PAGE;
+	if (entry->first == InvalidBlockNumber)
+		entry->first = group;
+	entry->room = group;
+	MarkBufferDirty(buffer);
+	UnlockReleaseBuffer(buffer);
+}
+
+static void
+write_group(Build *build, GroupWriter *w)
+{
+	IvfIndex   *ix = &build->ix;
+	const float *centroid = build->centroids + (Size) w->list * build->length;
+	Buffer		buffer = nv_extend(build->rel);
+	Page		page = BufferGetPage(buffer);
+	IvfGroup   *group = ivf_group_of(page);
+
+	ivf_init_group(ix, page, w->list);
+	write_records(build, w, group);
+	for (uint32 i = 0; i < w->n; i++)
+	{
+		const IvfRecord *record = (const IvfRecord *)
+			(w->records + (Size) i * ix->layout.record.bytes);
+		NvStored	v = ivf_stored(ix, record);
+
+		ivf_code_entry(ix, page, i, centroid, &v);
+	}
+	group->n = w->n;
+	MarkBufferDirty(buffer);
+	if (w->last != InvalidBuffer)
+	{
+		ivf_group_of(BufferGetPage(w->last))->next = BufferGetBlockNumber(buffer);
+		MarkBufferDirty(w->last);
+		UnlockReleaseBuffer(w->last);
+	}
+	update_list(build, w->list, BufferGetBlockNumber(buffer));
+	w->last = buffer;
+	w->n = 0;
+}
+
+/* The list is complete: write what waits. */
+static void
+end_list(Build *build, GroupWriter *w)
+{
+	if (w->n > 0)
+		write_group(build, w);
+	if (w->last != InvalidBuffer)
+		UnlockReleaseBuffer(w->last);
+	w->last = InvalidBuffer;
+}
+
+static void
+write_groups(Build *build)
+{
+	Size		bytes = build->ix.layout.record.bytes;
+	GroupWriter w = {
+		.records = palloc_extended(bytes * build->ix.layout.entries, MCXT_ALLOC_HUGE),
+		.last = InvalidBuffer
+	};
+
+	tuplesort_performsort(build->sort);
+	while (tuplesort_gettupleslot(build->sort, true, false, build->slot, NULL))
+	{
+		bool		isnull;
+		uint32		list = (uint32) DatumGetInt32(slot_getattr(build->slot, 1, &isnull));
+		bytea	   *record = DatumGetByteaPP(slot_getattr(build->slot, 2, &isnull));
+
+		CHECK_FOR_INTERRUPTS();
+		if (list != w.list)
+			end_list(build, &w);
+		w.list = list;
+		memcpy(w.records + w.n++ * bytes, VARDATA_ANY(record), bytes);
+		if (w.n == build->ix.layout.entries)
+			write_group(build, &w);
+	}
+	end_list(build, &w);
+	tuplesort_end(build->sort);
+	ExecDropSingleTupleTableSlot(build->slot);
+}
+
+/* What is known only now. */
+static void
+finish_meta(Build *build)
+{
+	Buffer		buffer = ReadBuffer(build->rel, IVF_META_BLOCK);
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	((IvfMeta *) NV_PAGE_CONTENTS(BufferGetPage(buffer)))->trained_distance =
+		(float) (build->distance_sum / Max(build->ntuples, 1));
+	MarkBufferDirty(buffer);
+	UnlockReleaseBuffer(buffer);
+}
+
+IndexBuildResult *
+ivf_build(Relation heap, Relation rel, IndexInfo *info)
+{
+	IndexBuildResult *result = palloc0(sizeof(IndexBuildResult));
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ivf build",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Build	   *build = palloc0(sizeof(Build));
+
+	if (RelationGetNumberOfBlocks(rel) != 0)
+		elog(ERROR, "index \"%s\" already contains data", RelationGetRelationName(rel));
+	build->heap = heap;
+	build->rel = rel;
+	build->info = info;
+	build->scratch = AllocSetContextCreate(context, "ivf build row", ALLOCSET_DEFAULT_SIZES);
+	plan_index(rel, &build->meta);
+	build->length = nv_space_length(build->meta.element, build->meta.metric, build->meta.dims);
+	nv_space_init(&build->raw, build->meta.element, build->meta.metric,
+				  build->meta.form == NV_FORM_BITS ? NV_FORM_BITS : NV_FORM_FLOAT4,
+				  build->meta.dims, NULL, NULL);
+	nv_query_alloc(&build->raw, &build->raw_query);
+
+	report_phase(IVF_PHASE_SAMPLE);
+	train(build);
+	write_head(&build->ix, MAIN_FORKNUM, build->mean, build->centroids);
+	report_phase(IVF_PHASE_ASSIGN);
+	result->heap_tuples = assign_rows(build);
+	report_phase(IVF_PHASE_WRITE);
+	write_groups(build);
+	finish_meta(build);
+	result->index_tuples = build->ntuples;
+	nv_log_whole(rel, MAIN_FORKNUM);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return result;
+}
+
+void
+ivf_build_empty(Relation rel)
+{
+	IvfMeta		meta;
+	IvfIndex	ix;
+	float	   *centroid;
+
+	plan_index(rel, &meta);
+	ivf_open_with(&ix, rel, &meta, NULL);
+	centroid = palloc0(sizeof(float) * ix.length);
+	write_head(&ix, INIT_FORKNUM, NULL, centroid);
+	nv_log_whole(rel, INIT_FORKNUM);
+}

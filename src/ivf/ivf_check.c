@@ -1,0 +1,381 @@
+/*-------------------------------------------------------------------------
+ *
+ * ivf_check.c
+ *		Checks the structure of an ivf index, and tells what it is made of.
+ *
+ * A group that does not hold together ends the look at its list; the others
+ * are checked all the same.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "am/am_inspect.h"
+#include "ivf/ivf.h"
+
+#include <math.h>
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+typedef struct Check
+{
+	IvfIndex	ix;
+	NvReport   *report;
+	BlockNumber nblocks;
+	uint8	   *owned;			/* blocks that belong to a list, one bit each */
+	NvRowList	rows;
+	float	   *centroid;
+	PGAlignedBlock group;		/* the group's page, a copy */
+	PGAlignedBlock rewritten;	/* the same with codes written anew */
+	char	   *record;
+} Check;
+
+/* Whether a block is in the index, of a kind, and nobody else's; reports what is wrong. */
+static bool
+own(Check *check, BlockNumber block, NvPageKind kind, BlockNumber where, char *copy)
+{
+	Buffer		buffer;
+	bool		good;
+
+	CHECK_FOR_INTERRUPTS();
+	if (block < check->ix.layout.groups || block >= check->nblocks)
+	{
+		nv_report_problem(check->report, where, "it points to block %u, where no group can be",
+						  block);
+		return false;
+	}
+	if (check->owned[block / 8] & 1 << block % 8)
+	{
+		nv_report_problem(check->report, where, "it points to block %u, as something else does",
+						  block);
+		return false;
+	}
+	check->owned[block / 8] |= 1 << block % 8;
+	buffer = ReadBuffer(check->ix.rel, block);
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	good = nv_page_is(BufferGetPage(buffer), kind);
+	if (good)
+		memcpy(copy, BufferGetPage(buffer), BLCKSZ);
+	UnlockReleaseBuffer(buffer);
+	if (!good)
+		nv_report_problem(check->report, block, "not a page of %s",
+						  kind == NV_PAGE_IVF_GROUP ? "a group" : "records");
+	return good;
+}
+
+/* ---- groups ---- */
+
+static bool
+centroid_finite(const Check *check)
+{
+	for (int i = 0; i < check->ix.length; i++)
+	{
+		if (!isfinite(check->centroid[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Check an entry, and write its code to check->rewritten. */
+static void
+check_entry(Check *check, BlockNumber block, uint32 i)
+{
+	const IvfRecord *record = (const IvfRecord *) check->record;
+	NvStored	v = ivf_stored(&check->ix, record);
+
+	nv_rows_add(&check->rows, &record->tid);
+	if (!ItemPointerIsValid(&record->tid))
+		nv_report_problem(check->report, block, "entry %u has an invalid row pointer", i);
+	if (!isfinite(v.scale) || !isfinite(v.offset) || !isfinite(v.error) || v.error < 0)
+		nv_report_problem(check->report, block, "entry %u has a vector that makes no sense", i);
+	else
+		ivf_code_entry(&check->ix, check->rewritten.data, i, check->centroid, &v);
+}
+
+/* Check the entries of the group in check->group; false when its records are not there. */
+static bool
+check_entries(Check *check, BlockNumber block)
+{
+	const IvfShape *shape = &check->ix.layout.record;
+	const IvfGroup *group = ivf_group_of(check->group.data);
+	PGAlignedBlock page;
+	uint32		n = 0;
+
+	memcpy(check->rewritten.data, check->group.data, BLCKSZ);
+	while (n < group->n)
+	{
+		uint32		number;
+		uint32		offset;
+		uint32		done = 0;
+
+		ivf_locate(shape, n, &number, &offset);
+		while (done < shape->bytes)
+		{
+			uint32		part = Min(shape->bytes - done, NV_PAGE_ROOM - offset);
+
+			if (offset == 0 &&
+				!own(check, group->records[number], NV_PAGE_IVF_RECORDS, block, page.data))
+				return false;
+			memcpy(check->record + done, NV_PAGE_CONTENTS(page.data) + offset, part);
+			done += part;
+			number++;
+			offset = 0;
+		}
+		check_entry(check, block, n++);
+	}
+	for (uint32 i = 0; i < group->n && check->ix.meta.bits > 0; i += NV_FASTSCAN_BLOCK)
+	{
+		if (memcmp(ivf_code_block(&check->ix, group, i),
+				   ivf_code_block(&check->ix, ivf_group_of(check->rewritten.data), i),
+				   check->ix.layout.code_block) != 0)
+			nv_report_problem(check->report, block,
+							  "codes of entries %u to %u are not those of their vectors", i,
+							  i + NV_FASTSCAN_BLOCK - 1);
+	}
+	return true;
+}
+
+/* Check the group in check->group; false when its list cannot be followed further. */
+static bool
+check_group(Check *check, BlockNumber block, uint32 list)
+{
+	const IvfGroup *group = ivf_group_of(check->group.data);
+
+	if (group->list != list)
+		nv_report_problem(check->report, block, "the group says list %u and is in list %u",
+						  group->list, list);
+	else if (group->n > check->ix.layout.entries)
+		nv_report_problem(check->report, block, "the group says %u entries, and has room for %u",
+						  group->n, check->ix.layout.entries);
+	else if (group->next <= block)
+		nv_report_problem(check->report, block, "the next group, block %u, comes before it",
+						  group->next);
+	else
+		return check_entries(check, block);
+	return false;
+}
+
+static void
+check_list(Check *check, uint32 list)
+{
+	IvfList		entry = ivf_read_list(&check->ix, list);
+	BlockNumber where = check->ix.layout.directory + list / IVF_LISTS_PER_PAGE;
+	bool		room_seen = entry.first == InvalidBlockNumber;
+
+	ivf_read_centroid(&check->ix, list, check->centroid);
+	if (!centroid_finite(check))
+		nv_report_problem(check->report, check->ix.layout.centroids,
+						  "the centroid of list %u makes no sense", list);
+	for (BlockNumber block = entry.first; block != InvalidBlockNumber;
+		 block = ivf_group_of(check->group.data)->next)
+	{
+		room_seen |= block == entry.room;
+		if (!own(check, block, NV_PAGE_IVF_GROUP, where, check->group.data) ||
+			!check_group(check, block, list))
+			return;
+		where = block;
+	}
+	if (!room_seen)
+		nv_report_problem(check->report, check->ix.layout.directory + list / IVF_LISTS_PER_PAGE,
+						  "room of list %u is at block %u, which is not in the list", list,
+						  entry.room);
+}
+
+/* ---- centroids ---- */
+
+/* Whether the codes of the centroids are theirs. */
+static void
+check_centroid_codes(Check *check)
+{
+	IvfIndex   *ix = &check->ix;
+	Size		bytes = ix->layout.code_block;
+	uint8	   *stored = palloc(bytes);
+	uint8	   *written = palloc0(bytes);
+	float	   *zero = palloc0(sizeof(float) * ix->length);
+
+	for (uint32 first = 0; first < ix->meta.lists; first += NV_FASTSCAN_BLOCK)
+	{
+		uint32		n = Min(NV_FASTSCAN_BLOCK, ix->meta.lists - first);
+
+		ivf_read_thing(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
+					   &ix->layout.centroid_block, first / NV_FASTSCAN_BLOCK, stored);
+		memset(written, 0, bytes);
+		for (uint32 i = 0; i < n; i++)
+		{
+			ivf_read_centroid(ix, first + i, check->centroid);
+			ivf_write_code(ix, written, i, zero, check->centroid);
+		}
+		if (memcmp(stored, written, bytes) != 0)
+			nv_report_problem(check->report, ix->layout.centroid_codes,
+							  "codes of centroids %u to %u are not theirs", first, first + n - 1);
+	}
+}
+
+void
+ivf_check(Relation heap, Relation rel, NvReport *report)
+{
+	Check	   *check = palloc0(sizeof(Check));
+
+	ivf_open(&check->ix, rel);
+	check->report = report;
+	check->nblocks = RelationGetNumberOfBlocks(rel);
+	check->owned = palloc_extended(check->nblocks / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	check->centroid = palloc(sizeof(float) * check->ix.length);
+	check->record = palloc(check->ix.layout.record.bytes);
+	if (check->nblocks < check->ix.layout.groups)
+	{
+		nv_report_problem(report, IVF_META_BLOCK, "the index has %u blocks, and %u before its groups",
+						  check->nblocks, check->ix.layout.groups);
+		return;
+	}
+	if (check->ix.meta.bits > 0)
+		check_centroid_codes(check);
+	for (uint32 list = 0; list < check->ix.meta.lists; list++)
+		check_list(check, list);
+	nv_rows_check(&check->rows, heap, report);
+}
+
+/* ---- information ---- */
+
+/* Entries that are measured for the mean distance from their centroids. */
+#define MEASURED_ENTRIES 20000
+
+/* When people are told to REINDEX: so much farther away, so many more rows. */
+#define FAR_TIMES 1.2
+#define MORE_TIMES 3
+
+typedef struct Census
+{
+	uint32	   *sizes;			/* entries of each list */
+	uint64		rows;
+	uint64		groups;
+	uint64		records;		/* pages of them */
+	double		distance;		/* sum */
+	uint64		nmeasured;
+} Census;
+
+/* Count what is in a list; measure entries if step > 0, one in so many. */
+static void
+count_list(IvfIndex *ix, uint32 list, uint64 step, float *centroid, Census *census)
+{
+	BlockNumber next;
+
+	for (BlockNumber block = ivf_read_list(ix, list).first; block != InvalidBlockNumber;
+		 block = next)
+	{
+		Buffer		buffer = ivf_lock_group(ix, block, list, BUFFER_LOCK_SHARE);
+		const IvfGroup *group = ivf_group_of(BufferGetPage(buffer));
+		Buffer		records = InvalidBuffer;
+
+		CHECK_FOR_INTERRUPTS();
+		census->groups++;
+		census->sizes[list] += group->n;
+		for (uint32 i = 0; i < ix->layout.record_pages; i++)
+			census->records += group->records[i] != InvalidBlockNumber;
+		for (uint32 i = 0; step > 0 && i < group->n; i++)
+		{
+			NvStored	v;
+
+			if ((census->rows + i) % step != 0)
+				continue;
+			v = ivf_stored(ix, ivf_read_record(ix, group, i, &records));
+			nv_stored_floats(&ix->space, &v, ix->floats);
+			census->distance += sqrt(nv_kern.l2sq_f32(ix->floats, centroid, ix->length));
+			census->nmeasured++;
+		}
+		census->rows += group->n;
+		ivf_release_record(&records);
+		next = group->next;
+		UnlockReleaseBuffer(buffer);
+	}
+}
+
+static void
+take_census(IvfIndex *ix, Census *census)
+{
+	float	   *centroid = palloc(sizeof(float) * ix->length);
+	uint64		step;
+
+	census->sizes = palloc0(sizeof(uint32) * ix->meta.lists);
+	for (uint32 list = 0; list < ix->meta.lists; list++)
+		count_list(ix, list, 0, NULL, census);
+	step = census->rows / MEASURED_ENTRIES + 1;
+	memset(census->sizes, 0, sizeof(uint32) * ix->meta.lists);
+	census->rows = census->groups = census->records = 0;
+	for (uint32 list = 0; list < ix->meta.lists; list++)
+	{
+		ivf_read_centroid(ix, list, centroid);
+		count_list(ix, list, step, centroid, census);
+	}
+}
+
+static int
+compare_sizes(const void *a, const void *b)
+{
+	uint32		x = *(const uint32 *) a;
+	uint32		y = *(const uint32 *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Sorts the sizes. */
+static void
+report_lists(NvReport *report, const IvfIndex *ix, Census *census)
+{
+	uint32		lists = ix->meta.lists;
+	double		squares = 0;
+
+	qsort(census->sizes, lists, sizeof(uint32), compare_sizes);
+	for (uint32 i = 0; i < lists; i++)
+		squares += (double) census->sizes[i] * census->sizes[i];
+	nv_report_property(report, "rows of a list, least", "%u", census->sizes[0]);
+	nv_report_property(report, "rows of a list, median", "%u", census->sizes[lists / 2]);
+	nv_report_property(report, "rows of a list, most", "%u", census->sizes[lists - 1]);
+	/* by how much a search reads more than if all lists were of one size */
+	nv_report_property(report, "imbalance of lists", "%.2f",
+					   census->rows > 0 ? squares * lists / census->rows / census->rows : 1);
+}
+
+static void
+report_training(NvReport *report, const IvfIndex *ix, const Census *census)
+{
+	const IvfMeta *meta = &ix->meta;
+	double		distance = census->nmeasured > 0 ? census->distance / census->nmeasured : 0;
+	const char *advice = "none";
+
+	nv_report_property(report, "rows when built", "%.0f", meta->trained_rows);
+	nv_report_property(report, "rows that centroids were found with", "%u", meta->trained_sample);
+	nv_report_property(report, "distance from the centroid when built, mean", "%g",
+					   meta->trained_distance);
+	nv_report_property(report, "distance from the centroid, mean", "%g", distance);
+	if (census->rows > MORE_TIMES * Max(meta->trained_rows, 1))
+		advice = "REINDEX: there are many more rows than when the index was built";
+	else if (census->nmeasured > 0 && distance > FAR_TIMES * meta->trained_distance)
+		advice = "REINDEX: rows are far from the centroids of their lists";
+	nv_report_property(report, "advice", "%s", advice);
+}
+
+void
+ivf_info(Relation rel, NvReport *report)
+{
+	IvfIndex	ix;
+	Census		census;
+
+	memset(&census, 0, sizeof(census));
+	ivf_open(&ix, rel);
+	take_census(&ix, &census);
+	nv_report_property(report, "format version", "%u", ix.meta.version);
+	nv_report_property(report, "type", "%s(%d)", ix.space.type->name, ix.meta.dims);
+	nv_report_property(report, "storage", "%s", nv_form_name(ix.meta.form));
+	nv_report_property(report, "lists", "%u", ix.meta.lists);
+	nv_report_property(report, "probes", "%d", ivf_probes(&ix));
+	nv_report_property(report, "bits of a code", "%d", ix.meta.bits);
+	nv_report_property(report, "bytes of a vector", "%u", ix.max_bytes);
+	nv_report_property(report, "entries of a group", "%u", ix.layout.entries);
+	nv_report_property(report, "pages", "%u", RelationGetNumberOfBlocks(rel));
+	nv_report_property(report, "pages of centroids", "%u", ix.layout.groups - ix.layout.centroids);
+	nv_report_property(report, "pages of codes", UINT64_FORMAT, census.groups);
+	nv_report_property(report, "pages of records", UINT64_FORMAT, census.records);
+	nv_report_property(report, "rows", UINT64_FORMAT, census.rows);
+	report_lists(report, &ix, &census);
+	report_training(report, &ix, &census);
+}

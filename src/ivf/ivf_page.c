@@ -1,0 +1,258 @@
+/*-------------------------------------------------------------------------
+ *
+ * ivf_page.c
+ *		Opening an ivf index; where things are in it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "ivf/ivf.h"
+
+#include "quant/rotation.h"
+
+/* A group has at most so many entries. */
+#define MOST_ENTRIES 256
+
+/* What relcache keeps for us: this, then the mean, then the rotation. */
+typedef struct IvfCache
+{
+	IvfMeta		meta;
+	float		floats[FLEXIBLE_ARRAY_MEMBER];
+} IvfCache;
+
+void
+ivf_damaged(IvfIndex *ix, BlockNumber block, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+			 errmsg("index \"%s\" is damaged: block %u: %s", RelationGetRelationName(ix->rel),
+					block, what),
+			 errhint("Rebuild it with REINDEX.")));
+}
+
+/* ---- layout ---- */
+
+static IvfShape
+shape_of(uint32 bytes)
+{
+	IvfShape	shape = {
+		.bytes = bytes,
+		.per_page = NV_PAGE_ROOM / bytes,
+		.pages = (bytes + NV_PAGE_ROOM - 1) / NV_PAGE_ROOM
+	};
+
+	return shape;
+}
+
+/* Pages of n things of a shape. */
+static uint32
+pages_for(const IvfShape *shape, uint32 n)
+{
+	if (shape->per_page == 0)
+		return n * shape->pages;
+	return (n + shape->per_page - 1) / shape->per_page;
+}
+
+static uint32
+code_block_bytes(int bits)
+{
+	return bits == 0 ? 0 : NV_CODE_BLOCK_BYTES(bits) + 2 * NV_FASTSCAN_BLOCK * sizeof(NvHalfFloat);
+}
+
+/* Whether a code page has room for so many blocks of entries; sets codes and record_pages. */
+static bool
+group_fits(IvfLayout *layout, uint32 blocks)
+{
+	layout->entries = blocks * NV_FASTSCAN_BLOCK;
+	layout->record_pages = pages_for(&layout->record, layout->entries);
+	layout->codes = MAXALIGN(offsetof(IvfGroup, records) +
+							 layout->record_pages * sizeof(BlockNumber));
+	return layout->codes + blocks * layout->code_block <= NV_PAGE_ROOM;
+}
+
+uint16
+ivf_code_bits(NvElementKind element, NvSpaceMetric metric, NvForm form, int dims)
+{
+	if (form != NV_FORM_SQ8 || !nv_space_has_codes(element, metric))
+		return 0;
+	return Min(nv_space_length(element, metric, dims), NV_CODE_MAX_BITS);
+}
+
+void
+ivf_plan_layout(const IvfMeta *meta, IvfLayout *layout)
+{
+	int			length = nv_space_length(meta->element, meta->metric, meta->dims);
+	uint32		bytes = nv_form_max_bytes(meta->form, meta->dims, length);
+	uint32		blocks = MOST_ENTRIES / NV_FASTSCAN_BLOCK;
+
+	memset(layout, 0, sizeof(*layout));
+	layout->centroid = shape_of(length * sizeof(float));
+	layout->record = shape_of(INTALIGN(offsetof(IvfRecord, data) + bytes));
+	layout->code_block = code_block_bytes(meta->bits);
+	while (!group_fits(layout, blocks) && blocks > 1)
+		blocks--;
+
+	layout->directory = 1 + (meta->has_mean ? nv_mean_pages(meta->dims) : 0);
+	layout->centroids = layout->directory +
+		(meta->lists + IVF_LISTS_PER_PAGE - 1) / IVF_LISTS_PER_PAGE;
+	layout->centroid_codes = layout->centroids + pages_for(&layout->centroid, meta->lists);
+	layout->groups = layout->centroid_codes;
+	if (meta->bits > 0)
+	{
+		layout->centroid_block = shape_of(layout->code_block);
+		layout->groups += pages_for(&layout->centroid_block,
+									(meta->lists + NV_FASTSCAN_BLOCK - 1) / NV_FASTSCAN_BLOCK);
+	}
+}
+
+/* ---- opening ---- */
+
+static bool
+form_valid(const IvfMeta *meta)
+{
+	if (meta->element == NV_ELEMENT_BIT)
+		return meta->form == NV_FORM_BITS && meta->metric == NV_SPACE_HAMMING;
+	return meta->form >= NV_FORM_FLOAT4 && meta->form <= NV_FORM_SQ8 &&
+		nv_space_has_codes(meta->element, meta->metric);
+}
+
+/* Everything that later code takes from the metapage is checked here, once. */
+static void
+check_meta(Relation rel, const IvfMeta *meta)
+{
+	const NvElementType *type = nv_element_type(meta->element);
+
+	if (meta->version != IVF_FORMAT_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("index \"%s\" has format version %u, and this nanovec reads version %d",
+						RelationGetRelationName(rel), meta->version, IVF_FORMAT_VERSION),
+				 errhint("Rebuild it with REINDEX.")));
+	if (type != NULL && form_valid(meta) && nv_metric_valid(meta->element, meta->metric) &&
+		meta->dims >= 1 && meta->dims <= type->max_dims &&
+		meta->lists >= IVF_MIN_LISTS && meta->lists <= IVF_MAX_LISTS &&
+		meta->probes >= 1 && meta->probes <= meta->lists && meta->has_mean <= 1 &&
+		meta->attribute_bytes == 0 && meta->flat <= 1 &&
+		meta->bits == ivf_code_bits(meta->element, meta->metric, meta->form, meta->dims))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+			 errmsg("index \"%s\" is damaged: its metapage makes no sense",
+					RelationGetRelationName(rel)),
+			 errhint("Rebuild it with REINDEX.")));
+}
+
+/* Floats of the mean, and of the rotation behind it. */
+static Size
+count_floats(const IvfMeta *meta)
+{
+	Size		n = meta->has_mean ? meta->dims : 0;
+
+	if (nv_space_has_codes(meta->element, meta->metric))
+		n += NV_ROTATION_ROUNDS * nv_rotation_padded(meta->dims);
+	return n;
+}
+
+/* floats: the mean, if there is one, and room for the rotation; kept. */
+static void
+open_space(IvfIndex *ix, Relation rel, const IvfMeta *meta, float *floats)
+{
+	float	   *mean = meta->has_mean ? floats : NULL;
+	float	   *rotation = NULL;
+
+	memset(ix, 0, sizeof(*ix));
+	ix->rel = rel;
+	ix->meta = *meta;
+	ix->logged = true;
+	ix->settings = meta->flat ? &ivfflat_settings : &ivf_settings;
+	ivf_plan_layout(meta, &ix->layout);
+	if (nv_space_has_codes(meta->element, meta->metric))
+		rotation = floats + (meta->has_mean ? meta->dims : 0);
+	nv_space_init(&ix->space, meta->element, meta->metric, meta->form, meta->dims, mean, rotation);
+	ix->max_bytes = nv_space_max_bytes(&ix->space);
+	if (ix->layout.record.per_page == 0)
+		ix->assembled = palloc(ix->layout.record.bytes);
+	ix->length = nv_space_length(meta->element, meta->metric, meta->dims);
+	ix->floats = palloc(sizeof(float) * ix->length);
+	ix->query_floats = palloc(sizeof(float) * ix->length);
+}
+
+/* Read what stays the same, once for as long as relcache keeps it. */
+static IvfCache *
+load_cache(Relation rel)
+{
+	IvfCache   *cache;
+	Buffer		buffer;
+	IvfMeta		meta;
+
+	if (rel->rd_amcache != NULL)
+		return rel->rd_amcache;
+
+	buffer = ReadBuffer(rel, IVF_META_BLOCK);
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	nv_page_check(rel, buffer, NV_PAGE_IVF_META);
+	memcpy(&meta, NV_PAGE_CONTENTS(BufferGetPage(buffer)), sizeof(meta));
+	UnlockReleaseBuffer(buffer);
+	check_meta(rel, &meta);
+
+	cache = MemoryContextAlloc(rel->rd_indexcxt,
+							   sizeof(IvfCache) + count_floats(&meta) * sizeof(float));
+	cache->meta = meta;
+	if (meta.has_mean)
+		nv_read_mean(rel, 1, meta.dims, cache->floats);
+	if (nv_space_has_codes(meta.element, meta.metric))
+		nv_rotation_factors(meta.seed, nv_rotation_padded(meta.dims),
+							cache->floats + (meta.has_mean ? meta.dims : 0));
+	rel->rd_amcache = cache;
+	return cache;
+}
+
+void
+ivf_open(IvfIndex *ix, Relation rel)
+{
+	IvfCache   *cache = load_cache(rel);
+	Size		size = count_floats(&cache->meta) * sizeof(float);
+	float	   *floats = palloc(Max(size, 1));
+
+	/* a copy: an invalidation may free what relcache keeps at any time */
+	memcpy(floats, cache->floats, size);
+	open_space(ix, rel, &cache->meta, floats);
+}
+
+void
+ivf_open_with(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *mean)
+{
+	float	   *floats = palloc(Max(count_floats(meta) * sizeof(float), 1));
+
+	if (meta->has_mean)
+		memcpy(floats, mean, meta->dims * sizeof(float));
+	if (nv_space_has_codes(meta->element, meta->metric))
+		nv_rotation_factors(meta->seed, nv_rotation_padded(meta->dims),
+							floats + (meta->has_mean ? meta->dims : 0));
+	open_space(ix, rel, meta, floats);
+}
+
+/* ---- reading ---- */
+
+void
+ivf_read_thing(IvfIndex *ix, NvPageKind kind, BlockNumber first, const IvfShape *shape, uint32 i,
+			   void *out)
+{
+	uint32		page;
+	uint32		offset;
+	uint32		left = shape->bytes;
+
+	ivf_locate(shape, i, &page, &offset);
+	while (left > 0)
+	{
+		Buffer		buffer = nv_read_buffer(ix->rel, first + page++);
+		uint32		bytes = Min(left, NV_PAGE_ROOM - offset);
+
+		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		nv_page_check(ix->rel, buffer, kind);
+		memcpy((char *) out + shape->bytes - left,
+			   NV_PAGE_CONTENTS(BufferGetPage(buffer)) + offset, bytes);
+		UnlockReleaseBuffer(buffer);
+		left -= bytes;
+		offset = 0;
+	}
+}

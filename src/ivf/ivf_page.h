@@ -1,0 +1,106 @@
+/*-------------------------------------------------------------------------
+ *
+ * ivf_page.h
+ *		What is in the pages of an ivf index.  See README.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef IVF_PAGE_H
+#define IVF_PAGE_H
+
+#include "nv_compat.h"
+
+#include "am/am_page.h"
+#include "quant/residual_code.h"
+#include "storage/itemptr.h"
+
+#define IVF_FORMAT_VERSION 1
+
+#define IVF_META_BLOCK 0
+
+#define IVF_MIN_LISTS 1
+#define IVF_MAX_LISTS 32768
+
+/* The metapage; it stays as the build wrote it. */
+typedef struct IvfMeta
+{
+	uint32		version;		/* IVF_FORMAT_VERSION */
+	uint8		element;		/* NvElementKind */
+	uint8		metric;			/* NvSpaceMetric */
+	uint8		form;			/* NvForm */
+	uint8		has_mean;
+	int32		dims;
+	uint32		lists;
+	uint64		seed;			/* of the rotation */
+	double		trained_rows;	/* in the table when it was built */
+	float		trained_distance;	/* mean distance of a vector from its centroid, then */
+	uint32		trained_sample; /* vectors that k-means saw */
+	uint16		probes;			/* lists that a search looks into by default */
+	uint16		bits;			/* of a code; 0: none */
+	uint16		attribute_bytes;	/* of each entry, for key columns to come: 0 */
+	uint16		flat;			/* whether it is an ivfflat index: 1 or 0 */
+} IvfMeta;
+
+/* A list in the directory. */
+typedef struct IvfList
+{
+	BlockNumber first;			/* group, or InvalidBlockNumber */
+	BlockNumber room;			/* group where inserts begin to look */
+} IvfList;
+
+/*
+ * The head of a group's code page.  Behind it come the numbers of its record
+ * pages (InvalidBlockNumber: none yet), and the blocks of codes.
+ */
+typedef struct IvfGroup
+{
+	uint32		list;
+	BlockNumber next;			/* group, or InvalidBlockNumber */
+	uint32		version;		/* counts moves of entries */
+	uint32		n;				/* entries */
+	BlockNumber records[FLEXIBLE_ARRAY_MEMBER];
+} IvfGroup;
+
+/* An entry's record. */
+typedef struct IvfRecord
+{
+	ItemPointerData tid;
+	uint16		unused;
+	float		scale;			/* of the vector: see NvStored */
+	float		offset;
+	float		error;
+	char		data[FLEXIBLE_ARRAY_MEMBER];
+} IvfRecord;
+
+StaticAssertDecl(sizeof(IvfMeta) == 48, "the size of IvfMeta is part of the format");
+StaticAssertDecl(sizeof(IvfList) == 8, "the size of IvfList is part of the format");
+StaticAssertDecl(offsetof(IvfGroup, records) == 16, "IvfGroup is part of the format");
+StaticAssertDecl(offsetof(IvfRecord, data) == 20, "IvfRecord is part of the format");
+
+/* How things of one size lie in pages. */
+typedef struct IvfShape
+{
+	uint32		bytes;			/* of one */
+	uint32		per_page;		/* 0: longer than a page */
+	uint32		pages;			/* of one, if it is longer than a page; else 1 */
+} IvfShape;
+
+/* Where everything is; follows from the metapage. */
+typedef struct IvfLayout
+{
+	IvfShape	centroid;		/* float4, "length" of a stored vector of them */
+	IvfShape	centroid_block; /* of codes, for 32 centroids */
+	IvfShape	record;
+	BlockNumber directory;
+	BlockNumber centroids;
+	BlockNumber centroid_codes;
+	BlockNumber groups;			/* first block that may be one */
+	uint32		entries;		/* of a group, at most */
+	uint32		record_pages;	/* of a group, at most */
+	uint32		codes;			/* offset of the codes in the contents of a code page */
+	uint32		code_block;		/* bytes of a block of codes, with add and factor */
+} IvfLayout;
+
+#define IVF_LISTS_PER_PAGE ((int) (NV_PAGE_ROOM / sizeof(IvfList)))
+
+#endif							/* IVF_PAGE_H */

@@ -1,0 +1,517 @@
+/*-------------------------------------------------------------------------
+ *
+ * ivf_scan.c
+ *		Scans an ivf index: nearest first.  See README, "Search".
+ *
+ * What goes out are lower bounds of the distances, with recheck: the executor
+ * computes the exact ones from the rows and puts them in order.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "ivf/ivf.h"
+
+#include <math.h>
+
+#include "access/relscan.h"
+#include "am/am_results.h"
+#include "am/am_select.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/memutils.h"
+
+/* Entries that the first round keeps, and how much more each round does. */
+#define FIRST_ROUND 96
+#define ROUND_GROWTH 4
+
+/* Of the refined entries, one in so many is nearer than all that were not. */
+#define SURE_PART 4
+
+/* Candidates are cut back when there are so many times those to keep. */
+#define CUT_AT 4
+
+/*
+ * An entry in the running: in rounds by estimates, where it is; in rounds by
+ * bounds, its row.
+ */
+typedef struct Candidate
+{
+	double		key;
+	uint32		block;			/* of its group, or of the row */
+	uint16		place;			/* in it */
+	uint16		version;		/* of the group then, its lower half */
+} Candidate;
+
+typedef struct IvfScan
+{
+	IvfIndex	ix;
+	NvQuery		query;
+	bool		null_query;
+	bool		started;
+	bool		by_bound;		/* rounds read records, not codes */
+	NvCodeTable table;
+	MemoryContext context;		/* of one search */
+
+	IvfNearList *near;			/* all lists, the nearest first */
+	int			first;			/* of those being looked into */
+	int			nlists;
+
+	/* a round takes entries in (after, upto] */
+	Candidate	after;
+	Candidate	upto;
+	int			keep;
+	bool		more;			/* entries beyond upto were seen */
+	Candidate  *candidates;		/* in the order in which they were seen */
+	Candidate  *selected;		/* as much room again */
+	int			n;
+	int			room;
+
+	NvResults	results;		/* of which the items are rows: see item_of_row() */
+} IvfScan;
+
+IndexScanDesc
+ivf_begin_scan(Relation rel, int nkeys, int norderbys)
+{
+	IndexScanDesc scan = RelationGetIndexScan(rel, nkeys, norderbys);
+	IvfScan    *s = palloc0(sizeof(IvfScan));
+
+	ivf_open(&s->ix, rel);
+	nv_query_alloc(&s->ix.space, &s->query);
+	if (s->ix.meta.bits > 0)
+		s->table.entries = palloc(NV_CODE_TABLE_BYTES(s->ix.meta.bits));
+	s->context = AllocSetContextCreate(CurrentMemoryContext, "ivf scan", ALLOCSET_DEFAULT_SIZES);
+	if (norderbys > 0)
+	{
+		scan->xs_orderbyvals = palloc0(sizeof(Datum) * norderbys);
+		scan->xs_orderbynulls = palloc0(sizeof(bool) * norderbys);
+	}
+	scan->opaque = s;
+	return scan;
+}
+
+void
+ivf_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys)
+{
+	IvfScan    *s = scan->opaque;
+
+	if (orderbys != NULL && scan->numberOfOrderBys > 0)
+		memmove(scan->orderByData, orderbys, scan->numberOfOrderBys * sizeof(ScanKeyData));
+	MemoryContextReset(s->context);
+	s->started = false;
+	s->near = NULL;
+	s->candidates = NULL;
+	nv_results_reset(&s->results);
+}
+
+void
+ivf_end_scan(IndexScanDesc scan)
+{
+	IvfScan    *s = scan->opaque;
+
+	MemoryContextDelete(s->context);
+	pfree(s);
+	scan->opaque = NULL;
+}
+
+/* ---- candidates ---- */
+
+static inline bool
+before(const Candidate *a, const Candidate *b)
+{
+	if (a->key != b->key)
+		return a->key < b->key;
+	if (a->block != b->block)
+		return a->block < b->block;
+	return a->place < b->place;
+}
+
+NV_DEFINE_SELECT(select_candidates, Candidate, before)
+
+/*
+ * Keep the least, in the order in which they are, and let in only what comes
+ * before the last of them.
+ */
+static void
+cut(IvfScan *s)
+{
+	int			n = 0;
+
+	if (s->n <= s->keep)
+		return;
+	memcpy(s->selected, s->candidates, sizeof(Candidate) * s->n);
+	select_candidates(s->selected, s->n, s->keep);
+	s->upto = s->selected[s->keep - 1];
+	for (int i = 0; i < s->n; i++)
+	{
+		if (!before(&s->upto, &s->candidates[i]))
+			s->candidates[n++] = s->candidates[i];
+	}
+	s->n = n;
+	s->more = true;
+}
+
+static inline void
+add_candidate(IvfScan *s, double key, uint32 block, uint16 place, uint16 version)
+{
+	Candidate	c = {key, block, place, version};
+
+	if (key > s->upto.key || key < s->after.key)
+		return;
+	if (!before(&s->after, &c))
+		return;
+	if (before(&s->upto, &c))
+	{
+		s->more = true;
+		return;
+	}
+	if (s->n == s->room)
+		cut(s);
+	s->candidates[s->n++] = c;
+}
+
+/* ---- looking into groups, whose code pages are locked ---- */
+
+/* Estimates for the 32 entries of the block that entry "first" begins. */
+static void
+estimate_block(const IvfScan *s, const IvfGroup *group, uint32 first, float start,
+			   float *estimates)
+{
+	const IvfIndex *ix = &s->ix;
+	const uint8 *block = ivf_code_block(ix, group, first);
+	const NvHalfFloat *add = IVF_ADD(ix, block);
+	const NvHalfFloat *factor = IVF_FACTOR(ix, block);
+	float		scale = s->table.scale;
+	float		bias = s->table.bias;
+	uint16		sums[NV_FASTSCAN_BLOCK];
+
+	nv_kern.fastscan(block, s->table.entries, ix->meta.bits / NV_FASTSCAN_GROUP, sums);
+	for (int i = 0; i < NV_FASTSCAN_BLOCK; i++)
+		estimates[i] = start + nv_half_float(add[i]) -
+			nv_half_float(factor[i]) * (scale * (float) sums[i] + bias);
+}
+
+static void
+estimate_group(IvfScan *s, const IvfGroup *group, BlockNumber block, float start)
+{
+	for (uint32 first = 0; first < group->n; first += NV_FASTSCAN_BLOCK)
+	{
+		uint32		n = Min(NV_FASTSCAN_BLOCK, group->n - first);
+		float		estimates[NV_FASTSCAN_BLOCK];
+
+		estimate_block(s, group, first, start, estimates);
+		for (uint32 i = 0; i < n; i++)
+		{
+			if (estimates[i] > s->upto.key)
+				s->more = true;
+			else
+				add_candidate(s, ivf_finite(estimates[i]), block, (uint16) (first + i),
+							  (uint16) group->version);
+		}
+	}
+}
+
+/* The lower bound of an entry's distance. */
+static double
+bound_of(IvfScan *s, const IvfRecord *record)
+{
+	NvStored	v = ivf_stored(&s->ix, record);
+
+	return nv_space_lower_bound(&s->ix.space, &s->query,
+								nv_distance_from_query(&s->ix.space, &s->query, &v), v.error);
+}
+
+static void
+measure_group(IvfScan *s, const IvfGroup *group)
+{
+	Buffer		records = InvalidBuffer;
+
+	for (uint32 i = 0; i < group->n; i++)
+	{
+		const IvfRecord *record = ivf_read_record(&s->ix, group, i, &records);
+		double		bound = bound_of(s, record);
+
+		if (bound > s->upto.key)
+			s->more = true;
+		else
+			add_candidate(s, bound, ItemPointerGetBlockNumberNoCheck(&record->tid),
+						  ItemPointerGetOffsetNumberNoCheck(&record->tid), 0);
+	}
+	ivf_release_record(&records);
+}
+
+/* Collect candidates from the groups of a list; "then" is looked into next. */
+static void
+look_into(IvfScan *s, const IvfNearList *near, BlockNumber block, BlockNumber then)
+{
+	while (block != InvalidBlockNumber)
+	{
+		Buffer		buffer = ivf_lock_group(&s->ix, block, near->list, BUFFER_LOCK_SHARE);
+		const IvfGroup *group = ivf_group_of(BufferGetPage(buffer));
+		BlockNumber next = group->next;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!s->by_bound)
+			ivf_prefetch_codes(&s->ix, next != InvalidBlockNumber ? next : then);
+		if (s->by_bound)
+			measure_group(s, group);
+		else
+			estimate_group(s, group, block, near->distance);
+		UnlockReleaseBuffer(buffer);
+		block = next;
+	}
+}
+
+/* ---- refining ---- */
+
+static inline uint64
+item_of_row(BlockNumber block, OffsetNumber offset)
+{
+	return (uint64) block << 16 | offset;
+}
+
+static void
+add_result(IvfScan *s, double bound, BlockNumber block, OffsetNumber offset)
+{
+	/* nothing is too late for a distance of NULL */
+	bool		strict = s->ix.settings->iterative_scan != NV_ITERATIVE_RELAXED && !s->null_query;
+
+	nv_results_add(&s->results, bound, item_of_row(block, offset), strict);
+}
+
+static void
+refine_entry(IvfScan *s, const IvfGroup *group, uint32 i, Buffer *records)
+{
+	const IvfRecord *record = ivf_read_record(&s->ix, group, i, records);
+
+	add_result(s, bound_of(s, record), ItemPointerGetBlockNumberNoCheck(&record->tid),
+			   ItemPointerGetOffsetNumberNoCheck(&record->tid));
+}
+
+/* Entries of a group moved since it was looked into: find those of this round again. */
+static void
+refine_moved(IvfScan *s, const IvfGroup *group, BlockNumber block)
+{
+	Buffer		records = InvalidBuffer;
+	float		start = 0;
+
+	for (int i = s->first; i < s->first + s->nlists; i++)
+	{
+		if (s->near[i].list == group->list)
+			start = s->near[i].distance;
+	}
+	for (uint32 first = 0; first < group->n; first += NV_FASTSCAN_BLOCK)
+	{
+		float		estimates[NV_FASTSCAN_BLOCK];
+
+		estimate_block(s, group, first, start, estimates);
+		for (uint32 i = 0; i < NV_FASTSCAN_BLOCK && first + i < group->n; i++)
+		{
+			Candidate	c = {ivf_finite(estimates[i]), block, (uint16) (first + i), 0};
+
+			if (before(&s->after, &c) && !before(&s->upto, &c))
+				refine_entry(s, group, first + i, &records);
+		}
+	}
+	ivf_release_record(&records);
+}
+
+/* Make results of the candidates, which are n entries of one group. */
+static void
+refine_group(IvfScan *s, const Candidate *c, int n)
+{
+	Buffer		buffer = ivf_lock_group(&s->ix, c->block, IVF_MAX_LISTS, BUFFER_LOCK_SHARE);
+	const IvfGroup *group = ivf_group_of(BufferGetPage(buffer));
+	Buffer		records = InvalidBuffer;
+
+	CHECK_FOR_INTERRUPTS();
+	if ((uint16) group->version != c->version)
+		refine_moved(s, group, c->block);
+	else
+	{
+		for (int i = 0; i < n; i++)
+			ivf_prefetch_record(&s->ix, group, c[i].place);
+		for (int i = 0; i < n; i++)
+			refine_entry(s, group, c[i].place, &records);
+	}
+	ivf_release_record(&records);
+	UnlockReleaseBuffer(buffer);
+}
+
+/* Make results of all candidates. */
+static void
+refine(IvfScan *s)
+{
+	int			n;
+
+	if (s->by_bound)
+	{
+		for (int i = 0; i < s->n; i++)
+			add_result(s, s->candidates[i].key, s->candidates[i].block, s->candidates[i].place);
+		return;
+	}
+	for (int i = 0; i < s->n; i += n)
+	{
+		for (n = 1; i + n < s->n && s->candidates[i + n].block == s->candidates[i].block; n++)
+			;
+		refine_group(s, &s->candidates[i], n);
+	}
+}
+
+/* ---- rounds ---- */
+
+static const Candidate before_all = {.key = -INFINITY};
+static const Candidate behind_all = {INFINITY, PG_UINT32_MAX, PG_UINT16_MAX, 0};
+
+/* Room for candidates; work_mem says how many there can be. */
+static void
+reserve(IvfScan *s, int keep)
+{
+	Size		most = (Size) work_mem * 1024 / (2 * sizeof(Candidate));
+
+	s->keep = (int) Min((Size) keep, most / CUT_AT);
+	if (s->candidates != NULL)
+		pfree(s->candidates);
+	s->room = s->keep * CUT_AT;
+	s->candidates = palloc_extended(2 * sizeof(Candidate) * s->room, MCXT_ALLOC_HUGE);
+	s->selected = s->candidates + s->room;
+}
+
+/* How many lists a scan looks into at most. */
+static int
+most_lists(const IvfScan *s)
+{
+	if (s->ix.settings->iterative_scan == NV_ITERATIVE_OFF)
+		return s->first + s->nlists;
+	return Min(Max(s->ix.settings->max_probes, ivf_probes(&s->ix)), (int) s->ix.meta.lists);
+}
+
+/*
+ * Look into the lists for entries behind s->after, and add the best to the
+ * results.
+ */
+static void
+run_round(IvfScan *s)
+{
+	int			end = s->first + s->nlists;
+	BlockNumber block = ivf_read_list(&s->ix, s->near[s->first].list).first;
+
+	s->n = 0;
+	s->upto = behind_all;
+	s->more = false;
+	for (int i = s->first; i < end; i++)
+	{
+		BlockNumber then = i + 1 < end ? ivf_read_list(&s->ix, s->near[i + 1].list).first :
+			InvalidBlockNumber;
+
+		look_into(s, &s->near[i], block, then);
+		block = then;
+	}
+	cut(s);
+	refine(s);
+	if (s->more)
+	{
+		/* bounds are complete up to the last one; estimates are not so sure */
+		if (s->by_bound)
+			nv_results_ready(&s->results, INFINITY);
+		else
+			nv_results_ready_least(&s->results, s->n / SURE_PART + 1);
+	}
+	else if (end < most_lists(s))
+		nv_results_ready_least(&s->results, nv_results_waiting(&s->results) / 2);
+	else
+		nv_results_ready(&s->results, INFINITY);
+}
+
+/* Begin with the n lists from number "first" on. */
+static void
+enter_lists(IvfScan *s, int first, int n)
+{
+	s->first = first;
+	s->nlists = n;
+	s->after = before_all;
+	run_round(s);
+}
+
+static void
+start(IndexScanDesc scan, IvfScan *s)
+{
+	const ScanKeyData *key = &scan->orderByData[0];
+	IvfIndex   *ix = &s->ix;
+	int			probes = ivf_probes(ix);
+	int			lists = (int) ix->meta.lists;
+
+	if (scan->numberOfOrderBys != 1)
+		elog(ERROR, "cannot scan ivf index without order");
+	if (!IsMVCCSnapshot(scan->xs_snapshot))
+		elog(ERROR, "non-MVCC snapshots are not supported with ivf");
+
+	pgstat_count_index_scan(scan->indexRelation);
+	s->started = true;
+	s->null_query = (key->sk_flags & SK_ISNULL) != 0;
+	if (s->null_query)
+		nv_query_set_zero(&ix->space, &s->query);
+	else
+		nv_query_set(&ix->space, key->sk_argument, &s->query);
+
+	s->by_bound = ix->meta.bits == 0 || probes == lists;
+	if (!s->by_bound)
+		nv_code_table(s->query.elements, ix->meta.bits, &s->table);
+	s->near = palloc(sizeof(IvfNearList) * lists);
+	ivf_nearest_lists(ix, &s->query, probes, false, s->near);
+	reserve(s, FIRST_ROUND);
+	enter_lists(s, 0, probes);
+}
+
+/* Find more results; false when there are no more, or no more are allowed. */
+static bool
+go_on(IvfScan *s)
+{
+	int			first = s->first + s->nlists;
+	int			most = most_lists(s);
+
+	if (s->more)
+	{
+		s->after = s->upto;
+		reserve(s, s->keep * ROUND_GROWTH);
+		run_round(s);
+		return true;
+	}
+	if (first >= most)
+		return false;
+	/* so far only the first ones are in order */
+	if (s->first == 0)
+		ivf_nearest_lists(&s->ix, &s->query, (int) s->ix.meta.lists, false, s->near);
+	enter_lists(s, first, Min(first, most - first));
+	return true;
+}
+
+/* ---- rows ---- */
+
+static void
+return_row(IndexScanDesc scan, IvfScan *s, const NvResult *r)
+{
+	ItemPointerSet(&scan->xs_heaptid, (BlockNumber) (r->item >> 16), (OffsetNumber) r->item);
+	scan->xs_recheck = false;
+	scan->xs_orderbynulls[0] = s->null_query;
+	scan->xs_orderbyvals[0] = s->null_query ? (Datum) 0 : Float8GetDatum(r->bound);
+	scan->xs_recheckorderby = !s->null_query && !nv_space_is_exact(&s->ix.space);
+}
+
+bool
+ivf_get_tuple(IndexScanDesc scan, ScanDirection direction)
+{
+	IvfScan    *s = scan->opaque;
+	MemoryContext old = MemoryContextSwitchTo(s->context);
+	const NvResult *r;
+
+	if (!s->started)
+		start(scan, s);
+	while ((r = nv_results_peek(&s->results)) == NULL && go_on(s))
+		;
+	if (r != NULL)
+	{
+		return_row(scan, s, r);
+		nv_results_pop(&s->results);
+	}
+	MemoryContextSwitchTo(old);
+	return r != NULL;
+}
