@@ -24,6 +24,16 @@
 /* So many in one of these are not worth the time of k-means++. */
 #define MOST_IN_GROUP 512
 
+/*
+ * More centroids than this are put into groups, and a row is measured against
+ * those of the nearest few.
+ */
+#define MOST_UNGROUPED 256
+#define NEAREST_GROUPS 8
+
+/* Rows that are sorted by group at a time. */
+#define GROUPED_ROWS 4096
+
 /* The coarse one needs no more than so many iterations, and so many rows a cluster. */
 #define COARSE_ITERATIONS 4
 #define COARSE_ROWS 256
@@ -71,9 +81,10 @@ assign_block(const float *x, int n, const float *centroids, int first, int k, in
 	}
 }
 
-void
-nv_assign(const float *x, size_t n, const float *centroids, int k, int dims, uint32 *cluster,
-		  float *distances)
+/* The nearest of all k centroids to each of n rows; may be interrupted. */
+static void
+assign_to_all(const float *x, size_t n, const float *centroids, int k, int dims, uint32 *cluster,
+			  float *distances)
 {
 	for (size_t row = 0; row < n; row += ROW_BLOCK)
 	{
@@ -248,7 +259,7 @@ start(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options,
 	cluster = alloc_array(n, sizeof(uint32));
 	distances = alloc_array(n, sizeof(float));
 	ngroups = cluster_coarsely(x, n, dims, ngroups, options, random, coarse);
-	nv_assign(x, n, coarse, ngroups, dims, cluster, distances);
+	assign_to_all(x, n, coarse, ngroups, dims, cluster, distances);
 	starts = alloc_array(ngroups + 1, sizeof(size_t));
 	rows = alloc_array(n, sizeof(size_t));
 	group_rows(cluster, n, ngroups, starts, rows);
@@ -398,6 +409,15 @@ drop_empty(Lloyd *l)
 	l->k = kept;
 }
 
+static void
+assign(Lloyd *l)
+{
+	NvAssigner *a = nv_assigner_make(l->centroids, l->k, l->dims);
+
+	nv_assign(a, l->x, l->n, l->cluster, l->distances);
+	nv_assigner_free(a);
+}
+
 /* Improve k centroids.  Returns how many are left. */
 static int
 lloyd(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options, int iterations,
@@ -414,12 +434,12 @@ lloyd(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options,
 	};
 	uint32	   *before = alloc_array(n, sizeof(uint32));
 
-	nv_assign(x, n, centroids, k, dims, l.cluster, l.distances);
+	assign(&l);
 	for (int i = 0; i < iterations; i++)
 	{
 		memcpy(before, l.cluster, sizeof(uint32) * n);
 		move_centroids(&l);
-		nv_assign(x, n, centroids, k, dims, l.cluster, l.distances);
+		assign(&l);
 		if (memcmp(before, l.cluster, sizeof(uint32) * n) == 0)
 			break;
 	}
@@ -430,6 +450,158 @@ lloyd(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options,
 	pfree(l.distances);
 	pfree(l.cluster);
 	return l.k;
+}
+
+/* ---- many centroids ---- */
+
+struct NvAssigner
+{
+	const float *centroids;
+	int			k;
+	int			dims;
+	int			ngroups;		/* 0: all centroids are measured */
+	float	   *groups;			/* ngroups * dims: means of centroids */
+	size_t	   *starts;			/* ngroups + 1 */
+	size_t	   *members;		/* centroids by group: k of them */
+};
+
+static void
+make_groups(NvAssigner *a)
+{
+	static const NvKmeansOptions options = {0};
+	uint64		random = 0;
+	int			ngroups = 2 * (int) sqrt(a->k);
+	uint32	   *group = alloc_array(a->k, sizeof(uint32));
+	float	   *distances = alloc_array(a->k, sizeof(float));
+
+	a->groups = alloc_array((size_t) ngroups * a->dims, sizeof(float));
+	a->ngroups = cluster_coarsely(a->centroids, a->k, a->dims, ngroups, &options, &random, a->groups);
+	a->starts = alloc_array(a->ngroups + 1, sizeof(size_t));
+	a->members = alloc_array(a->k, sizeof(size_t));
+	assign_to_all(a->centroids, a->k, a->groups, a->ngroups, a->dims, group, distances);
+	group_rows(group, a->k, a->ngroups, a->starts, a->members);
+	pfree(distances);
+	pfree(group);
+}
+
+NvAssigner *
+nv_assigner_make(const float *centroids, int k, int dims)
+{
+	NvAssigner *a = palloc0(sizeof(NvAssigner));
+
+	a->centroids = centroids;
+	a->k = k;
+	a->dims = dims;
+	if (k > MOST_UNGROUPED)
+		make_groups(a);
+	return a;
+}
+
+void
+nv_assigner_free(NvAssigner *a)
+{
+	if (a->ngroups > 0)
+	{
+		pfree(a->members);
+		pfree(a->starts);
+		pfree(a->groups);
+	}
+	pfree(a);
+}
+
+/* The groups nearest to each row: nearest[n * NEAREST_GROUPS]. */
+static void
+find_groups(const NvAssigner *a, const float *x, size_t n, uint32 *nearest)
+{
+	float	   *distances = alloc_array((size_t) ROW_BLOCK * a->ngroups, sizeof(float));
+
+	for (size_t row = 0; row < n; row += ROW_BLOCK)
+	{
+		size_t		rows = Min(ROW_BLOCK, n - row);
+
+		CHECK_FOR_INTERRUPTS();
+		nv_kern.l2sq_many(x + row * a->dims, rows, a->groups, a->ngroups, a->dims, distances);
+		for (size_t i = 0; i < rows; i++)
+		{
+			float	   *of_row = distances + i * a->ngroups;
+
+			for (int t = 0; t < NEAREST_GROUPS; t++)
+			{
+				uint32		g = (uint32) nv_kern.argmin(of_row, a->ngroups);
+
+				nearest[(row + i) * NEAREST_GROUPS + t] = g;
+				of_row[g] = INFINITY;
+			}
+		}
+	}
+	pfree(distances);
+}
+
+/* Measure rows[n] (numbers) against the centroids of a group. */
+static void
+assign_in_group(const NvAssigner *a, int g, const float *x, const size_t *rows, size_t n,
+				uint32 *cluster, float *distances)
+{
+	size_t		nmembers = a->starts[g + 1] - a->starts[g];
+	const size_t *members = a->members + a->starts[g];
+	float	   *centroids = gather_rows(a->centroids, members, nmembers, a->dims);
+	float	   *gathered = gather_rows(x, rows, n, a->dims);
+	uint32	   *found = alloc_array(n, sizeof(uint32));
+	float	   *found_distances = alloc_array(n, sizeof(float));
+
+	assign_to_all(gathered, n, centroids, (int) nmembers, a->dims, found, found_distances);
+	for (size_t i = 0; i < n; i++)
+	{
+		if (found_distances[i] >= distances[rows[i]])
+			continue;
+		distances[rows[i]] = found_distances[i];
+		cluster[rows[i]] = (uint32) members[found[i]];
+	}
+	pfree(found_distances);
+	pfree(found);
+	pfree(gathered);
+	pfree(centroids);
+}
+
+/* Assign at most GROUPED_ROWS rows, by way of the groups nearest to each. */
+static void
+assign_by_groups(const NvAssigner *a, const float *x, size_t n, uint32 *cluster, float *distances)
+{
+	size_t		npairs = n * NEAREST_GROUPS;
+	uint32	   *nearest = alloc_array(npairs, sizeof(uint32));
+	size_t	   *starts = alloc_array(a->ngroups + 1, sizeof(size_t));
+	size_t	   *rows = alloc_array(npairs, sizeof(size_t));
+
+	find_groups(a, x, n, nearest);
+	group_rows(nearest, npairs, a->ngroups, starts, rows);
+	for (size_t i = 0; i < npairs; i++)
+		rows[i] /= NEAREST_GROUPS;
+	for (size_t i = 0; i < n; i++)
+	{
+		cluster[i] = 0;
+		distances[i] = INFINITY;
+	}
+	for (int g = 0; g < a->ngroups; g++)
+	{
+		if (starts[g + 1] > starts[g] && a->starts[g + 1] > a->starts[g])
+			assign_in_group(a, g, x, rows + starts[g], starts[g + 1] - starts[g], cluster, distances);
+	}
+	pfree(rows);
+	pfree(starts);
+	pfree(nearest);
+}
+
+void
+nv_assign(NvAssigner *a, const float *x, size_t n, uint32 *cluster, float *distances)
+{
+	if (a->ngroups == 0)
+	{
+		assign_to_all(x, n, a->centroids, a->k, a->dims, cluster, distances);
+		return;
+	}
+	for (size_t row = 0; row < n; row += GROUPED_ROWS)
+		assign_by_groups(a, x + row * a->dims, Min(GROUPED_ROWS, n - row), cluster + row,
+						 distances + row);
 }
 
 int

@@ -49,11 +49,25 @@ extern int	nv_kmeans(const float *x, size_t n, int dims, const NvKmeansOptions *
 					  float *centroids);
 
 /*
- * The nearest of k > 0 centroids to each of n rows, the first of equally near
- * ones: its number in cluster[n], its squared distance in distances[n].
- * Can be interrupted.
+ * Finds the nearest of many centroids to rows: with few centroids all are
+ * measured; with many, those close to the nearest of some groups of them.  So
+ * what is found is the nearest, or now and then one nearly as near.
  */
-extern void nv_assign(const float *x, size_t n, const float *centroids, int k, int dims,
-					  uint32 *cluster, float *distances);
+typedef struct NvAssigner NvAssigner;
+
+/*
+ * For k > 0 centroids[k][dims], which stay the caller's and must not change.
+ * palloc'd; nv_assigner_free() frees it.
+ */
+extern NvAssigner *nv_assigner_make(const float *centroids, int k, int dims);
+extern void nv_assigner_free(NvAssigner *a);
+
+/*
+ * The nearest centroid to each of n rows: its number in cluster[n], its
+ * squared distance in distances[n].  Many rows at a time take less time for
+ * each.  Can be interrupted.
+ */
+extern void nv_assign(NvAssigner *a, const float *x, size_t n, uint32 *cluster,
+					  float *distances);
 
 #endif							/* NV_KMEANS_H */

@@ -41,8 +41,9 @@
 #define LEAST_SAMPLE 20000
 #define ITERATIONS 6
 
-/* Rows whose lists are found together. */
-#define ASSIGN_ROWS 128
+/* Rows whose lists are found together, as far as a part of memory holds them. */
+#define ASSIGN_ROWS 4096
+#define ASSIGN_MEMORY_PART 8
 
 typedef struct Build
 {
@@ -69,11 +70,13 @@ typedef struct Build
 
 	/* assigning */
 	NvQuery		query;
+	NvAssigner *assigner;
 	int			nwaiting;
-	float	   *waiting;		/* ASSIGN_ROWS elements */
-	char	   *records;		/* and records */
-	uint32		lists[ASSIGN_ROWS];
-	float		distances[ASSIGN_ROWS];
+	int			most_waiting;
+	float	   *waiting;		/* elements of so many rows */
+	char	   *records;		/* their records */
+	uint32	   *lists;			/* and what is found */
+	float	   *distances;
 	double		distance_sum;
 	double		ntuples;
 	Tuplesortstate *sort;
@@ -298,8 +301,7 @@ assign_waiting(Build *build)
 	Size		bytes = build->ix.layout.record.bytes;
 	bytea	   *value = palloc(VARHDRSZ + bytes);
 
-	nv_assign(build->waiting, build->nwaiting, build->centroids, (int) build->meta.lists,
-			  build->length, build->lists, build->distances);
+	nv_assign(build->assigner, build->waiting, build->nwaiting, build->lists, build->distances);
 	SET_VARSIZE(value, VARHDRSZ + bytes);
 	for (int i = 0; i < build->nwaiting; i++)
 	{
@@ -339,7 +341,7 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, 
 						&stored, tid);
 		nv_query_floats(&ix->space, &build->query,
 						build->waiting + (size_t) build->nwaiting++ * build->length);
-		if (build->nwaiting == ASSIGN_ROWS)
+		if (build->nwaiting == build->most_waiting)
 			assign_waiting(build);
 	}
 	MemoryContextSwitchTo(old);
@@ -354,6 +356,8 @@ assign_rows(Build *build)
 	Oid			operator = Int4LessOperator;
 	Oid			collation = InvalidOid;
 	bool		nulls_first = false;
+	Size		most = (Size) maintenance_work_mem * 1024 / ASSIGN_MEMORY_PART /
+		(sizeof(float) * build->length + build->ix.layout.record.bytes);
 	double		heap_tuples;
 
 	TupleDescInitEntry(desc, 1, "list", INT4OID, -1, 0);
@@ -362,15 +366,23 @@ assign_rows(Build *build)
 	build->sort = tuplesort_begin_heap(desc, 1, &column, &operator, &collation, &nulls_first,
 									   maintenance_work_mem, NULL, 0);
 	nv_query_alloc(&build->ix.space, &build->query);
-	build->waiting = palloc_extended(sizeof(float) * build->length * ASSIGN_ROWS, MCXT_ALLOC_HUGE);
-	build->records = palloc_extended((Size) build->ix.layout.record.bytes * ASSIGN_ROWS,
+	build->assigner = nv_assigner_make(build->centroids, (int) build->meta.lists, build->length);
+	build->most_waiting = (int) Min(ASSIGN_ROWS, Max(1, most));
+	build->waiting = palloc_extended(sizeof(float) * build->length * build->most_waiting,
 									 MCXT_ALLOC_HUGE);
+	build->records = palloc_extended((Size) build->ix.layout.record.bytes * build->most_waiting,
+									 MCXT_ALLOC_HUGE);
+	build->lists = palloc(sizeof(uint32) * build->most_waiting);
+	build->distances = palloc(sizeof(float) * build->most_waiting);
 	heap_tuples = table_index_build_scan(build->heap, build->rel, build->info, true, true, add_row,
 										 build, NULL);
 	if (build->nwaiting > 0)
 		assign_waiting(build);
-	pfree(build->waiting);
+	nv_assigner_free(build->assigner);
+	pfree(build->distances);
+	pfree(build->lists);
 	pfree(build->records);
+	pfree(build->waiting);
 	ExecDropSingleTupleTableSlot(build->slot);
 	build->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	return heap_tuples;
