@@ -637,3 +637,32 @@ nv_space_lower_bound(const NvSpace *space, const NvQuery *query, float distance,
 	}
 	return isfinite(bound) ? bound : -INFINITY;
 }
+
+void
+nv_space_reach(const NvSpace *space, const NvQuery *query, double horizon, NvReach *reach)
+{
+	/* more than what computing with floats loses here */
+	const double margin = 1e-6;
+	double		rounding = 2 * NV_KERNEL_RELERR(space->length);
+	double		slope = (1 + margin) / (1 - rounding);
+
+	*reach = (NvReach) {.base = INFINITY};
+	if (nv_space_is_exact(space))
+		reach->base = (float) horizon;
+	else if (space->form == NV_FORM_SPARSE || space->metric == NV_SPACE_L1)
+		return;
+	else if (space->metric == NV_SPACE_IP)
+	{
+		reach->base = (float) (horizon + margin * fabs(horizon));
+		reach->slope = (float) (query->norm * (1 + margin));
+	}
+	else
+	{
+		if (space->metric == NV_SPACE_COSINE)
+			horizon = sqrt(2 * Max(horizon + rounding, 0));
+		reach->base = (float) ((Max(horizon, 0) + ROUNDING_PART *
+								(query->norm + space->mean_norm)) * slope);
+		reach->slope = (float) slope;
+		reach->squared = true;
+	}
+}

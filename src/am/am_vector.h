@@ -182,6 +182,30 @@ extern void nv_stored_floats(const NvSpace *space, const NvStored *v, float *out
 extern double nv_space_lower_bound(const NvSpace *space, const NvQuery *query, float distance,
 								   float error);
 
+/*
+ * How far a stored vector may be from the query, when its lower bound is not to
+ * be beyond a horizon: base + slope * error, or the square of that.  A quick
+ * test, which lets pass a few that are beyond.
+ */
+typedef struct NvReach
+{
+	float		base;
+	float		slope;
+	bool		squared;
+} NvReach;
+
+extern void nv_space_reach(const NvSpace *space, const NvQuery *query, double horizon,
+						   NvReach *reach);
+
+/* Whether a vector's lower bound is certainly beyond the horizon. */
+static inline bool
+nv_beyond(const NvReach *reach, float distance, float error)
+{
+	float		most = reach->base + reach->slope * error;
+
+	return distance > (reach->squared ? most * most : most);
+}
+
 /* Whether nv_space_lower_bound() is the distance itself. */
 static inline bool
 nv_space_is_exact(const NvSpace *space)

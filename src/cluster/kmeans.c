@@ -205,6 +205,7 @@ static int
 cluster_coarsely(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options,
 				 uint64 *random, float *centroids)
 {
+	NvKmeansOptions alone = {.spherical = options->spherical};
 	size_t		wanted = Min(n, (size_t) k * COARSE_ROWS);
 	size_t	   *rows = choose_rows(n, wanted, random);
 	float	   *part;
@@ -212,7 +213,7 @@ cluster_coarsely(const float *x, size_t n, int dims, int k, const NvKmeansOption
 
 	part = gather_rows(x, rows, wanted, dims);
 	found = start_plus_plus(part, wanted, dims, k, random, centroids);
-	found = lloyd(part, wanted, dims, found, options, COARSE_ITERATIONS, centroids);
+	found = lloyd(part, wanted, dims, found, &alone, COARSE_ITERATIONS, centroids);
 	pfree(part);
 	pfree(rows);
 	return found;
@@ -300,6 +301,7 @@ typedef struct Lloyd
 	int			dims;
 	int			k;
 	bool		spherical;
+	NvTeam	   *team;
 	float	   *centroids;
 	uint32	   *cluster;
 	float	   *distances;
@@ -412,8 +414,15 @@ drop_empty(Lloyd *l)
 static void
 assign(Lloyd *l)
 {
-	NvAssigner *a = nv_assigner_make(l->centroids, l->k, l->dims);
+	NvAssigner *a;
 
+	if (l->team != NULL)
+	{
+		nv_team_set_centroids(l->team, l->centroids, l->k);
+		nv_team_assign(l->team, l->n, l->cluster, l->distances);
+		return;
+	}
+	a = nv_assigner_make(l->centroids, l->k, l->dims);
 	nv_assign(a, l->x, l->n, l->cluster, l->distances);
 	nv_assigner_free(a);
 }
@@ -426,6 +435,7 @@ lloyd(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options,
 	Lloyd		l = {
 		.x = x, .n = n, .dims = dims, .k = k,
 		.spherical = options->spherical,
+		.team = options->team,
 		.centroids = centroids,
 		.cluster = alloc_array(n, sizeof(uint32)),
 		.distances = alloc_array(n, sizeof(float)),

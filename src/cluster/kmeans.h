@@ -14,12 +14,15 @@
 
 #include "nv_compat.h"
 
+#include "cluster/team.h"
+
 typedef struct NvKmeansOptions
 {
 	int			k;				/* clusters wanted, at least 1 */
 	int			iterations;		/* of Lloyd's algorithm, at most */
 	uint64		seed;
 	bool		spherical;		/* rows are unit vectors, and so are centroids */
+	NvTeam	   *team;			/* that holds the rows, or NULL */
 } NvKmeansOptions;
 
 /* splitmix64 (Steele, Lea and Flood, 2014); what PostgreSQL has differs by version. */

@@ -188,6 +188,7 @@ make_handler(amoptions_function options)
 	am->amoptionalkey = true;
 	am->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL;
 	am->amkeytype = InvalidOid;
+	NV_SET_CAN_BUILD_PARALLEL(am);
 
 	am->ambuild = ivf_build;
 	am->ambuildempty = ivf_build_empty;

@@ -24,6 +24,8 @@
 #include "commands/progress.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/planner.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
 #include "utils/sampling.h"
@@ -42,7 +44,7 @@
 #define ITERATIONS 6
 
 /* Rows whose lists are found together, as far as a part of memory holds them. */
-#define ASSIGN_ROWS 4096
+#define ASSIGN_ROWS 16384
 #define ASSIGN_MEMORY_PART 8
 
 typedef struct Build
@@ -58,7 +60,8 @@ typedef struct Build
 	NvSpace		raw;
 	NvQuery		raw_query;
 	int			length;			/* floats of a sampled row */
-	float	   *sample;
+	NvTeam	   *team;
+	float	   *sample;			/* the team's rows */
 	size_t		nsample;
 	size_t		room;
 	double		seen;			/* rows offered to the sample */
@@ -70,10 +73,9 @@ typedef struct Build
 
 	/* assigning */
 	NvQuery		query;
-	NvAssigner *assigner;
 	int			nwaiting;
 	int			most_waiting;
-	float	   *waiting;		/* elements of so many rows */
+	float	   *waiting;		/* elements of so many rows: the team's */
 	char	   *records;		/* their records */
 	uint32	   *lists;			/* and what is found */
 	float	   *distances;
@@ -171,8 +173,14 @@ sample_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool aliv
 		else
 			build->nsample++;
 		if (place < build->room)
-			nv_query_floats(&build->raw, &build->raw_query,
-							build->sample + place * build->length);
+		{
+			float	   *row = build->sample + place * build->length;
+
+			nv_query_floats(&build->raw, &build->raw_query, row);
+			/* what the rotation will fill */
+			memset(row + build->meta.dims, 0,
+				   sizeof(float) * (build->length - build->meta.dims));
+		}
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(build->scratch);
@@ -195,19 +203,39 @@ sample_blocks(Build *build, BlockNumber total, BlockNumber wanted)
 	}
 }
 
-static void
-reserve_sample(Build *build, size_t room)
+/* Processes beside this one: as many as a btree build of the table would have. */
+static int
+count_workers(Build *build)
 {
-	Size		bytes = sizeof(float) * build->length;
+	if (!IsNormalProcessingMode())
+		return 0;
+	return plan_create_index_workers(RelationGetRelid(build->heap),
+									 RelationGetRelid(build->rel));
+}
+
+/* Rows that are assigned to lists together. */
+static int
+rows_at_once(const Build *build)
+{
+	Size		most = (Size) maintenance_work_mem * 1024 / ASSIGN_MEMORY_PART /
+		(sizeof(float) * build->length);
+
+	return (int) Min(ASSIGN_ROWS, Max(1, most));
+}
+
+/* Start the team, with room for the sample. */
+static void
+start_team(Build *build, size_t room)
+{
 	/* k-means needs about as much again for its groups */
-	size_t		fits = (size_t) maintenance_work_mem * 1024 / 2 / bytes;
+	size_t		fits = (size_t) maintenance_work_mem * 1024 / 2 / (sizeof(float) * build->length);
 
 	build->room = Max(1, Min(room, fits));
+	build->team = nv_team_start(Max(build->room, (size_t) rows_at_once(build)), build->length,
+								(int) build->meta.lists, count_workers(build));
+	build->sample = nv_team_rows(build->team);
 	build->nsample = 0;
 	build->seen = 0;
-	if (build->sample != NULL)
-		pfree(build->sample);
-	build->sample = palloc_extended(bytes * build->room, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 }
 
 /* Sample the table and choose the number of lists.  Returns about how many rows there are. */
@@ -220,12 +248,11 @@ take_sample(Build *build)
 	size_t		wanted;
 
 	build->random = IVF_SEED;
-	reserve_sample(build, 1);
 	sample_blocks(build, total, looked);
 	rows = looked == 0 ? 0 : build->seen * total / looked;
 	build->meta.lists = choose_lists(build->rel, rows);
 	wanted = Max(LEAST_SAMPLE, (size_t) build->meta.lists * SAMPLE_PER_LIST);
-	reserve_sample(build, (size_t) Min(wanted, rows + 1));
+	start_team(build, (size_t) Min(wanted, rows + 1));
 	if (total > 0)
 		sample_blocks(build, total,
 					  (BlockNumber) Min(total, ceil(1.1 * wanted / Max(1, rows / total))));
@@ -273,6 +300,7 @@ train(Build *build)
 	build->centroids = palloc_extended(sizeof(float) * build->length * build->meta.lists,
 									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	options.k = (int) build->meta.lists;
+	options.team = build->team;
 	build->meta.lists = 1;
 	if (build->nsample > 0)
 		build->meta.lists = nv_kmeans(build->sample, build->nsample, build->length, &options,
@@ -286,8 +314,6 @@ train(Build *build)
 	build->meta.probes = choose_probes(build->meta.lists);
 	build->meta.trained_rows = rows;
 	build->meta.trained_sample = (uint32) build->nsample;
-	pfree(build->sample);
-	build->sample = NULL;
 	ivf_open_with(&build->ix, build->rel, &build->meta, build->mean);
 	build->ix.logged = false;
 }
@@ -301,7 +327,7 @@ assign_waiting(Build *build)
 	Size		bytes = build->ix.layout.record.bytes;
 	bytea	   *value = palloc(VARHDRSZ + bytes);
 
-	nv_assign(build->assigner, build->waiting, build->nwaiting, build->lists, build->distances);
+	nv_team_assign(build->team, build->nwaiting, build->lists, build->distances);
 	SET_VARSIZE(value, VARHDRSZ + bytes);
 	for (int i = 0; i < build->nwaiting; i++)
 	{
@@ -356,8 +382,6 @@ assign_rows(Build *build)
 	Oid			operator = Int4LessOperator;
 	Oid			collation = InvalidOid;
 	bool		nulls_first = false;
-	Size		most = (Size) maintenance_work_mem * 1024 / ASSIGN_MEMORY_PART /
-		(sizeof(float) * build->length + build->ix.layout.record.bytes);
 	double		heap_tuples;
 
 	TupleDescInitEntry(desc, 1, "list", INT4OID, -1, 0);
@@ -366,10 +390,9 @@ assign_rows(Build *build)
 	build->sort = tuplesort_begin_heap(desc, 1, &column, &operator, &collation, &nulls_first,
 									   maintenance_work_mem, NULL, 0);
 	nv_query_alloc(&build->ix.space, &build->query);
-	build->assigner = nv_assigner_make(build->centroids, (int) build->meta.lists, build->length);
-	build->most_waiting = (int) Min(ASSIGN_ROWS, Max(1, most));
-	build->waiting = palloc_extended(sizeof(float) * build->length * build->most_waiting,
-									 MCXT_ALLOC_HUGE);
+	nv_team_set_centroids(build->team, build->centroids, (int) build->meta.lists);
+	build->most_waiting = rows_at_once(build);
+	build->waiting = nv_team_rows(build->team);
 	build->records = palloc_extended((Size) build->ix.layout.record.bytes * build->most_waiting,
 									 MCXT_ALLOC_HUGE);
 	build->lists = palloc(sizeof(uint32) * build->most_waiting);
@@ -378,11 +401,10 @@ assign_rows(Build *build)
 										 build, NULL);
 	if (build->nwaiting > 0)
 		assign_waiting(build);
-	nv_assigner_free(build->assigner);
+	nv_team_end(build->team);
 	pfree(build->distances);
 	pfree(build->lists);
 	pfree(build->records);
-	pfree(build->waiting);
 	ExecDropSingleTupleTableSlot(build->slot);
 	build->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	return heap_tuples;

@@ -9,6 +9,7 @@
 #include "ivf/ivf.h"
 
 #include "miscadmin.h"
+#include "nv_testpoint.h"
 #include "utils/memutils.h"
 
 /* ---- groups ---- */
@@ -224,6 +225,8 @@ ivf_add_entry(IvfIndex *ix, uint32 list, const float *centroid, const IvfRecord 
 	pfree(blocks);
 	/* the groups before are full, or about to be found so */
 	if (began_group)
+		NV_TEST_POINT("ivf_group_began");
+	if (began_group)
 		ivf_set_room(ix, list, block);
 }
 
@@ -234,6 +237,7 @@ typedef struct InsertState
 {
 	IvfIndex	ix;
 	NvQuery		query;
+	NvCodeTable table;
 	IvfNearList *near;
 	float	   *centroid;
 	IvfRecord  *record;
@@ -249,6 +253,8 @@ begin_inserts(Relation rel, IndexInfo *info)
 
 	ivf_open(&state->ix, rel);
 	nv_query_alloc(&state->ix.space, &state->query);
+	if (state->ix.meta.bits > 0)
+		state->table.entries = palloc(NV_CODE_TABLE_BYTES(state->ix.meta.bits));
 	state->near = palloc(sizeof(IvfNearList) * state->ix.meta.lists);
 	state->centroid = palloc(sizeof(float) * state->ix.length);
 	state->record = palloc(state->ix.layout.record.bytes);
@@ -269,7 +275,9 @@ insert_row(InsertState *state, ItemPointer tid)
 
 	nv_query_store(&ix->space, &state->query, state->stored, &stored);
 	ivf_fill_record(ix, state->record, &stored, tid);
-	ivf_nearest_lists(ix, &state->query, 1, true, state->near);
+	if (ix->meta.bits > 0)
+		nv_code_table(state->query.elements, ix->meta.bits, &state->table);
+	ivf_nearest_lists(ix, &state->query, &state->table, 1, true, state->near);
 	list = state->near[0].list;
 	ivf_read_centroid(ix, list, state->centroid);
 	ivf_add_entry(ix, list, state->centroid, state->record, &stored);

@@ -111,14 +111,12 @@ measure_lists(IvfIndex *ix, bool by_l2, IvfNearList *near, int n)
  * relative to 0, so the distance that estimates start from is that to 0.
  */
 static void
-estimate_lists(IvfIndex *ix, const NvQuery *query, IvfNearList *near)
+estimate_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table, IvfNearList *near)
 {
 	int			groups = ix->meta.bits / NV_FASTSCAN_GROUP;
 	float		start = ix->space.metric == NV_SPACE_IP ? 0 : query->norm * query->norm;
 	uint8	   *block = palloc(ix->layout.code_block);
-	NvCodeTable table = {.entries = palloc(NV_CODE_TABLE_BYTES(ix->meta.bits))};
 
-	nv_code_table(query->elements, ix->meta.bits, &table);
 	for (uint32 list = 0; list < ix->meta.lists; list += NV_FASTSCAN_BLOCK)
 	{
 		uint32		n = Min(NV_FASTSCAN_BLOCK, ix->meta.lists - list);
@@ -126,22 +124,22 @@ estimate_lists(IvfIndex *ix, const NvQuery *query, IvfNearList *near)
 
 		ivf_read_thing(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
 					   &ix->layout.centroid_block, list / NV_FASTSCAN_BLOCK, block);
-		nv_kern.fastscan(block, table.entries, groups, sums);
+		nv_kern.fastscan(block, table->entries, groups, sums);
 		for (uint32 i = 0; i < n; i++)
 		{
 			near[list + i].list = list + i;
 			near[list + i].distance =
 				ivf_finite(start + nv_half_float(IVF_ADD(ix, block)[i]) -
 						   nv_half_float(IVF_FACTOR(ix, block)[i]) *
-						   (table.scale * sums[i] + table.bias));
+						   (table->scale * sums[i] + table->bias));
 		}
 	}
-	pfree(table.entries);
 	pfree(block);
 }
 
 int
-ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, int wanted, bool by_l2, IvfNearList *near)
+ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table, int wanted,
+				  bool by_l2, IvfNearList *near)
 {
 	int			lists = (int) ix->meta.lists;
 	int			measured = lists;
@@ -154,7 +152,7 @@ ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, int wanted, bool by_l2, Iv
 		wanted * MEASURE_TIMES + MEASURE_BESIDE < lists)
 	{
 		measured = wanted * MEASURE_TIMES + MEASURE_BESIDE;
-		estimate_lists(ix, query, near);
+		estimate_lists(ix, query, table, near);
 		select_lists(near, lists, measured);
 	}
 	else

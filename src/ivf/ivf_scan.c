@@ -16,6 +16,7 @@
 #include "am/am_results.h"
 #include "am/am_select.h"
 #include "miscadmin.h"
+#include "nv_testpoint.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
 
@@ -58,6 +59,7 @@ typedef struct IvfScan
 	/* a round takes entries in (after, upto] */
 	Candidate	after;
 	Candidate	upto;
+	NvReach		reach;			/* of upto, in rounds by bounds */
 	int			keep;
 	bool		more;			/* entries beyond upto were seen */
 	Candidate  *candidates;		/* in the order in which they were seen */
@@ -126,6 +128,14 @@ before(const Candidate *a, const Candidate *b)
 
 NV_DEFINE_SELECT(select_candidates, Candidate, before)
 
+static void
+set_upto(IvfScan *s, Candidate upto)
+{
+	s->upto = upto;
+	if (s->by_bound)
+		nv_space_reach(&s->ix.space, &s->query, upto.key, &s->reach);
+}
+
 /*
  * Keep the least, in the order in which they are, and let in only what comes
  * before the last of them.
@@ -139,7 +149,7 @@ cut(IvfScan *s)
 		return;
 	memcpy(s->selected, s->candidates, sizeof(Candidate) * s->n);
 	select_candidates(s->selected, s->n, s->keep);
-	s->upto = s->selected[s->keep - 1];
+	set_upto(s, s->selected[s->keep - 1]);
 	for (int i = 0; i < s->n; i++)
 	{
 		if (!before(&s->upto, &s->candidates[i]))
@@ -197,10 +207,20 @@ estimate_group(IvfScan *s, const IvfGroup *group, BlockNumber block, float start
 		uint32		n = Min(NV_FASTSCAN_BLOCK, group->n - first);
 		float		estimates[NV_FASTSCAN_BLOCK];
 
+		int			near = 0;
+		float		most = (float) s->upto.key;
+
 		estimate_block(s, group, first, start, estimates);
+		for (uint32 i = 0; i < NV_FASTSCAN_BLOCK; i++)
+			near += !(estimates[i] > most);
+		if (near == 0)
+		{
+			s->more = true;
+			continue;
+		}
 		for (uint32 i = 0; i < n; i++)
 		{
-			if (estimates[i] > s->upto.key)
+			if (estimates[i] > most)
 				s->more = true;
 			else
 				add_candidate(s, ivf_finite(estimates[i]), block, (uint16) (first + i),
@@ -209,31 +229,34 @@ estimate_group(IvfScan *s, const IvfGroup *group, BlockNumber block, float start
 	}
 }
 
-/* The lower bound of an entry's distance. */
-static double
-bound_of(IvfScan *s, const IvfRecord *record)
+static inline void
+measure_entry(IvfScan *s, const IvfRecord *record)
 {
 	NvStored	v = ivf_stored(&s->ix, record);
+	float		distance = nv_distance_from_query(&s->ix.space, &s->query, &v);
 
-	return nv_space_lower_bound(&s->ix.space, &s->query,
-								nv_distance_from_query(&s->ix.space, &s->query, &v), v.error);
+	if (nv_beyond(&s->reach, distance, v.error))
+		s->more = true;
+	else
+		add_candidate(s, nv_space_lower_bound(&s->ix.space, &s->query, distance, v.error),
+					  ItemPointerGetBlockNumberNoCheck(&record->tid),
+					  ItemPointerGetOffsetNumberNoCheck(&record->tid), 0);
 }
 
 static void
 measure_group(IvfScan *s, const IvfGroup *group)
 {
+	const IvfShape *shape = &s->ix.layout.record;
+	uint32		step = Max(shape->per_page, 1);
 	Buffer		records = InvalidBuffer;
 
-	for (uint32 i = 0; i < group->n; i++)
+	for (uint32 first = 0; first < group->n; first += step)
 	{
-		const IvfRecord *record = ivf_read_record(&s->ix, group, i, &records);
-		double		bound = bound_of(s, record);
+		const char *record = (const char *) ivf_read_record(&s->ix, group, first, &records);
+		uint32		n = Min(step, group->n - first);
 
-		if (bound > s->upto.key)
-			s->more = true;
-		else
-			add_candidate(s, bound, ItemPointerGetBlockNumberNoCheck(&record->tid),
-						  ItemPointerGetOffsetNumberNoCheck(&record->tid), 0);
+		for (uint32 i = 0; i < n; i++)
+			measure_entry(s, (const IvfRecord *) (record + i * shape->bytes));
 	}
 	ivf_release_record(&records);
 }
@@ -281,8 +304,12 @@ static void
 refine_entry(IvfScan *s, const IvfGroup *group, uint32 i, Buffer *records)
 {
 	const IvfRecord *record = ivf_read_record(&s->ix, group, i, records);
+	NvStored	v = ivf_stored(&s->ix, record);
+	double		bound = nv_space_lower_bound(&s->ix.space, &s->query,
+											 nv_distance_from_query(&s->ix.space, &s->query, &v),
+											 v.error);
 
-	add_result(s, bound_of(s, record), ItemPointerGetBlockNumberNoCheck(&record->tid),
+	add_result(s, bound, ItemPointerGetBlockNumberNoCheck(&record->tid),
 			   ItemPointerGetOffsetNumberNoCheck(&record->tid));
 }
 
@@ -395,7 +422,7 @@ run_round(IvfScan *s)
 	BlockNumber block = ivf_read_list(&s->ix, s->near[s->first].list).first;
 
 	s->n = 0;
-	s->upto = behind_all;
+	set_upto(s, behind_all);
 	s->more = false;
 	for (int i = s->first; i < end; i++)
 	{
@@ -406,6 +433,7 @@ run_round(IvfScan *s)
 		block = then;
 	}
 	cut(s);
+	NV_TEST_POINT("ivf_looked");
 	refine(s);
 	if (s->more)
 	{
@@ -453,10 +481,10 @@ start(IndexScanDesc scan, IvfScan *s)
 		nv_query_set(&ix->space, key->sk_argument, &s->query);
 
 	s->by_bound = ix->meta.bits == 0 || probes == lists;
-	if (!s->by_bound)
+	if (ix->meta.bits > 0)
 		nv_code_table(s->query.elements, ix->meta.bits, &s->table);
 	s->near = palloc(sizeof(IvfNearList) * lists);
-	ivf_nearest_lists(ix, &s->query, probes, false, s->near);
+	ivf_nearest_lists(ix, &s->query, &s->table, probes, false, s->near);
 	reserve(s, FIRST_ROUND);
 	enter_lists(s, 0, probes);
 }
@@ -479,7 +507,7 @@ go_on(IvfScan *s)
 		return false;
 	/* so far only the first ones are in order */
 	if (s->first == 0)
-		ivf_nearest_lists(&s->ix, &s->query, (int) s->ix.meta.lists, false, s->near);
+		ivf_nearest_lists(&s->ix, &s->query, &s->table, (int) s->ix.meta.lists, false, s->near);
 	enter_lists(s, first, Min(first, most - first));
 	return true;
 }

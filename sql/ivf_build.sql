@@ -1,0 +1,97 @@
+--
+-- ivf: builds by several processes, in little memory, of many lists
+--
+\pset format unaligned
+\pset tuples_only on
+SET jit = off;
+SET client_min_messages = warning;
+CREATE FUNCTION pg_temp.noise(a int, b int) RETURNS int IMMUTABLE LANGUAGE sql AS
+	'SELECT abs(hashint4(a * 1009 + b) % 1000)';
+CREATE TABLE ib_items (id int, v vector(32));
+INSERT INTO ib_items SELECT id, (SELECT array_agg(pg_temp.noise(-1 - id % 23, j) / 250.0
+	+ pg_temp.noise(id, j) / 500.0 ORDER BY j)::vector FROM generate_series(1, 32) AS j)
+FROM generate_series(1, 6000) AS id;
+UPDATE ib_items SET v = NULL WHERE id % 100 = 7;
+DELETE FROM ib_items WHERE id % 50 = 3;
+CREATE TABLE ib_queries AS SELECT id, v FROM ib_items WHERE id % 200 = 11;
+SET enable_seqscan = off;
+SET enable_sort = off;
+CREATE FUNCTION pg_temp.search() RETURNS TABLE (id int, found int[]) LANGUAGE sql AS $$
+	SELECT q.id, (SELECT array_agg(s.id) FROM (SELECT i.id FROM ib_items AS i
+		ORDER BY i.v <-> q.v LIMIT 10) AS s) FROM ib_queries AS q
+$$;
+-- rows, problems, and how many of the nearest are found
+CREATE FUNCTION pg_temp.judge() RETURNS text LANGUAGE sql AS $$
+	SELECT format('%s rows, %s problems, recall %s',
+		(SELECT value FROM nanovec_index_info('ib_idx') WHERE property = 'rows'),
+		(SELECT count(*) FROM nanovec_index_check('ib_idx')),
+		(SELECT CASE WHEN avg(cardinality(ARRAY(SELECT unnest(s.found) INTERSECT SELECT unnest(e.found)))) >= 9.5
+			THEN 'good' ELSE 'bad' END FROM pg_temp.search() AS s JOIN ib_exact AS e USING (id)))
+$$ SET check_function_bodies = off;
+SET enable_indexscan = off;
+SET enable_sort = on;
+CREATE TABLE ib_exact AS SELECT * FROM pg_temp.search();
+RESET enable_indexscan;
+SET enable_sort = off;
+
+SET max_parallel_maintenance_workers = 0;
+CREATE INDEX ib_idx ON ib_items USING ivf (v vector_l2_ops) WITH (lists = 300);
+SELECT pg_temp.judge();
+CREATE TABLE ib_first AS SELECT * FROM pg_temp.search();
+CREATE FUNCTION pg_temp.same_answers() RETURNS boolean LANGUAGE sql AS $$
+	SELECT bool_and(f.found = s.found) FROM ib_first AS f JOIN pg_temp.search() AS s USING (id)
+$$;
+REINDEX INDEX ib_idx;
+SELECT pg_temp.same_answers();
+-- several processes find the same lists
+SET max_parallel_maintenance_workers = 2;
+SET min_parallel_table_scan_size = 0;
+SET maintenance_work_mem = '200MB';
+REINDEX INDEX ib_idx;
+SELECT pg_temp.same_answers(), pg_temp.judge();
+REINDEX INDEX CONCURRENTLY ib_idx;
+SELECT pg_temp.judge();
+DROP INDEX ib_idx;
+CREATE INDEX CONCURRENTLY ib_idx ON ib_items USING ivf (v vector_l2_ops);
+SELECT pg_temp.judge();
+-- workers that start late, or never
+SET max_parallel_workers = 0;
+REINDEX INDEX ib_idx;
+SELECT pg_temp.judge();
+RESET max_parallel_workers;
+-- more processes than pages; no rows; one; rows that are all the same
+CREATE TABLE ib_few (id int, v vector(3)) WITH (parallel_workers = 4);
+CREATE INDEX ib_few_idx ON ib_few USING ivf (v vector_l2_ops);
+INSERT INTO ib_few VALUES (1, '[1,2,3]'), (2, NULL);
+REINDEX INDEX ib_few_idx;
+SELECT id FROM ib_few ORDER BY v <-> '[1,2,3]' LIMIT 3;
+INSERT INTO ib_few SELECT i, '[1,2,3]' FROM generate_series(3, 2000) AS i;
+REINDEX INDEX ib_few_idx;
+SELECT count(DISTINCT id) FROM (SELECT id FROM ib_few ORDER BY v <-> '[1,2,3]' LIMIT 3000) AS s;
+SELECT value FROM nanovec_index_info('ib_few_idx') WHERE property = 'lists';
+SELECT count(*) FROM nanovec_index_check('ib_few_idx');
+-- little memory: a smaller sample
+ALTER TABLE ib_items SET (parallel_workers = 2);
+SET maintenance_work_mem = '1MB';
+REINDEX INDEX ib_idx;
+SELECT pg_temp.judge();
+SET max_parallel_maintenance_workers = 0;
+REINDEX INDEX ib_idx;
+SELECT pg_temp.judge();
+
+-- a vector that can't be indexed ends the build, with workers and without
+ALTER TABLE ib_items ADD free vector;
+UPDATE ib_items SET free = '[1,2]' WHERE id <> 1001;
+UPDATE ib_items SET free = '[1,2,3]' WHERE id = 1001;
+CREATE INDEX ib_failed ON ib_items USING ivf ((free::vector(2)) vector_l2_ops);
+SET max_parallel_maintenance_workers = 2;
+SET maintenance_work_mem = '200MB';
+CREATE INDEX ib_failed ON ib_items USING ivf ((free::vector(2)) vector_l2_ops);
+-- an interrupted build leaves nothing behind
+SET statement_timeout = '5ms';
+CREATE INDEX ib_failed ON ib_items USING ivf (v vector_cosine_ops) WITH (lists = 2000);
+RESET statement_timeout;
+SELECT to_regclass('ib_failed') IS NULL;
+SELECT pg_temp.judge();
+
+DROP TABLE ib_items, ib_queries, ib_exact, ib_first, ib_few;
