@@ -387,8 +387,9 @@ assign_rows(Build *build)
 	TupleDescInitEntry(desc, 1, "list", INT4OID, -1, 0);
 	TupleDescInitEntry(desc, 2, "record", BYTEAOID, -1, 0);
 	build->slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
+	/* the other half is the team's */
 	build->sort = tuplesort_begin_heap(desc, 1, &column, &operator, &collation, &nulls_first,
-									   maintenance_work_mem, NULL, 0);
+									   maintenance_work_mem / 2, NULL, 0);
 	nv_query_alloc(&build->ix.space, &build->query);
 	nv_team_set_centroids(build->team, build->centroids, (int) build->meta.lists);
 	build->most_waiting = rows_at_once(build);

@@ -11,8 +11,7 @@
 #include "miscadmin.h"
 
 /* Of the best by estimate, so many more than wanted are measured exactly. */
-#define MEASURE_TIMES 2
-#define MEASURE_BESIDE 32
+#define MEASURE_BESIDE 24
 
 /* Centroids are fetched so many ahead. */
 #define PREFETCH 4
@@ -149,9 +148,9 @@ ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table, 
 	wanted = Min(wanted, lists);
 	/* codes of an inner product say nothing about L2 */
 	if (ix->meta.bits > 0 && !(by_l2 && ix->space.metric == NV_SPACE_IP) &&
-		wanted * MEASURE_TIMES + MEASURE_BESIDE < lists)
+		wanted + MEASURE_BESIDE < lists)
 	{
-		measured = wanted * MEASURE_TIMES + MEASURE_BESIDE;
+		measured = wanted + MEASURE_BESIDE;
 		estimate_lists(ix, query, table, near);
 		select_lists(near, lists, measured);
 	}
