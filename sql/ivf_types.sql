@@ -27,6 +27,8 @@ CREATE FUNCTION pg_temp.element(kind text, i int, j int) RETURNS float4 IMMUTABL
 		WHEN 'grid' THEN pg_temp.noise(i, j) % 3
 		WHEN 'line' THEN i * (j % 3 + 1) / 100.0
 		WHEN 'near' THEN 1000 + pg_temp.noise(i, j) / 1000.0
+		-- what tells rows apart is less than 8 bits hold
+		WHEN 'spiky' THEN CASE WHEN j = 1 THEN (i % 2) * 1000 ELSE pg_temp.noise(i, j) / 1000.0 END
 	END
 $$;
 CREATE FUNCTION pg_temp.value_of(kind text, i int, dims int) RETURNS vector LANGUAGE sql AS $$
@@ -99,9 +101,11 @@ SET ivf.probes = 32768;
 SET ivfflat.probes = 32768;
 SELECT c.method, c.type, c.operator, string_agg(DISTINCT answer, ' ') AS answers
 FROM it_classes AS c, unnest(ARRAY['random', 'clusters', 'duplicates', 'equal', 'outlier', 'norms',
-	'grid', 'line', 'near']) AS kind,
-	(VALUES (3, 200), (40, 100)) AS size (dims, rows),
+	'grid', 'line', 'near', 'spiky']) AS kind,
+	(VALUES (3, 200), (40, 100), (24, 700)) AS size (dims, rows),
 	pg_temp.compare(kind, dims, rows, c) AS answer
+-- many rows for what is hard
+WHERE rows < 700 OR kind = 'spiky'
 GROUP BY c.method, c.type, c.operator ORDER BY c.method, c.type, c.operator COLLATE "C";
 RESET ivf.probes;
 RESET ivfflat.probes;

@@ -102,8 +102,9 @@ check_scalar(void)
 
 /*
  * The estimate of many children's distances, against the exact ones: no bias
- * to speak of, and an error as the theory has it (RaBitQ: about |q - p| |r| /
- * sqrt(bits) times a constant below 1).
+ * to speak of, neither in all nor in proportion to <q - p, r>, and an error as
+ * the theory has it (RaBitQ: about |q - p| |r| / sqrt(bits) times a constant
+ * below 1).
  */
 static void
 check_estimates(int dims, int bits, bool inner_product)
@@ -115,6 +116,8 @@ check_estimates(int dims, int bits, bool inner_product)
 	NvCodeTable table = {.entries = malloc(NV_CODE_TABLE_BYTES(bits))};
 	double		bias = 0;
 	double		square = 0;
+	double		slope = 0;
+	double		slope_weight = 0;
 	int			n = 0;
 
 	tap_begin("estimates of %s, %d of %d coordinates", inner_product ? "inner products" : "distances",
@@ -123,6 +126,7 @@ check_estimates(int dims, int bits, bool inner_product)
 	{
 		double		exact[NV_FASTSCAN_BLOCK];
 		double		width[NV_FASTSCAN_BLOCK];
+		double		inner[NV_FASTSCAN_BLOCK];	/* <q - p, r> */
 		NvHalfFloat add[NV_FASTSCAN_BLOCK];
 		NvHalfFloat factor[NV_FASTSCAN_BLOCK];
 		uint16_t	sums[NV_FASTSCAN_BLOCK];
@@ -137,7 +141,7 @@ check_estimates(int dims, int bits, bool inner_product)
 			int			place = k * 7 % NV_FASTSCAN_BLOCK;
 			double		r2 = 0;
 
-			exact[place] = 0;
+			exact[place] = inner[place] = 0;
 			to_query = own = 0;
 			for (int i = 0; i < dims; i++)
 			{
@@ -146,6 +150,7 @@ check_estimates(int dims, int bits, bool inner_product)
 				o[i] = p[i] + 0.3f * (float) random_gaussian();
 				d = (double) o[i] - p[i];
 				r2 += d * d;
+				inner[place] += ((double) q[i] - p[i]) * d;
 				to_query += ((double) q[i] - p[i]) * ((double) q[i] - p[i]);
 				own += inner_product ? -(double) q[i] * p[i] :
 					((double) q[i] - p[i]) * ((double) q[i] - p[i]);
@@ -163,6 +168,9 @@ check_estimates(int dims, int bits, bool inner_product)
 				(table.scale * sums[k] + table.bias);
 			double		error = (estimate - exact[k]) / width[k];
 
+			/* both distances contain it, negated */
+			slope -= (estimate - exact[k]) / (inner_product ? 1 : 2) * inner[k];
+			slope_weight += inner[k] * inner[k];
 			bias += error;
 			square += error * error;
 			n++;
@@ -172,6 +180,8 @@ check_estimates(int dims, int bits, bool inner_product)
 	square = sqrt(square / n);
 	if (fabs(bias) > 0.15)
 		tap_fail("biased by %.3f of the expected error", bias);
+	if (fabs(slope / slope_weight) > (quick_mode() ? 0.2 : 0.07))
+		tap_fail("the estimate grows %.3f times as the distance does", 1 + slope / slope_weight);
 	if (!(square < 1.2))
 		tap_fail("error %.3f of what is expected", square);
 	tap_end();
