@@ -18,7 +18,7 @@ void
 nv_results_reset(NvResults *r)
 {
 	memset(r, 0, sizeof(*r));
-	r->last = -INFINITY;
+	r->last.bound = -INFINITY;
 }
 
 /* Make room for one more; what went out makes room first. */
@@ -46,20 +46,22 @@ make_room(NvResults *r)
 	r->next = 0;
 }
 
-void
-nv_results_add(NvResults *r, double bound, uint64 item, bool strict)
-{
-	if (strict && bound < r->last)
-		return;
-	if (r->n == r->room)
-		make_room(r);
-	r->results[r->n++] = (NvResult) {bound, item};
-}
-
 static inline bool
 before(const NvResult *a, const NvResult *b)
 {
 	return a->bound < b->bound || (a->bound == b->bound && a->item < b->item);
+}
+
+void
+nv_results_add(NvResults *r, double bound, uint64 item, bool strict)
+{
+	NvResult	result = {bound, item};
+
+	if (strict && !before(&r->last, &result))
+		return;
+	if (r->n == r->room)
+		make_room(r);
+	r->results[r->n++] = result;
 }
 
 NV_DEFINE_SELECT(select_results, NvResult, before)

@@ -27,15 +27,23 @@ typedef struct NvResults
 	int			nready;			/* up to here they are in order, and may go out */
 	int			next;			/* of these, the next one */
 	int			room;
-	double		last;			/* bound of the last one that went out */
+	NvResult	last;			/* that went out */
 } NvResults;
 
 /* Forget everything, memory included, which was that of a context reset meanwhile. */
 extern void nv_results_reset(NvResults *r);
 
+/* Forget those that wait. */
+static inline void
+nv_results_clear(NvResults *r)
+{
+	r->n = r->nready = r->next = 0;
+}
+
 /*
- * Add a result, in memory of the current context.  With strict order, one that
- * belongs before what went out comes too late and is left out.
+ * Add a result, in memory of the current context.  With strict order, by bound
+ * and item, one that belongs before what went out comes too late and is left
+ * out, and so is one that went out already.
  */
 extern void nv_results_add(NvResults *r, double bound, uint64 item, bool strict);
 
@@ -61,7 +69,7 @@ nv_results_peek(const NvResults *r)
 static inline void
 nv_results_pop(NvResults *r)
 {
-	r->last = r->results[r->next++].bound;
+	r->last = r->results[r->next++];
 }
 
 #endif							/* NV_AM_RESULTS_H */

@@ -27,8 +27,17 @@
 /* Of the refined entries, one in so many is nearer than all that were not. */
 #define SURE_PART 4
 
+/*
+ * In strict order, of the entries of the lists that a scan looks into, no more
+ * than this go out before it looks into more lists: one in so many, but not
+ * fewer than so many.
+ */
+#define OUT_PART 64
+#define LEAST_OUT 64
+
 /* Candidates are cut back when there are so many times those to keep. */
 #define CUT_AT 4
+#define MAX_KEEP 10000000
 
 /*
  * An entry in the running: in rounds by estimates, where it is; in rounds by
@@ -48,13 +57,17 @@ typedef struct IvfScan
 	NvQuery		query;
 	bool		null_query;
 	bool		started;
+	bool		strict;			/* results go out in order, or not at all */
 	bool		by_bound;		/* rounds read records, not codes */
 	NvCodeTable table;
 	MemoryContext context;		/* of one search */
 
 	IvfNearList *near;			/* all lists, the nearest first */
+	bool		all_near;		/* they are all in order */
 	int			first;			/* of those being looked into */
 	int			nlists;
+	double		nentries;		/* in them */
+	double		nout;			/* results that went out */
 
 	/* a round takes entries in (after, upto] */
 	Candidate	after;
@@ -100,6 +113,8 @@ ivf_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int no
 	MemoryContextReset(s->context);
 	s->started = false;
 	s->near = NULL;
+	s->all_near = false;
+	s->nout = 0;
 	s->candidates = NULL;
 	nv_results_reset(&s->results);
 }
@@ -272,6 +287,7 @@ look_into(IvfScan *s, const IvfNearList *near, BlockNumber block, BlockNumber th
 		BlockNumber next = group->next;
 
 		CHECK_FOR_INTERRUPTS();
+		s->nentries += group->n;
 		if (!s->by_bound)
 			ivf_prefetch_codes(&s->ix, next != InvalidBlockNumber ? next : then);
 		if (s->by_bound)
@@ -294,10 +310,7 @@ item_of_row(BlockNumber block, OffsetNumber offset)
 static void
 add_result(IvfScan *s, double bound, BlockNumber block, OffsetNumber offset)
 {
-	/* nothing is too late for a distance of NULL */
-	bool		strict = s->ix.settings->iterative_scan != NV_ITERATIVE_RELAXED && !s->null_query;
-
-	nv_results_add(&s->results, bound, item_of_row(block, offset), strict);
+	nv_results_add(&s->results, bound, item_of_row(block, offset), s->strict);
 }
 
 static void
@@ -411,6 +424,32 @@ most_lists(const IvfScan *s)
 	return Min(Max(s->ix.settings->max_probes, ivf_probes(&s->ix)), (int) s->ix.meta.lists);
 }
 
+/* How many results may go out before a scan in strict order looks into more lists. */
+static double
+most_out(const IvfScan *s)
+{
+	return Max(LEAST_OUT, s->nentries / OUT_PART);
+}
+
+/* Have those results go out that are in their place, after a round that added some. */
+static void
+let_out(IvfScan *s, int nadded)
+{
+	double		n = nv_results_waiting(&s->results);
+
+	/* bounds are complete up to the last one; estimates are not so sure */
+	if (s->more && !s->by_bound)
+		n = s->n / SURE_PART + 1 - (s->n - nadded);
+	if (s->first + s->nlists < most_lists(s))
+	{
+		if (s->strict)
+			n = Min(n, most_out(s) - s->nout);
+		else if (!s->more)
+			n /= 2;
+	}
+	nv_results_ready_least(&s->results, (int) Max(n, 0));
+}
+
 /*
  * Look into the lists for entries behind s->after, and add the best to the
  * results.
@@ -420,10 +459,12 @@ run_round(IvfScan *s)
 {
 	int			end = s->first + s->nlists;
 	BlockNumber block = ivf_read_list(&s->ix, s->near[s->first].list).first;
+	int			waiting = nv_results_waiting(&s->results);
 
 	s->n = 0;
 	set_upto(s, behind_all);
 	s->more = false;
+	s->nentries = 0;
 	for (int i = s->first; i < end; i++)
 	{
 		BlockNumber then = i + 1 < end ? ivf_read_list(&s->ix, s->near[i + 1].list).first :
@@ -435,26 +476,23 @@ run_round(IvfScan *s)
 	cut(s);
 	NV_TEST_POINT("ivf_looked");
 	refine(s);
-	if (s->more)
-	{
-		/* bounds are complete up to the last one; estimates are not so sure */
-		if (s->by_bound)
-			nv_results_ready(&s->results, INFINITY);
-		else
-			nv_results_ready_least(&s->results, s->n / SURE_PART + 1);
-	}
-	else if (end < most_lists(s))
-		nv_results_ready_least(&s->results, nv_results_waiting(&s->results) / 2);
-	else
-		nv_results_ready(&s->results, INFINITY);
+	let_out(s, nv_results_waiting(&s->results) - waiting);
 }
 
-/* Begin with the n lists from number "first" on. */
+/* Look into n lists, from number "first" on. */
 static void
 enter_lists(IvfScan *s, int first, int n)
 {
+	int			lists = (int) s->ix.meta.lists;
+
+	if (!s->all_near && first + n > ivf_probes(&s->ix))
+	{
+		ivf_nearest_lists(&s->ix, &s->query, &s->table, lists, false, s->near);
+		s->all_near = true;
+	}
 	s->first = first;
 	s->nlists = n;
+	s->by_bound = s->ix.meta.bits == 0 || n == lists;
 	s->after = before_all;
 	run_round(s);
 }
@@ -480,7 +518,8 @@ start(IndexScanDesc scan, IvfScan *s)
 	else
 		nv_query_set(&ix->space, key->sk_argument, &s->query);
 
-	s->by_bound = ix->meta.bits == 0 || probes == lists;
+	/* nothing is too late for a distance of NULL */
+	s->strict = ix->settings->iterative_scan != NV_ITERATIVE_RELAXED && !s->null_query;
 	if (ix->meta.bits > 0)
 		nv_code_table(s->query.elements, ix->meta.bits, &s->table);
 	s->near = palloc(sizeof(IvfNearList) * lists);
@@ -489,26 +528,42 @@ start(IndexScanDesc scan, IvfScan *s)
 	enter_lists(s, 0, probes);
 }
 
+/*
+ * Look into more lists.  In strict order they begin anew, with more lists, and
+ * what went out is not found again; else the next lists follow.
+ */
+static void
+widen(IvfScan *s, int most)
+{
+	int			end = s->first + s->nlists;
+
+	if (s->strict)
+	{
+		nv_results_clear(&s->results);
+		reserve(s, (int) Min(ROUND_GROWTH * s->nout + FIRST_ROUND, MAX_KEEP));
+		enter_lists(s, 0, (int) Min(2 * (double) end, most));
+	}
+	else
+		enter_lists(s, end, Min(end, most - end));
+}
+
 /* Find more results; false when there are no more, or no more are allowed. */
 static bool
 go_on(IvfScan *s)
 {
-	int			first = s->first + s->nlists;
 	int			most = most_lists(s);
+	bool		can_widen = s->first + s->nlists < most;
 
-	if (s->more)
+	if (can_widen && (!s->more || (s->strict && s->nout >= most_out(s))))
 	{
-		s->after = s->upto;
-		reserve(s, s->keep * ROUND_GROWTH);
-		run_round(s);
+		widen(s, most);
 		return true;
 	}
-	if (first >= most)
+	if (!s->more)
 		return false;
-	/* so far only the first ones are in order */
-	if (s->first == 0)
-		ivf_nearest_lists(&s->ix, &s->query, &s->table, (int) s->ix.meta.lists, false, s->near);
-	enter_lists(s, first, Min(first, most - first));
+	s->after = s->upto;
+	reserve(s, (int) Min((double) s->keep * ROUND_GROWTH, MAX_KEEP));
+	run_round(s);
 	return true;
 }
 
@@ -538,6 +593,7 @@ ivf_get_tuple(IndexScanDesc scan, ScanDirection direction)
 	if (r != NULL)
 	{
 		return_row(scan, s, r);
+		s->nout++;
 		nv_results_pop(&s->results);
 	}
 	MemoryContextSwitchTo(old);
