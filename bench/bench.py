@@ -44,7 +44,7 @@ def arguments():
     args.dataset = args.dataset or ("text384" if text else "gen:100000:384")
     if args.quick:
         args.dataset = "text384:10000" if text else "gen:10000:128"
-        args.rounds, args.queries, args.exact_queries = 3, 200, 50
+        args.rounds, args.queries, args.exact_queries = 3, 100, 20
         args.measures = "search,insert,filtered,yardstick"
     return args
 

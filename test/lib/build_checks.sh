@@ -68,10 +68,10 @@ else
 fi
 
 nm -D --defined-only "$LIBRARY" | awk '{print $3}' |
-	grep -vE '^(_PG_init|Pg_magic_func|pg_finfo_.*|hnsw_build_worker)$' | sort > "$WORK/exported"
+	grep -vE '^(_PG_init|Pg_magic_func|pg_finfo_.*|hnsw_build_worker|nv_team_worker)$' | sort > "$WORK/exported"
 nm -D --defined-only "$LIBRARY" | sed -nE 's/.* pg_finfo_(.*)/\1/p' | sort > "$WORK/functions"
 diff "$WORK/functions" "$WORK/exported" > "$WORK/out" 2>&1
-report "the library exports SQL functions, the entry of build workers, and nothing else"
+report "the library exports SQL functions, the entries of workers, and nothing else"
 
 {
 	grep -lE 'PG_VERSION_NUM' -r src | grep -v '^src/nv_compat.h$'
