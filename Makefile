@@ -5,6 +5,7 @@
 #   make bench      measurements against other engines (bench-quick: 5 minutes)
 #   make            build with the PostgreSQL that PG_CONFIG names
 #   make install    install into it
+#   make install-pgvector-alias    install it as extension vector, too
 #
 # demo and check install what the machine lacks and need no other step.
 
@@ -22,6 +23,11 @@ DATA_built = $(SQL_SCRIPT)
 # make installcheck, on a server that has the extension installed
 REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
 REGRESS_OPTS = --load-extension=nanovec
+
+# The same code for databases and clients of pgvector, as its extension vector
+ALIAS_VERSION = 0.8.6
+ALIAS_FILES = build/alias/vector.so build/alias/vector.control \
+	build/alias/vector--$(ALIAS_VERSION).sql
 
 EXTRA_CLEAN = $(SRCS:.c=.d) nanovec--*.sql build results test/unit/build bench/kernels/build
 
@@ -45,7 +51,7 @@ endif
 # These set up the machine themselves and so must work where PostgreSQL is not
 # installed yet: PGXS is not asked for.
 SELF_CONTAINED = demo check check-unit check-bench check-build check-regress check-isolation \
-	check-tap \
+	check-tap check-clients \
 	reference bench bench-quick
 
 ifneq ($(filter $(SELF_CONTAINED),$(MAKECMDGOALS)),)
@@ -56,9 +62,9 @@ demo:
 	@test/lib/run.sh demo
 
 check:
-	@test/lib/run.sh unit bench build regress isolation tap
+	@test/lib/run.sh unit bench build regress isolation tap clients
 
-check-unit check-bench check-build check-regress check-isolation check-tap: check-%:
+check-unit check-bench check-build check-regress check-isolation check-tap check-clients: check-%:
 	@test/lib/run.sh $*
 
 # nanovec against its peers: see bench/README.md; options in BENCH
@@ -93,6 +99,43 @@ src/quant/%.o src/hnsw/hnsw_graph.o: CFLAGS += $(CFLAGS_VECTORIZE)
 $(SQL_SCRIPT): $(SQL_PARTS) sql/ext/ORDER
 	printf '%s\n' '\echo Use "CREATE EXTENSION nanovec" to load this file. \quit' > $@
 	cat $(SQL_PARTS) >> $@
+
+.PHONY: install-pgvector-alias uninstall-pgvector-alias pgvector-alias
+
+pgvector-alias: $(ALIAS_FILES)
+
+build/alias/nv_edition.o: src/nv_edition.c src/nv_edition.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -DNV_PGVECTOR_ALIAS $(CPPFLAGS) -c -o $@ $<
+
+build/alias/vector.so: build/alias/nv_edition.o $(filter-out src/nv_edition.o,$(OBJS))
+	$(LINK.shared) -o $@ $^ $(LDFLAGS) $(LDFLAGS_SL) $(SHLIB_LINK)
+
+build/alias/vector.control: nanovec.control Makefile
+	@mkdir -p $(@D)
+	sed -e "s/^comment = .*/comment = 'vector data type and ivfflat and hnsw access methods (nanovec)'/" \
+		-e "s/^default_version = .*/default_version = '$(ALIAS_VERSION)'/" \
+		-e "s/^module_pathname = .*/module_pathname = '\$$libdir\/vector'/" $< > $@
+
+build/alias/vector--$(ALIAS_VERSION).sql: $(SQL_SCRIPT)
+	@mkdir -p $(@D)
+	sed 's/CREATE EXTENSION nanovec/CREATE EXTENSION vector/' $< > $@
+
+alias_dir = $(DESTDIR)$(datadir)/extension
+alias_is_ours = { [ ! -e "$(alias_dir)/vector.control" ] || grep -q nanovec "$(alias_dir)/vector.control"; }
+
+install-pgvector-alias: $(ALIAS_FILES)
+	@$(alias_is_ours) || { echo "pgvector is installed here: remove it first" \
+		"(its package, or make uninstall in its source), then run this again." \
+		"Its databases need nanovec's library from then on: see docs/pgvector.md." >&2; exit 1; }
+	$(MKDIR_P) '$(alias_dir)' '$(DESTDIR)$(pkglibdir)'
+	$(INSTALL_SHLIB) build/alias/vector.so '$(DESTDIR)$(pkglibdir)/'
+	$(INSTALL_DATA) $(filter-out %.so,$(ALIAS_FILES)) '$(alias_dir)/'
+
+uninstall-pgvector-alias:
+	@$(alias_is_ours) || { echo "the extension vector here is pgvector, not nanovec's alias" >&2; exit 1; }
+	rm -f $(addprefix '$(alias_dir)'/,$(notdir $(filter-out %.so,$(ALIAS_FILES)))) \
+		'$(DESTDIR)$(pkglibdir)/vector.so'
 
 -include $(SRCS:.c=.d)
 

@@ -10,6 +10,7 @@
 #include <limits.h>
 
 #include "ivf/ivf_page.h"
+#include "nv_edition.h"
 #include "nv_guc.h"
 #include "utils/guc.h"
 
@@ -34,9 +35,24 @@ static const struct config_enum_entry ivfflat_iterative_scan_options[] = {
 	{NULL, 0, false}
 };
 
+/* Has some library defined this setting?  A value in postgresql.conf does not. */
+static bool
+is_defined(const char *name)
+{
+	return GetConfigOption(name, true, false) != NULL &&
+		(GetConfigOptionFlags(name, true) & GUC_CUSTOM_PLACEHOLDER) == 0;
+}
+
 void
 nv_guc_init(void)
 {
+	if (is_defined("hnsw.ef_search"))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("library \"%s\" cannot be loaded beside another one with the same settings",
+						nv_edition.library),
+				 errhint("A session can use one of pgvector, nanovec and nanovec under pgvector's name.")));
+
 	DefineCustomIntVariable("hnsw.ef_search",
 							"How many candidates an hnsw scan keeps while it searches.",
 							"More find more of the true nearest neighbors and take longer.",
@@ -47,7 +63,8 @@ nv_guc_init(void)
 							 "Whether an hnsw scan goes on when the query wants more rows than it found.",
 							 "A filter or a large LIMIT wants more. strict_order returns rows in order "
 							 "of distance, relaxed_order slightly out of it but more of them, off stops.",
-							 &hnsw_iterative_scan, NV_ITERATIVE_STRICT, iterative_scan_options,
+							 &hnsw_iterative_scan, nv_edition.hnsw_iterative_scan,
+							 iterative_scan_options,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("hnsw.max_scan_tuples",

@@ -34,7 +34,10 @@ typedef struct IvfSettings
 extern IvfSettings ivf_settings;
 extern IvfSettings ivfflat_settings;
 
-/* Define them all; called once, at load. */
+/*
+ * Define them all; called once, at load.  Raises
+ * ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE when another library has done so.
+ */
 extern void nv_guc_init(void);
 
 #endif							/* NV_GUC_H */

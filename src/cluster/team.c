@@ -13,6 +13,7 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "cluster/kmeans.h"
+#include "nv_edition.h"
 #include "port/atomics.h"
 #include "storage/barrier.h"
 #include "utils/memutils.h"
@@ -147,7 +148,7 @@ start_workers(NvTeam *team, size_t rows, int dims, int k, int nworkers)
 	ParallelContext *pcxt;
 
 	EnterParallelMode();
-	pcxt = CreateParallelContext("nanovec", "nv_team_worker", nworkers);
+	pcxt = CreateParallelContext(nv_edition.library, "nv_team_worker", nworkers);
 	for (int i = 0; i < (int) lengthof(parts); i++)
 		shm_toc_estimate_chunk(&pcxt->estimator, parts[i].bytes);
 	shm_toc_estimate_keys(&pcxt->estimator, lengthof(parts));

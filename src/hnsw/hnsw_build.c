@@ -24,6 +24,7 @@
 #include "commands/progress.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nv_edition.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 #include "pgstat.h"
@@ -451,7 +452,7 @@ start_workers(HnswBuild *build, IndexInfo *info, const HnswMeta *meta, int nwork
 	char	   *area;
 
 	EnterParallelMode();
-	pcxt = CreateParallelContext("nanovec", "hnsw_build_worker", nworkers);
+	pcxt = CreateParallelContext(nv_edition.library, "hnsw_build_worker", nworkers);
 	parallel->pcxt = pcxt;
 	parallel->snapshot = info->ii_Concurrent ?
 		RegisterSnapshot(GetTransactionSnapshot()) : SnapshotAny;

@@ -2,7 +2,7 @@
 # Run the demo or tests on a private, throw-away PostgreSQL.
 #
 #   test/lib/run.sh demo
-#   test/lib/run.sh [unit] [bench] [build] [regress [TEST ...]] [isolation [SPEC ...]] [tap [FILE ...]]
+#   test/lib/run.sh [unit] [bench] [build] [regress [TEST ...]] [isolation [SPEC ...]] [tap [FILE ...]] [clients [LANGUAGE[/FILE] ...]]
 #   test/lib/run.sh reference
 #
 # Installs the packages that are missing (as root or through sudo), builds
@@ -26,7 +26,7 @@ top=$(cd "$here/../.." && pwd)
 
 case $1 in
 	demo|reference) ;;
-	*) declare -F "suite_$1" > /dev/null || die "no such suite: $1 (there are unit, bench, build, regress, isolation, tap)" ;;
+	*) declare -F "suite_$1" > /dev/null || die "no such suite: $1 (there are unit, bench, build, regress, isolation, tap, clients)" ;;
 esac
 
 # what the tests install has places where they can make it wait

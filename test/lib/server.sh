@@ -31,6 +31,40 @@ start_server()
 	say "server started"
 }
 
+# Clients connect with a password through the loopback interface, as a plain
+# user.  Sets $client_port.
+let_clients_in()
+{
+	client_port=$(free_port)
+	sql -q -d postgres -c "CREATE ROLE client LOGIN CREATEDB PASSWORD 'secret'"
+	echo 'host all client 127.0.0.1/32 scram-sha-256' > "$work/run/data/pg_hba.conf.new"
+	cat "$work/run/data/pg_hba.conf" >> "$work/run/data/pg_hba.conf.new"
+	mv "$work/run/data/pg_hba.conf.new" "$work/run/data/pg_hba.conf"
+	chown --reference="$work/run/data" "$work/run/data/pg_hba.conf"
+	sql -q -d postgres -c "ALTER SYSTEM SET listen_addresses = '127.0.0.1'" \
+		-c "ALTER SYSTEM SET port = $client_port"
+	as_user "$bin/pg_ctl" -D "$work/run/data" -l "$work/run/server.log" -m fast -w restart > /dev/null
+	export PGPORT=$client_port
+}
+
+# A TCP port that nobody listens on
+free_port()
+{
+	local port
+
+	for port in $(shuf -i 20000-29999 -n 20); do
+		(: < "/dev/tcp/127.0.0.1/$port") 2> /dev/null || { echo "$port"; return; }
+	done
+}
+
+# client_database NAME: create it and point libpq's variables and DATABASE_URL at it
+client_database()
+{
+	sql -q -d postgres -c "CREATE DATABASE $1 OWNER client"
+	export PGHOST=127.0.0.1 PGPORT=$client_port PGUSER=client PGPASSWORD=secret PGDATABASE=$1
+	export DATABASE_URL=postgresql://client:secret@127.0.0.1:$client_port/$1
+}
+
 sql()
 {
 	as_user "$bin/psql" -X -h "$work/run" -U postgres "$@"

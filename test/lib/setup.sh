@@ -69,6 +69,17 @@ need()
 	command -v "$1" > /dev/null || missing+=("${@:2}")
 }
 
+# What the languages of test/clients need: their client.sh says it in client_need
+need_clients()
+{
+	local file
+
+	for file in "$top"/test/clients/*/client.sh; do
+		. "$file"
+		client_need
+	done
+}
+
 # setup_machine SUITE...: install what is missing for these
 setup_machine()
 {
@@ -91,6 +102,8 @@ setup_machine()
 			tap)
 				need prove perl
 				perl -MIPC::Run -e 1 2> /dev/null || missing+=(libipc-run-perl) ;;
+			clients)
+				need_clients ;;
 			bench)
 				need python3 python3 ;;
 		esac
@@ -118,9 +131,10 @@ setup_machine()
 }
 
 # $work: temporary directory.  $user: who runs the server.  $bin: the copy's programs.
+# $sharedir, $libdir: below $work/pg, where extensions go.
 make_workdir()
 {
-	local bindir sharedir libdir
+	local bindir
 
 	umask 022
 	work=$(mktemp -d "${TMPDIR:-/tmp}/nanovec.XXXXXX")
@@ -144,6 +158,13 @@ make_workdir()
 	say "PostgreSQL: $("$pg_config" --version), as user $user"
 }
 
+# nanovec as extension vector; a pgvector of the machine's is not in the way in the copy
+install_alias()
+{
+	rm -f "$work/pg$sharedir/extension"/vector{.control,--*.sql} "$work/pg$libdir/vector.so"
+	make "$@" install-pgvector-alias DESTDIR="$work/pg"
+}
+
 # Build in a directory of its own for each PostgreSQL and user, below build/,
 # and install into the copy.
 build_extension()
@@ -165,8 +186,9 @@ build_extension()
 	(cd "$built" && find src sql -type f \( -name '*.[ch]' -o -name '*.sql' \)) | while read -r file; do
 		[ -e "$top/$file" ] || rm "$built/$file"
 	done
-	if ! { make "${make_args[@]}" -j"$(nproc)" all &&
-		make "${make_args[@]}" install DESTDIR="$work/pg"; } > "$log" 2>&1; then
+	if ! { make "${make_args[@]}" -j"$(nproc)" all pgvector-alias &&
+		make "${make_args[@]}" install DESTDIR="$work/pg" && install_alias "${make_args[@]}"; } \
+		> "$log" 2>&1; then
 		cat "$log"
 		die "the build failed"
 	fi

@@ -141,6 +141,55 @@ suite_tap()
 	done
 }
 
+# Clients, as their users write them: every language of test/clients, or files
+# of it.  Each has client.sh, which defines client_files (print the examples,
+# one a line), client_setup (install the packages that the lock file names,
+# below $client_build) and client_run FILE (in its directory, with DATABASE_URL
+# and libpq's PG* set).  An example is one test, in a database of its own that
+# belongs to a plain user.
+suite_clients()
+{
+	local wanted=" $* " directory language file name log status
+	local client_build
+
+	start_server
+	let_clients_in
+	for directory in "$top"/test/clients/*/; do
+		language=$(basename "$directory")
+		client_build=$top/build/clients/$language
+		mkdir -p "$client_build"
+		. "$directory/client.sh"
+		log=$work/clients-$language.log
+		case $wanted in
+			"  "|*" $language"[/\ ]*) ;;
+			*) continue ;;
+		esac
+		say "$language: installing the clients"
+		if ! (cd "$directory" && set -e && client_setup) > "$log" 2>&1; then
+			tail -n 30 "$log"
+			failed=$((failed + 1))
+			failures+=("clients: setup of $language")
+			continue
+		fi
+		for file in $(cd "$directory" && client_files); do
+			[[ $wanted == "  " || $wanted == *" $language "* || $wanted == *" $language/$file "* ]] || continue
+			name=$language/${file%.*}
+			status=0
+			(cd "$directory" && client_database "${name//[^a-z0-9]/_}" && client_run "$file") \
+				> "$log" 2>&1 || status=$?
+			if [ "$status" -eq 0 ]; then
+				passed=$((passed + 1))
+				say "clients: ok - $name"
+			else
+				failed=$((failed + 1))
+				failures+=("clients: $name")
+				say "clients: not ok - $name"
+				tail -n 40 "$log"
+			fi
+		done
+	done
+}
+
 # The part of README.md between its two markers
 write_reference()
 {
