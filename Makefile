@@ -20,8 +20,9 @@ SQL_PARTS = $(addprefix sql/ext/, $(shell sed '/^\#/d' sql/ext/ORDER))
 SQL_SCRIPT = nanovec--$(EXTVERSION).sql
 DATA_built = $(SQL_SCRIPT)
 
-# make installcheck, on a server that has the extension installed
-REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
+# make installcheck, on a server that has the extension installed.
+# test_setup makes functions that the other tests call.
+REGRESS = test_setup $(filter-out test_setup,$(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql))))
 REGRESS_OPTS = --load-extension=nanovec
 
 # The same code for databases and clients of pgvector, as its extension vector

@@ -5,36 +5,6 @@
 \pset format unaligned
 \pset null NULL
 \pset tuples_only on
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
-		RETURN state || ': ' || message;
-	END IF;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
--- the same for each of some commands
-CREATE FUNCTION pg_temp.errors_of(commands text[]) RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT c || E'\n  ' || pg_temp.error_of(c) FROM unnest(commands) WITH ORDINALITY AS u (c, n)
-		ORDER BY n
-$$;
--- the nodes of a plan that say how it works
-CREATE FUNCTION pg_temp.plan_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-	line text;
-BEGIN
-	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-		RETURN NEXT line;
-	END LOOP;
-END $$;
 
 -- no row, NULLs, one row, a few
 SELECT avg(v), sum(v), avg(v::halfvec), sum(v::halfvec), avg(v::sq8vec), sum(v::sq8vec), count(v)
@@ -58,7 +28,7 @@ SELECT avg(v) FROM (SELECT '[16777216]'::vector AS v UNION ALL SELECT '[1]'
 	FROM generate_series(1, 7)) AS s;
 
 -- dimensions must agree; what does not fit
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT avg(v) FROM (VALUES ('[1,2]'::vector), ('[3]')) AS s (v)$$,
 		$$SELECT sum(v) FROM (VALUES ('[1,2]'::vector), ('[3]')) AS s (v)$$,
 	$$SELECT avg(v) FROM (VALUES ('[1]'::halfvec), ('[3,4]')) AS s (v)$$,
@@ -102,12 +72,12 @@ SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
 SET max_parallel_workers_per_gather = 2;
-SELECT pg_temp.plan_of('SELECT avg(v), sum(v) FROM av_rows');
+SELECT test.plan_of('SELECT avg(v), sum(v) FROM av_rows');
 CREATE TEMP TABLE av_parallel AS SELECT avg(v), sum(v), avg(v::halfvec) AS half_avg,
 	avg(v::sq8vec) AS sq8_avg FROM av_rows;
 CREATE TEMP TABLE av_parallel_groups AS SELECT g, avg(v), sum(v) FROM av_rows GROUP BY g;
 SELECT avg(v), sum(v) FROM av_rows WHERE i < 0;
-SELECT pg_temp.error_of($$SELECT sum(v * '[1,2]') FROM av_rows$$);
+SELECT test.error_of($$SELECT sum(v * '[1,2]') FROM av_rows$$);
 SET max_parallel_workers_per_gather = 0;
 SELECT p.avg = s.avg, p.sum = s.sum, p.half_avg = s.half_avg, p.sq8_avg <-> s.sq8_avg < 1e-4
 FROM av_parallel AS p, (SELECT avg(v), sum(v), avg(v::halfvec) AS half_avg,
@@ -155,7 +125,7 @@ BEGIN
 	t := vector_accum(s, '[1,1]');
 	RAISE NOTICE '% %', s, t;
 END $$;
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT vector_accum('{}', '[1]')$$, $$SELECT vector_accum('{{1,2},{3,4}}', '[1]')$$,
 		$$SELECT vector_accum('{1,NULL}', '[1]')$$, $$SELECT vector_accum('{NULL}', '[1]')$$,
 		$$SELECT vector_accum('{1,2,3}', '[1]')$$, $$SELECT vector_accum('{0,2,3}', '[1]')$$,

@@ -4,27 +4,6 @@
 --
 \pset format unaligned
 \pset tuples_only on
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
-		RETURN state || ': ' || message;
-	END IF;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
--- the same for each of some commands
-CREATE FUNCTION pg_temp.errors_of(commands text[]) RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT c || E'\n  ' || pg_temp.error_of(c) FROM unnest(commands) WITH ORDINALITY AS u (c, n)
-		ORDER BY n
-$$;
 
 -- values
 SELECT '{1,-2,0}'::int[]::vector, '{1.5,-0,1e-45}'::real[]::vector,
@@ -46,21 +25,21 @@ SELECT NULL::int[]::vector IS NULL AND NULL::real[]::halfvec IS NULL
 
 -- what is refused, for each element type and each target
 SELECT format('%-16s %-20s %-10s ', source, value,
-	target) || pg_temp.error_of(format('SELECT %L::%s::%s', value, source, target))
+	target) || test.error_of(format('SELECT %L::%s::%s', value, source, target))
 FROM unnest(ARRAY['int[]', 'real[]', 'float8[]', 'numeric[]']) WITH ORDINALITY AS s (source, n),
 	unnest(ARRAY['{}', '{NULL}', '{1,NULL}', '{{1,2}}', '{{1},{2}}', '{{1,NULL}}']) WITH ORDINALITY
 		AS v (value, m),
 	unnest(ARRAY['vector', 'halfvec', 'sq8vec']) WITH ORDINALITY AS t (target, k)
 ORDER BY n, m, k;
 SELECT format('%-16s %-20s %-10s ', source, value,
-	target) || pg_temp.error_of(format('SELECT %L::%s::%s', value, source, target))
+	target) || test.error_of(format('SELECT %L::%s::%s', value, source, target))
 FROM unnest(ARRAY['real[]', 'float8[]', 'numeric[]']) WITH ORDINALITY AS s (source, n),
 	unnest(ARRAY['{NaN}', '{1,Infinity}', '{-Infinity}', '{70000}', '{1,-65520}', '{1e39}',
 		'{-1e40}']) WITH ORDINALITY AS v (value, m),
 	unnest(ARRAY['vector', 'halfvec', 'sq8vec']) WITH ORDINALITY AS t (target, k)
 WHERE NOT (source = 'real[]' AND value ~ 'e')
 ORDER BY n, m, k;
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT '{65520}'::int[]::halfvec$$,
 	$$SELECT '{-2147483648}'::int[]::halfvec$$,
 	$$SELECT '{1e-60}'::numeric[]::vector$$,
@@ -75,7 +54,7 @@ SELECT pg_temp.errors_of(ARRAY[
 SELECT ARRAY[1,2]::vector(2), ARRAY[1,2]::halfvec(2), ARRAY[0,255]::sq8vec(2),
 	array_to_vector(ARRAY[1.5,2], 2, true), array_to_halfvec(ARRAY[1,2], -1, false),
 	array_to_sq8vec(ARRAY[0,255], 2, false);
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT ARRAY[1,2]::vector(3)$$,
 	$$SELECT ARRAY[1,2]::halfvec(1)$$,
 	$$SELECT ARRAY[1,2]::sq8vec(3)$$,
@@ -88,7 +67,7 @@ SELECT pg_temp.errors_of(ARRAY[
 SELECT vector_dims(array_fill(1, ARRAY[16000])::vector),
 	vector_dims(array_fill(1.5::float8, ARRAY[16000])::halfvec),
 	vector_dims(array_fill(1.5::real, ARRAY[16000])::sq8vec);
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT array_fill(1, ARRAY[16001])::vector$$,
 	$$SELECT array_fill(1::real, ARRAY[16001])::halfvec$$,
 	$$SELECT array_fill(1::float8, ARRAY[16001])::sq8vec$$,
@@ -106,7 +85,7 @@ SELECT vector_to_float4('[1,2]', -1, false), halfvec_to_float4('[1,2]', -1, fals
 	sq8vec_to_float4('[0,255]', -1, false);
 SELECT '[1,2]'::vector::real[]::float8[], '[1,2]'::vector::real[]::numeric[],
 	'[1,2]'::vector::real[]::text[];
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT '[1]'::vector::int[]$$,
 	$$SELECT '[1]'::vector::float8[]$$,
 	$$SELECT '[1]'::halfvec::numeric[]$$
@@ -123,8 +102,8 @@ CREATE TEMP TABLE ca_mixed (v vector(2), h halfvec(2), q sq8vec(2), r real[]);
 INSERT INTO ca_mixed VALUES (ARRAY[1,2], ARRAY[1.5,2], ARRAY[0,255]::real[], '[1,2]'::vector),
 	(ARRAY[1,2]::float8[], NULL, NULL, '[3,4]'::halfvec), (NULL, NULL, NULL, '[0,255]'::sq8vec);
 SELECT * FROM ca_mixed;
-SELECT pg_temp.error_of($$INSERT INTO ca_mixed (v) VALUES (ARRAY[1,2,3])$$),
-	pg_temp.error_of($$INSERT INTO ca_mixed (v) VALUES (ARRAY[1,NULL])$$);
+SELECT test.error_of($$INSERT INTO ca_mixed (v) VALUES (ARRAY[1,2,3])$$),
+	test.error_of($$INSERT INTO ca_mixed (v) VALUES (ARRAY[1,NULL])$$);
 -- arrays as PL/pgSQL has them, and stored out of line
 DO $$
 DECLARE

@@ -4,27 +4,6 @@
 --
 \pset format unaligned
 \pset tuples_only on
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
-		RETURN state || ': ' || message;
-	END IF;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
--- the same for each of some commands
-CREATE FUNCTION pg_temp.errors_of(commands text[]) RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT c || E'\n  ' || pg_temp.error_of(c) FROM unnest(commands) WITH ORDINALITY AS u (c, n)
-		ORDER BY n
-$$;
 
 -- values
 SELECT '[1,-2,0.5]'::vector::halfvec, '[1,-2,0.5]'::halfvec::vector, '[0,1,255]'::vector::sq8vec,
@@ -48,7 +27,7 @@ FROM (SELECT d, ARRAY(SELECT (i * 31 % 256) / 4.0 - 20
 -- ranges
 SELECT '[65504,-65504,65519.99]'::vector::halfvec;
 SELECT '[65504,65519]@(1,65264)'::sq8vec, '[65504,65519]@(1,65264)'::sq8vec::halfvec;
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT '[1,65520]'::vector::halfvec$$,
 	$$SELECT '[-65520]'::vector::halfvec$$,
 	$$SELECT '[3e38]'::vector::halfvec$$,
@@ -60,7 +39,7 @@ SELECT pg_temp.errors_of(ARRAY[
 -- type modifiers
 SELECT '[1,2]'::vector::halfvec(2), '[1,2]'::vector(2)::halfvec, '[1,2]'::halfvec::vector(2),
 	'[0,255]'::vector::sq8vec(2)::halfvec(2)::vector(2);
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT '[1,2]'::vector::halfvec(3)$$,
 	$$SELECT '[1,2]'::halfvec::vector(3)$$,
 	$$SELECT '[1,2]'::vector::sq8vec(3)$$,
@@ -89,7 +68,7 @@ SELECT vector_norm('[0,255]'::sq8vec), l2_normalize('[0,255]'::sq8vec),
 SELECT '[1,2]'::vector = '[1,2]'::halfvec, '[1,2]'::vector < '[1,3]'::halfvec,
 	'[0,255]'::sq8vec = '[0,255]'::vector;
 CREATE TEMP TABLE cd_mixed (v vector, h halfvec, q sq8vec);
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT q <-> h FROM cd_mixed$$,
 	$$SELECT h <=> q FROM cd_mixed$$,
 	$$SELECT l2_norm(v) FROM cd_mixed$$,
@@ -104,15 +83,15 @@ INSERT INTO cd_mixed VALUES ('[0,1,255]'::halfvec, '[0,1,255]'::sq8vec, '[0,1,25
 SELECT * FROM cd_mixed;
 UPDATE cd_mixed SET v = h, h = q, q = v;
 SELECT * FROM cd_mixed;
-SELECT pg_temp.error_of($$INSERT INTO cd_mixed (h) SELECT '[70000]'::vector$$);
+SELECT test.error_of($$INSERT INTO cd_mixed (h) SELECT '[70000]'::vector$$);
 -- a column that changes its type, one that is computed, a domain
 ALTER TABLE cd_mixed ALTER v TYPE halfvec(3), ALTER h TYPE vector,
 	ADD g halfvec(3) GENERATED ALWAYS AS (q::halfvec) STORED;
 SELECT v, h, g, pg_typeof(v), pg_typeof(h) FROM cd_mixed LIMIT 1;
-SELECT pg_temp.error_of($$ALTER TABLE cd_mixed ALTER h TYPE sq8vec(2)$$);
+SELECT test.error_of($$ALTER TABLE cd_mixed ALTER h TYPE sq8vec(2)$$);
 CREATE DOMAIN pg_temp.unit AS vector(2) CHECK (abs(vector_norm(VALUE) - 1) < 1e-6);
 SELECT '[0,-1]'::pg_temp.unit <-> '[0,1]'::halfvec::vector::pg_temp.unit,
-	pg_temp.error_of($$SELECT '[1,1]'::pg_temp.unit$$);
+	test.error_of($$SELECT '[1,1]'::pg_temp.unit$$);
 -- long values
 SELECT v::halfvec::vector = v, v::sq8vec::vector <-> v < 0.5 * sqrt(16000),
 	vector_dims(v::sq8vec::halfvec)

@@ -3,27 +3,6 @@
 --
 \pset format unaligned
 \pset tuples_only on
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
-		RETURN state || ': ' || message;
-	END IF;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
--- the same for each of some commands
-CREATE FUNCTION pg_temp.errors_of(commands text[]) RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT c || E'\n  ' || pg_temp.error_of(c) FROM unnest(commands) WITH ORDINALITY AS u (c, n)
-		ORDER BY n
-$$;
 
 -- values; an element that is 0, or -0, is left out
 SELECT '[0,1.5,0,-2]'::vector::sparsevec, '[0,-0,0]'::vector::sparsevec,
@@ -51,7 +30,7 @@ SELECT vector_dims('{1:1,16000:2}/16000'::sparsevec::vector),
 		array_fill(0, ARRAY[100000]))::sparsevec;
 SELECT length(sparsevec_send(array_cat(array_fill(0, ARRAY[5000]),
 	array_fill(1, ARRAY[16000]))::sparsevec));
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT '{1:1}/16001'::sparsevec::vector$$,
 	$$SELECT '{1:1}/16001'::sparsevec::halfvec$$,
 	$$SELECT '{}/1000000000'::sparsevec::vector$$,
@@ -62,7 +41,7 @@ SELECT pg_temp.errors_of(ARRAY[
 
 -- ranges
 SELECT '{1:65504,2:-65519}/2'::sparsevec::halfvec;
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT '{1:65520}/1'::sparsevec::halfvec$$,
 	$$SELECT '{1:1,3:-1e30}/3'::sparsevec::halfvec$$
 ]);
@@ -70,7 +49,7 @@ SELECT pg_temp.errors_of(ARRAY[
 -- type modifiers
 SELECT '[1,0]'::vector::sparsevec(2), '{1:1}/2'::sparsevec::vector(2),
 	'[1,0]'::halfvec::sparsevec(2), '{1:1}/2'::sparsevec::halfvec(2), ARRAY[1,0]::sparsevec(2);
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT '[1,0]'::vector::sparsevec(3)$$,
 	$$SELECT '[1,0]'::halfvec::sparsevec(1)$$,
 	$$SELECT '{1:1}/2'::sparsevec::vector(3)$$,
@@ -87,7 +66,7 @@ SELECT '[3,0]'::vector <-> '{2:4}/2'::sparsevec, '{2:4}/2'::sparsevec <-> '[3,0]
 	'[3,0]'::vector = '{1:3}/2'::sparsevec,
 	l2_distance('{2:4}/2'::sparsevec, '[3,0]'::vector),
 		'[1,2]'::halfvec <=> '{1:1,2:2}/2'::sparsevec;
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT vector_norm('{1:1}/1'::sparsevec)$$,
 	$$SELECT vector_dims('{1:1}/1'::sparsevec)$$,
 	$$SELECT '{1:1}/1'::sparsevec::sq8vec$$,
@@ -104,7 +83,7 @@ SELECT * FROM cs_mixed;
 SELECT '{1,0,3}'::int[]::sparsevec, '{0.5,0}'::real[]::sparsevec,
 	'{0.1,1e-60,-0}'::float8[]::sparsevec, '{0.1,0,1e-30}'::numeric[]::sparsevec,
 	'[5:7]={1,0,2}'::int[]::sparsevec;
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT '{}'::int[]::sparsevec$$,
 	$$SELECT '{{1,2}}'::real[]::sparsevec$$,
 	$$SELECT '{{1,2},{3,4}}'::numeric[]::sparsevec$$,

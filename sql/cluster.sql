@@ -4,22 +4,6 @@
 \pset format unaligned
 \pset null NULL
 \pset tuples_only on
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
-		RETURN state || ': ' || message;
-	END IF;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
 -- centroids in the order of their first element
 CREATE FUNCTION pg_temp.sorted(vector[]) RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(c::text, ' ' ORDER BY c) FROM unnest($1) AS c
@@ -81,16 +65,16 @@ SELECT nanovec_assign('[1,0]', '{"[5,5]","[1,1]","[1,-1]"}'), nanovec_assign('[1
 	nanovec_assign('[1,0]', '{}') IS NULL AS none, nanovec_assign('[1,0]', '{NULL}') IS NULL AS only_null;
 
 -- mistakes
-SELECT pg_temp.error_of($$SELECT nanovec_kmeans('{"[1]"}'::vector[], 0)$$);
-SELECT pg_temp.error_of($$SELECT nanovec_kmeans('{"[1]"}'::vector[], 100001)$$);
-SELECT pg_temp.error_of($$SELECT nanovec_kmeans('{"[1]"}'::vector[], 1, -1)$$);
-SELECT pg_temp.error_of($$SELECT nanovec_kmeans('{"[1]","[1,2]"}'::vector[], 1)$$);
-SELECT pg_temp.error_of($$SELECT nanovec_assign('[1]', '{"[1,2]"}')$$);
-SELECT pg_temp.error_of($$SELECT nanovec_kmeans('points', 'nowhere', 1)$$);
-SELECT pg_temp.error_of($$SELECT nanovec_kmeans('points', 'id', 1)$$);
-SELECT pg_temp.error_of($$SELECT nanovec_kmeans(0::regclass, 'p', 1)$$);
+SELECT test.error_of($$SELECT nanovec_kmeans('{"[1]"}'::vector[], 0)$$);
+SELECT test.error_of($$SELECT nanovec_kmeans('{"[1]"}'::vector[], 100001)$$);
+SELECT test.error_of($$SELECT nanovec_kmeans('{"[1]"}'::vector[], 1, -1)$$);
+SELECT test.error_of($$SELECT nanovec_kmeans('{"[1]","[1,2]"}'::vector[], 1)$$);
+SELECT test.error_of($$SELECT nanovec_assign('[1]', '{"[1,2]"}')$$);
+SELECT test.error_of($$SELECT nanovec_kmeans('points', 'nowhere', 1)$$);
+SELECT test.error_of($$SELECT nanovec_kmeans('points', 'id', 1)$$);
+SELECT test.error_of($$SELECT nanovec_kmeans(0::regclass, 'p', 1)$$);
 SET work_mem = 64;
-SELECT pg_temp.error_of($$SELECT nanovec_kmeans('points', 'p', 3000)$$);
+SELECT test.error_of($$SELECT nanovec_kmeans('points', 'p', 3000)$$);
 SELECT pg_temp.sorted(nanovec_kmeans('points', 'p', 3));
 RESET work_mem;
 
@@ -99,7 +83,7 @@ CREATE ROLE nanovec_cluster_guest;
 GRANT SELECT (id, p) ON points TO nanovec_cluster_guest;
 SET ROLE nanovec_cluster_guest;
 SELECT pg_temp.sorted(nanovec_kmeans('points', 'p', 3));
-SELECT pg_temp.error_of($$SELECT nanovec_kmeans('points', 'secret', 3)$$);
+SELECT test.error_of($$SELECT nanovec_kmeans('points', 'secret', 3)$$);
 RESET ROLE;
 
 -- a cancelled one ends

@@ -3,32 +3,6 @@
 --
 \pset format unaligned
 \pset null NULL
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
-		RETURN state || ': ' || message;
-	END IF;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
--- the same for each of some commands
-CREATE FUNCTION pg_temp.errors_of(commands text[]) RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT c || E'\n  ' || pg_temp.error_of(c) FROM unnest(commands) WITH ORDINALITY AS u (c, n)
-		ORDER BY n
-$$;
--- digits that do not depend on the order of summation
-CREATE FUNCTION pg_temp.sig(x double precision) RETURNS text LANGUAGE sql AS $$
-	SELECT CASE WHEN x::text ~ '^(NaN|-?Infinity)$' THEN x::text ELSE trim(to_char(x, '9.9999EEEE'))
-		END
-$$;
 
 -- numbers to check by hand
 SELECT a, b, l2_distance(a::real[], b::real[]) AS l2, inner_product(a::real[], b::real[]) AS ip,
@@ -67,13 +41,13 @@ SELECT l1_distance('{16777217}'::float8[], '{16777216}'),
 	inner_product('{100000001}'::float8[], '{3}'), l2_distance('{1e-9,1}'::float8[], '{0,1}'),
 		round(cosine_distance('{1,1e-6}'::float8[], '{1,0}')::numeric, 15);
 -- numbers far beyond float4
-SELECT pg_temp.sig(l2_distance(a, b)) AS l2, pg_temp.sig(inner_product(a, b)) AS ip,
-	pg_temp.sig(cosine_distance(a, b)) AS cosine, pg_temp.sig(l1_distance(a, b)) AS l1
+SELECT test.sig(l2_distance(a, b)) AS l2, test.sig(inner_product(a, b)) AS ip,
+	test.sig(cosine_distance(a, b)) AS cosine, test.sig(l1_distance(a, b)) AS l1
 FROM (VALUES ('{1e70}'::float8[], '{-1e70}'::float8[]), ('{3e70,0}', '{0,4e70}'),
 	('{3e-70,0}', '{0,4e-70}'), ('{1e-60,1}', '{-1e-60,1}'), ('{0,0}', '{1e70,0}'),
 	('{1e80}', '{1e80}'), ('{1e-90,0}', '{1e-90,1e-90}'), ('{0}', '{-0}')) AS t (a, b);
-SELECT pg_temp.sig(l2_distance(a, b)) AS l2, pg_temp.sig(inner_product(a, b)) AS ip,
-	pg_temp.sig(cosine_distance(a, b)) AS cosine, pg_temp.sig(l1_distance(a, b)) AS l1
+SELECT test.sig(l2_distance(a, b)) AS l2, test.sig(inner_product(a, b)) AS ip,
+	test.sig(cosine_distance(a, b)) AS cosine, test.sig(l1_distance(a, b)) AS l1
 FROM (VALUES ('{3e38}'::real[], '{-3e38}'::real[]), ('{3e38,0}', '{0,3e38}'),
 	('{1e-30}', '{3e-30}'), ('{1e-25,0}', '{1e-25,1}')) AS t (a, b);
 -- arrays may hold numbers that vectors may not
@@ -86,7 +60,7 @@ FROM (VALUES ('{NaN,1}'::float8[], '{1,1}'::float8[]), ('{Infinity,1}', '{1,1}')
 	('{Infinity,1}', '{-Infinity,1}')) AS t (a, b);
 
 -- errors
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT l2_distance('{1}'::real[], '{1,2}')$$,
 		$$SELECT inner_product('{1,2,3}'::real[], '{1,2}')$$,
 		$$SELECT cosine_distance('{1}'::float8[], '{1,2}')$$,
@@ -108,7 +82,7 @@ SELECT l2_distance('{16777216}'::real[], '{16777217}'::float8[]),
 	l2_distance('{1,2}'::real[], '[4,6]'::vector),
 	l2_distance('[1,2]'::vector, '{4,6}'::real[]), l2_distance('[1,2]'::vector, ARRAY[4,6]),
 		l2_distance(ARRAY[1.5, 2], '{1,2}'::real[]);
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT l2_distance('{1,2}'::int[], '{4,6}'::int[])$$,
 		$$SELECT l2_distance('{1,2}'::numeric[], '{4,6}'::numeric[])$$,
 		$$SELECT l2_distance('{1,2}'::real[], '[1,2]'::halfvec)$$

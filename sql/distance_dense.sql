@@ -4,27 +4,6 @@
 --
 \pset format unaligned
 \pset null NULL
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
-		RETURN state || ': ' || message;
-	END IF;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
--- the same for each of some commands
-CREATE FUNCTION pg_temp.errors_of(commands text[]) RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT c || E'\n  ' || pg_temp.error_of(c) FROM unnest(commands) WITH ORDINALITY AS u (c, n)
-		ORDER BY n
-$$;
 
 -- numbers to check by hand, with every operator and function
 CREATE TEMP TABLE dd_pairs (n int, a text, b text);
@@ -37,10 +16,6 @@ INSERT INTO dd_pairs VALUES
 CREATE FUNCTION pg_temp.finite(x double precision, digits int) RETURNS text LANGUAGE sql AS $$
 	SELECT CASE WHEN x::text ~ '^(NaN|-?Infinity)$' THEN x::text
 		ELSE trim_scale(round(x::numeric, digits))::text END
-$$;
-CREATE FUNCTION pg_temp.sig(x double precision) RETURNS text LANGUAGE sql AS $$
-	SELECT CASE WHEN x::text ~ '^(NaN|-?Infinity)$' THEN x::text ELSE trim(to_char(x, '9.9999EEEE'))
-		END
 $$;
 SELECT n, pg_temp.finite(a <-> b, 6) AS l2, pg_temp.finite(a <#> b, 6) AS neg_ip,
 	pg_temp.finite(a <=> b, 6) AS cosine, pg_temp.finite(a <+> b, 6) AS l1,
@@ -128,14 +103,14 @@ SELECT '[1,2]'::vector <-> '[1,4]', '[1,4]' <-> '[1,2]'::halfvec,
 	l2_distance('[1,2]'::sq8vec, '[1,2]');
 
 -- differing dimensions
-SELECT c, pg_temp.error_of('SELECT ' || c) FROM (
+SELECT c, test.error_of('SELECT ' || c) FROM (
 	SELECT format(f, t, t) AS c, n, m FROM unnest(ARRAY['vector', 'halfvec',
 		'sq8vec']) WITH ORDINALITY AS t (t, n),
 		unnest(ARRAY['''[1,2]''::%s <-> ''[1]''::%s', '''[1]''::%s <#> ''[1,2]''::%s',
 			'''[1,2,3]''::%s <=> ''[1,2]''::%s', '''[1]''::%s <+> ''[1,2,3]''::%s']) WITH ORDINALITY
 			AS f (f, m)) AS s
 ORDER BY n, m;
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT vector_l2_squared_distance('[1,2]', '[1]')$$,
 		$$SELECT vector_spherical_distance('[1,2]', '[1]')$$,
 		$$SELECT halfvec_negative_inner_product('[1,2]', '[1]')$$,
@@ -156,35 +131,35 @@ SELECT '[0,0]'::vector <-> '[3,4]', '[0,0]'::halfvec <#> '[3,4]', '[0,0]'::sq8ve
 	vector_spherical_distance('[0,0]', '[1,0]');
 
 -- beyond float4: squares and sums that it does not hold
-SELECT pg_temp.sig(a <-> b) AS l2, pg_temp.sig(vector_l2_squared_distance(a, b)) AS l2sq,
-	pg_temp.sig(a <#> b) AS neg_ip,
-	pg_temp.finite(a <=> b, 6) AS cosine, pg_temp.sig(a <+> b) AS l1
+SELECT test.sig(a <-> b) AS l2, test.sig(vector_l2_squared_distance(a, b)) AS l2sq,
+	test.sig(a <#> b) AS neg_ip,
+	pg_temp.finite(a <=> b, 6) AS cosine, test.sig(a <+> b) AS l1
 FROM (VALUES ('[3e38]'::vector, '[-3e38]'::vector), ('[3e38,3e38]', '[3e38,-3e38]'),
 	('[3e38,-3e38]', '[3e38,3e38]'), ('[3.4028235e38]', '[3.4028235e38]'),
 	(array_fill(3e38, ARRAY[100])::vector, array_fill(-3e38, ARRAY[100])::vector),
 		('[2e19,1e19]', '[1e19,2e19]'), ('[3e38,1]', '[1,3e38]')) AS t (a, b);
-SELECT pg_temp.sig(a <-> b) AS l2, pg_temp.sig(sq8vec_l2_squared_distance(a, b)) AS l2sq,
-	pg_temp.sig(a <#> b) AS neg_ip,
-	pg_temp.finite(a <=> b, 6) AS cosine, pg_temp.sig(a <+> b) AS l1
+SELECT test.sig(a <-> b) AS l2, test.sig(sq8vec_l2_squared_distance(a, b)) AS l2sq,
+	test.sig(a <#> b) AS neg_ip,
+	pg_temp.finite(a <=> b, 6) AS cosine, test.sig(a <+> b) AS l1
 FROM (VALUES ('[3e38]'::sq8vec, '[-3e38]'::sq8vec), ('[3e38,-3e38]', '[-3e38,3e38]'),
 	('[3e38,3e38]', '[3e38,3e38]')) AS t (a, b);
 SELECT '[65504]'::halfvec <-> '[-65504]', '[65504]'::halfvec <#> '[65504]',
 	'[65504]'::halfvec <+> '[-65504]', '[65504,65504]'::halfvec <=> '[65504,65504]',
-	pg_temp.sig(array_fill(65504, ARRAY[16000])::halfvec <-> array_fill(-65504,
+	test.sig(array_fill(65504, ARRAY[16000])::halfvec <-> array_fill(-65504,
 		ARRAY[16000])::halfvec);
 -- below it: squares that vanish
-SELECT pg_temp.sig(a <-> b) AS l2, pg_temp.sig(a <#> b) AS neg_ip,
-	pg_temp.finite(a <=> b, 6) AS cosine, pg_temp.sig(a <+> b) AS l1
+SELECT test.sig(a <-> b) AS l2, test.sig(a <#> b) AS neg_ip,
+	pg_temp.finite(a <=> b, 6) AS cosine, test.sig(a <+> b) AS l1
 FROM (VALUES ('[1e-30]'::vector, '[0]'::vector), ('[1e-30]', '[2e-30]'), ('[3e-40,4e-40]', '[0,0]'),
 	('[1e-45]', '[1e-45]'), ('[1e-20,1e-20]', '[1e-20,-1e-20]'),
 	('[1e-25,0]', '[1e-25,1]'), ('[1e-25,1]', '[0,0]'), ('[1,1e-30]', '[1,0]'),
 		('[1e-38,1e38]', '[1e38,-1e-38]')) AS t (a, b);
-SELECT pg_temp.sig(a <-> b) AS l2, pg_temp.sig(a <#> b) AS neg_ip,
-	pg_temp.finite(a <=> b, 6) AS cosine, pg_temp.sig(a <+> b) AS l1
+SELECT test.sig(a <-> b) AS l2, test.sig(a <#> b) AS neg_ip,
+	pg_temp.finite(a <=> b, 6) AS cosine, test.sig(a <+> b) AS l1
 FROM (VALUES ('[6e-8]'::halfvec, '[0]'::halfvec), ('[6e-8]', '[1.2e-7]'), ('[6e-8,0]', '[0,6e-8]'),
 	('[6e-8,65504]', '[6e-8,-65504]')) AS t (a, b);
-SELECT pg_temp.sig(a <-> b) AS l2, pg_temp.sig(a <#> b) AS neg_ip,
-	pg_temp.finite(a <=> b, 6) AS cosine, pg_temp.sig(a <+> b) AS l1
+SELECT test.sig(a <-> b) AS l2, test.sig(a <#> b) AS neg_ip,
+	pg_temp.finite(a <=> b, 6) AS cosine, test.sig(a <+> b) AS l1
 FROM (VALUES ('[1e-30]'::sq8vec, '[0]'::sq8vec),
 	('[1e-30,3e-30]@(1e-30,0)', '[2e-30,1e-30]@(1e-30,0)'), ('[1e-30]@(1e-30,0)', '[2]@(1,0)'))
 	AS t (a, b);

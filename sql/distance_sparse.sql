@@ -4,32 +4,6 @@
 --
 \pset format unaligned
 \pset null NULL
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
-		RETURN state || ': ' || message;
-	END IF;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
--- the same for each of some commands
-CREATE FUNCTION pg_temp.errors_of(commands text[]) RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT c || E'\n  ' || pg_temp.error_of(c) FROM unnest(commands) WITH ORDINALITY AS u (c, n)
-		ORDER BY n
-$$;
--- digits that do not depend on the compiler
-CREATE FUNCTION pg_temp.sig(x double precision) RETURNS text LANGUAGE sql AS $$
-	SELECT CASE WHEN x::text ~ '^(NaN|-?Infinity)$' THEN x::text ELSE trim(to_char(x, '9.9999EEEE'))
-		END
-$$;
 
 -- numbers to check by hand, with every operator and function
 SELECT a, b, a <-> b AS l2, a <#> b AS neg_ip, round((a <=> b)::numeric, 6) AS cosine,
@@ -70,7 +44,7 @@ SELECT '{1:3}/2'::sparsevec <-> '[0,4]'::vector, '[0,4]'::halfvec <+> '{1:3}/2':
 	'{1:3}/2'::sparsevec <-> '{2:4}/2', l2_distance('{1:3}/2', '[0,4]'::vector::sparsevec);
 
 -- differing dimensions
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT '{1:1}/2'::sparsevec <-> '{1:1}/3'::sparsevec$$,
 		$$SELECT '{1:1}/3'::sparsevec <#> '{1:1}/2'::sparsevec$$,
 		$$SELECT '{}/1'::sparsevec <=> '{}/1000000000'::sparsevec$$,
@@ -82,21 +56,21 @@ SELECT pg_temp.errors_of(ARRAY[
 ]);
 
 -- beyond float4, and below it
-SELECT pg_temp.sig(a <-> b) AS l2, pg_temp.sig(sparsevec_l2_squared_distance(a, b)) AS l2sq,
-	pg_temp.sig(a <#> b) AS neg_ip, pg_temp.sig(a <=> b) AS cosine, pg_temp.sig(a <+> b) AS l1
+SELECT test.sig(a <-> b) AS l2, test.sig(sparsevec_l2_squared_distance(a, b)) AS l2sq,
+	test.sig(a <#> b) AS neg_ip, test.sig(a <=> b) AS cosine, test.sig(a <+> b) AS l1
 FROM (VALUES ('{1:3e38}/1'::sparsevec, '{1:-3e38}/1'::sparsevec),
 	('{1:3e38,2:3e38}/2', '{1:3e38,2:-3e38}/2'), ('{1:3e38}/2', '{2:3e38}/2'),
 	('{1:2e19,2:1e19}/2', '{1:1e19,2:2e19}/2'),
 	('{1:1e-30}/1', '{}/1'), ('{1:3e-40}/2', '{2:4e-40}/2'), ('{1:1e-45}/1', '{1:1e-45}/1'),
 		('{1:1,2:1e-30}/2', '{1:1}/2'), ('{1:1e-25}/2', '{1:1e-25,2:1}/2')) AS t (a, b);
-SELECT pg_temp.sig(a <-> b), pg_temp.sig(a <#> b), pg_temp.sig(a <=> b), pg_temp.sig(a <+> b)
+SELECT test.sig(a <-> b), test.sig(a <#> b), test.sig(a <=> b), test.sig(a <+> b)
 FROM (SELECT array_fill(3e38, ARRAY[16000])::sparsevec AS a,
 	array_fill(-3e38, ARRAY[16000])::sparsevec AS b) AS s;
 
 -- norm
 SELECT l2_norm('{1:3,9:-4}/9'::sparsevec), l2_norm('{}/5'::sparsevec),
-	pg_temp.sig(l2_norm('{1:3e38,2:3e38}/2'::sparsevec)),
-	pg_temp.sig(l2_norm('{1:1e-45}/2'::sparsevec)), l2_norm(NULL::sparsevec);
+	test.sig(l2_norm('{1:3e38,2:3e38}/2'::sparsevec)),
+	test.sig(l2_norm('{1:1e-45}/2'::sparsevec)), l2_norm(NULL::sparsevec);
 SELECT l2_normalize('{1:3,9:-4}/9'::sparsevec), l2_normalize('{}/5'::sparsevec),
 	l2_normalize('{2:-7}/3'::sparsevec), l2_normalize('{1:1e-45}/1'::sparsevec),
 	l2_normalize('{1:3e38,2:3e38}/2'::sparsevec) <-> '{1:0.70710678,2:0.70710678}/2' < 1e-7,

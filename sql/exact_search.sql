@@ -5,31 +5,6 @@
 \pset format unaligned
 \pset null NULL
 \pset tuples_only on
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
-		RETURN state || ': ' || message;
-	END IF;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
--- the nodes of a plan that say how it works
-CREATE FUNCTION pg_temp.plan_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-	line text;
-BEGIN
-	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-		RETURN NEXT line;
-	END LOOP;
-END $$;
 
 CREATE TABLE es_items (id int PRIMARY KEY, color text, v vector(24), h halfvec(24), q sq8vec(24),
 	s sparsevec(24), b bit(24));
@@ -114,7 +89,7 @@ SELECT id FROM es_items ORDER BY v <-> (SELECT v FROM es_items WHERE id = 17), i
 SELECT count(*), count(v <-> NULL) FROM es_items;
 SELECT count(*) FROM (SELECT id FROM es_items ORDER BY v <-> (SELECT v FROM es_items
 	WHERE id = 501) LIMIT 10) AS s;
-SELECT pg_temp.error_of($$SELECT id FROM es_items ORDER BY v <-> '[1,2,3]' LIMIT 1$$);
+SELECT test.error_of($$SELECT id FROM es_items ORDER BY v <-> '[1,2,3]' LIMIT 1$$);
 -- a prepared statement, planned anew each time and then not
 PREPARE nearest (vector, int) AS SELECT array_agg(id)
 	FROM (SELECT id FROM es_items WHERE v IS NOT NULL ORDER BY v <-> $1, id LIMIT $2) AS s;
@@ -218,13 +193,13 @@ ANALYZE es_large;
 SET max_parallel_workers_per_gather = 2;
 SELECT v::text AS origin FROM es_large WHERE id = 12345 \gset
 SELECT regexp_replace(line, 'v <-> .*', 'v <-> ...')
-	FROM pg_temp.plan_of(format('SELECT id FROM es_large ORDER BY v <-> %L LIMIT 5', :'origin'))
+	FROM test.plan_of(format('SELECT id FROM es_large ORDER BY v <-> %L LIMIT 5', :'origin'))
 	AS line;
 CREATE TEMP TABLE es_parallel AS SELECT id, v <-> :'origin' AS distance FROM es_large
 	ORDER BY v <-> :'origin', id LIMIT 20;
 SET max_parallel_workers_per_gather = 0;
 SELECT regexp_replace(line, 'v <-> .*', 'v <-> ...')
-	FROM pg_temp.plan_of(format('SELECT id FROM es_large ORDER BY v <-> %L LIMIT 5', :'origin'))
+	FROM test.plan_of(format('SELECT id FROM es_large ORDER BY v <-> %L LIMIT 5', :'origin'))
 	AS line;
 CREATE TEMP TABLE es_serial AS SELECT id, v <-> :'origin' AS distance FROM es_large
 	ORDER BY v <-> :'origin', id LIMIT 20;

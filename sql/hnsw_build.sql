@@ -5,12 +5,11 @@
 \pset tuples_only on
 SET jit = off;
 SET client_min_messages = warning;
-CREATE FUNCTION pg_temp.noise(a int, b int) RETURNS int IMMUTABLE LANGUAGE sql AS
-	'SELECT abs(hashint4(a * 1009 + b) % 1000)';
+
 -- clusters, some rows without a vector, some with the vector of another
 CREATE TABLE hb_items (id int, v vector(32));
-INSERT INTO hb_items SELECT id, (SELECT array_agg(pg_temp.noise(-1 - same % 23, j) / 250.0
-	+ pg_temp.noise(same, j) / 500.0 ORDER BY j)::vector FROM generate_series(1, 32) AS j)
+INSERT INTO hb_items SELECT id, (SELECT array_agg(test.noise(-1 - same % 23, j) / 250.0
+	+ test.noise(same, j) / 500.0 ORDER BY j)::vector FROM generate_series(1, 32) AS j)
 FROM generate_series(1, 4000) AS id, LATERAL (SELECT CASE WHEN id % 10 = 0 THEN 1 + id % 70
 	ELSE id END AS same) AS l;
 UPDATE hb_items SET v = NULL WHERE id % 100 = 7;

@@ -4,19 +4,6 @@
 \pset format unaligned
 \pset tuples_only on
 SET jit = off;
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
 
 CREATE TABLE ho_items (id int, v vector(3), h halfvec(3), q sq8vec(3), b bit(3), s sparsevec(3),
 	free vector, loose halfvec, varying bit varying);
@@ -25,7 +12,7 @@ FROM generate_series(1, 200) AS i, LATERAL (SELECT format('[%s,%s,%s]', i % 7 - 
 	i % 13 - 6.5)::vector(3) AS v) AS l;
 
 -- options
-SELECT format('%-40s ', o) || pg_temp.error_of(format('CREATE INDEX ON ho_items USING hnsw
+SELECT format('%-40s ', o) || test.full_error_of(format('CREATE INDEX ON ho_items USING hnsw
 	(v vector_l2_ops) WITH (%s)', o))
 FROM unnest(ARRAY['m=2', 'm=100,ef_construction=200', 'm=1', 'm=101', 'm=-1', 'm=''x''',
 	'ef_construction=4,m=2', 'ef_construction=1000', 'ef_construction=3', 'ef_construction=1001',
@@ -33,14 +20,14 @@ FROM unnest(ARRAY['m=2', 'm=100,ef_construction=200', 'm=1', 'm=101', 'm=-1', 'm
 	'storage=auto', 'storage=float4', 'storage=float2', 'storage=sq8', 'storage=FLOAT4',
 	'storage=float8', 'storage=''''', 'storage=bits', 'fillfactor=70', 'lists=10'])
 WITH ORDINALITY AS u (o, n) ORDER BY n;
-SELECT format('%-20s ', c) || pg_temp.error_of(format('CREATE INDEX ON ho_items USING hnsw
+SELECT format('%-20s ', c) || test.full_error_of(format('CREATE INDEX ON ho_items USING hnsw
 	(%s) WITH (storage = %s)', c, o))
 FROM unnest(ARRAY['b bit_hamming_ops', 's sparsevec_l2_ops', 'q sq8vec_l2_ops']) WITH ORDINALITY AS u (c, n),
 	unnest(ARRAY['auto', 'float4']) AS o ORDER BY n, o;
 
 -- options are checked again when they are changed, and when the index is rebuilt
 CREATE INDEX ho_altered ON ho_items USING hnsw (v vector_l2_ops);
-SELECT format('%-30s ', c) || pg_temp.error_of('ALTER INDEX ho_altered ' || c)
+SELECT format('%-30s ', c) || test.full_error_of('ALTER INDEX ho_altered ' || c)
 FROM unnest(ARRAY['SET (m = 101)', 'SET (storage = x)', 'SET (m = 50)', 'RESET (m)',
 	'SET (m = 8, storage = float4)']) WITH ORDINALITY AS u (c, n) ORDER BY n;
 SELECT string_agg(value, ' ' ORDER BY property) FROM nanovec_index_info('ho_altered')
@@ -49,12 +36,13 @@ REINDEX INDEX ho_altered;
 SELECT string_agg(value, ' ' ORDER BY property) FROM nanovec_index_info('ho_altered')
 WHERE property IN ('m', 'ef_construction', 'storage');
 ALTER INDEX ho_altered SET (m = 50);
-SELECT pg_temp.error_of('REINDEX INDEX ho_altered');
+SELECT test.full_error_of('REINDEX INDEX ho_altered');
 SELECT count(*) FROM nanovec_index_check('ho_altered');
 DROP INDEX ho_altered;
 
 -- what can't be indexed
-SELECT format('%-46s ', c) || pg_temp.error_of(format('CREATE INDEX ON ho_items USING hnsw (%s)', c))
+SELECT format('%-46s ', c) || test.full_error_of(
+	format('CREATE INDEX ON ho_items USING hnsw (%s)', c))
 FROM unnest(ARRAY['free vector_l2_ops', 'loose halfvec_l2_ops', 'varying bit_hamming_ops',
 	'(free::vector(3)) vector_l2_ops', '(loose::halfvec(3)) halfvec_l2_ops',
 	'(varying::bit(3)) bit_hamming_ops',
@@ -62,10 +50,10 @@ FROM unnest(ARRAY['free vector_l2_ops', 'loose halfvec_l2_ops', 'varying bit_ham
 	'v vector_hamming_ops', 'v vector_l2_ops DESC', 'v vector_l2_ops NULLS FIRST',
 	'v vector_l2_ops, id', 'v vector_l2_ops, h halfvec_l2_ops'])
 WITH ORDINALITY AS u (c, n) ORDER BY n;
-SELECT pg_temp.error_of('CREATE UNIQUE INDEX ON ho_items USING hnsw (v vector_l2_ops)');
-SELECT pg_temp.error_of('CREATE INDEX ON ho_items USING hnsw (v vector_l2_ops) INCLUDE (id)');
-SELECT pg_temp.error_of('ALTER TABLE ho_items ADD EXCLUDE USING hnsw (v vector_l2_ops WITH =)');
-SELECT pg_temp.error_of('CLUSTER ho_items USING ho_items_v_idx');
+SELECT test.full_error_of('CREATE UNIQUE INDEX ON ho_items USING hnsw (v vector_l2_ops)');
+SELECT test.full_error_of('CREATE INDEX ON ho_items USING hnsw (v vector_l2_ops) INCLUDE (id)');
+SELECT test.full_error_of('ALTER TABLE ho_items ADD EXCLUDE USING hnsw (v vector_l2_ops WITH =)');
+SELECT test.full_error_of('CLUSTER ho_items USING ho_items_v_idx');
 -- nothing half made is left behind
 SELECT count(*) FROM pg_index WHERE indrelid = 'ho_items'::regclass AND NOT indisvalid;
 
@@ -74,11 +62,12 @@ CREATE FUNCTION pg_temp.index_of(type text, class text) RETURNS text LANGUAGE pl
 DECLARE
 	outcome text; found bigint; problems bigint;
 BEGIN
-	outcome := pg_temp.error_of(format('CREATE TABLE ho_wide (id serial, x %s)', type));
+	outcome := test.full_error_of(format('CREATE TABLE ho_wide (id serial, x %s)', type));
 	IF outcome <> 'no error' THEN
 		RETURN 'table: ' || outcome;
 	END IF;
-	outcome := pg_temp.error_of(format('CREATE INDEX ho_wide_idx ON ho_wide USING hnsw (x %s)', class));
+	outcome := test.full_error_of(
+		format('CREATE INDEX ho_wide_idx ON ho_wide USING hnsw (x %s)', class));
 	IF outcome = 'no error' THEN
 		EXECUTE CASE
 			WHEN type LIKE 'bit%' THEN format($q$INSERT INTO ho_wide (x)
@@ -153,7 +142,7 @@ SELECT used IN ('float4', 'float2', 'sq8'), sound, good FROM pg_temp.try_storage
 -- settings
 SELECT name, setting, vartype, min_val, max_val, enumvals, context FROM pg_settings
 WHERE name LIKE 'hnsw.%' ORDER BY name COLLATE "C";
-SELECT format('%-36s ', s) || pg_temp.error_of('SET hnsw.' || s)
+SELECT format('%-36s ', s) || test.full_error_of('SET hnsw.' || s)
 FROM unnest(ARRAY['ef_search = 1', 'ef_search = 1000', 'ef_search = 0', 'ef_search = 1001',
 	'ef_search = -1', 'ef_search = x', 'iterative_scan = off', 'iterative_scan = relaxed_order',
 	'iterative_scan = strict_order', 'iterative_scan = on', 'iterative_scan = x',
@@ -187,11 +176,11 @@ CREATE VIEW ho_view AS SELECT 1;
 CREATE SEQUENCE ho_sequence;
 CREATE TABLE ho_parent (id int, v vector(3)) PARTITION BY RANGE (id);
 CREATE INDEX ho_parent_idx ON ho_parent USING hnsw (v vector_l2_ops);
-SELECT format('%-14s ', o) || pg_temp.error_of(format('SELECT * FROM nanovec_index_%s(%L)', f, o))
+SELECT format('%-14s ', o) || test.full_error_of(format('SELECT * FROM nanovec_index_%s(%L)', f, o))
 FROM unnest(ARRAY['check', 'info']) AS f, unnest(ARRAY['ho_items', 'ho_btree', 'ho_view',
 	'ho_sequence', 'ho_parent', 'ho_parent_idx', 'no_such_index'])
 WITH ORDINALITY AS u (o, n) ORDER BY f, n;
-SELECT format('%-6s ', f) || regexp_replace(pg_temp.error_of(format(
+SELECT format('%-6s ', f) || regexp_replace(test.full_error_of(format(
 	'SELECT * FROM nanovec_index_%s(4294967295)', f)), '\d{8,}', 'N')
 FROM unnest(ARRAY['check', 'info']) AS f;
 
@@ -200,8 +189,8 @@ CREATE ROLE regress_hnsw_other;
 CREATE ROLE regress_hnsw_owner;
 GRANT SELECT ON ho_items TO regress_hnsw_other;
 SET ROLE regress_hnsw_other;
-SELECT pg_temp.error_of('SELECT * FROM nanovec_index_check(''ho_info'')');
-SELECT pg_temp.error_of('SELECT * FROM nanovec_index_info(''ho_info'')');
+SELECT test.full_error_of('SELECT * FROM nanovec_index_check(''ho_info'')');
+SELECT test.full_error_of('SELECT * FROM nanovec_index_info(''ho_info'')');
 SET hnsw.ef_search = 50;
 SELECT count(*) FROM (SELECT id FROM ho_items ORDER BY h <=> '[1,2,3]' LIMIT 7) AS s;
 RESET ROLE;

@@ -6,19 +6,6 @@
 \pset tuples_only on
 SET jit = off;
 SET enable_seqscan = off;
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
 
 -- A grid of 40 by 40: each query below has one nearest row, and exact distances.
 CREATE TABLE hs_items (id int, v vector(2), even boolean);
@@ -33,18 +20,7 @@ EXPLAIN (COSTS OFF) SELECT id FROM hs_items WHERE even ORDER BY v <-> '[1,2]' LI
 EXPLAIN (COSTS OFF) SELECT id FROM hs_items ORDER BY v <-> (SELECT v FROM hs_items WHERE id = 7) LIMIT 5;
 EXPLAIN (COSTS OFF) SELECT id FROM hs_items ORDER BY v <-> '[1,2]', id LIMIT 5;
 -- not without an order, with another one, or the wrong way round
-CREATE FUNCTION pg_temp.uses_index(query text) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-	line text;
-BEGIN
-	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-		IF line LIKE '%Index%Scan using hs_%' THEN
-			RETURN true;
-		END IF;
-	END LOOP;
-	RETURN false;
-END $$;
-SELECT format('%-60s ', q), pg_temp.uses_index('SELECT id FROM hs_items ' || q)
+SELECT format('%-60s ', q), test.uses_index('SELECT id FROM hs_items ' || q)
 FROM unnest(ARRAY['ORDER BY v <-> ''[1,2]'' LIMIT 1', 'ORDER BY ''[1,2]'' <-> v LIMIT 1',
 	'ORDER BY v <-> ''[1,2]'' ASC LIMIT 1', 'ORDER BY v <-> ''[1,2]'' DESC LIMIT 1',
 	'ORDER BY v <=> ''[1,2]'' LIMIT 1', 'ORDER BY v <#> ''[1,2]'' LIMIT 1',
@@ -57,7 +33,7 @@ SELECT count(*), sum(id) FROM hs_items;
 
 -- The planner is free: a small table is read, a large LIMIT is sorted, few rows are searched
 RESET enable_seqscan;
-SELECT pg_temp.uses_index('SELECT id FROM hs_items ORDER BY v <-> ''[1,2]''');
+SELECT test.uses_index('SELECT id FROM hs_items ORDER BY v <-> ''[1,2]''');
 SET enable_seqscan = off;
 
 -- results
@@ -66,46 +42,37 @@ SELECT id, round((v <-> '[10.3,20.4]')::numeric, 4) FROM hs_items ORDER BY v <->
 SELECT count(*) FROM (SELECT id FROM hs_items ORDER BY v <-> '[10,20]' LIMIT 0) AS s;
 SELECT count(*) FROM (SELECT id FROM hs_items ORDER BY v <-> '[10,20]' LIMIT 5 OFFSET 1599) AS s;
 
--- How many rows come, whether in order and each once, and how many are among
--- the nearest so many
-CREATE FUNCTION pg_temp.judge(k int, condition text, OUT rows bigint, OUT once boolean,
-	OUT ordered boolean, OUT nearest boolean) LANGUAGE plpgsql AS $$
-BEGIN
-	EXECUTE format($q$
-		WITH found AS MATERIALIZED (SELECT id, v <-> '[17.3,8.8]' AS d FROM hs_items WHERE %1$s
-				ORDER BY v <-> '[17.3,8.8]' LIMIT %2$s),
-			numbered AS (SELECT id, d, lag(d) OVER () AS last FROM found),
-			exact AS MATERIALIZED (SELECT (v <-> '[17.3,8.8]') + 0 AS d FROM hs_items WHERE %1$s
-				ORDER BY 1 LIMIT %2$s)
-		SELECT count(*), count(DISTINCT id) = count(*), bool_and(d >= last) IS NOT FALSE,
-			count(*) FILTER (WHERE d <= (SELECT max(d) FROM exact)) >= 0.97 * count(*)
-		FROM numbered$q$, condition, k) INTO rows, once, ordered, nearest;
-END $$;
-SELECT k, (pg_temp.judge(k, 'true')).* FROM unnest(ARRAY[1, 10, 40, 41, 100, 500]) AS k;
+SELECT k, (test.judge_scan('hs_items', k, 'true')).*
+FROM unnest(ARRAY[1, 10, 40, 41, 100, 500]) AS k;
 -- what is found too late for its place is left out: nearly all, in order
-SELECT rows >= 1500, once, ordered FROM pg_temp.judge(2000, 'true');
-SELECT c, (pg_temp.judge(10, c)).* FROM unnest(ARRAY['even', 'id % 40 = 3', 'id % 400 = 3',
+SELECT rows >= 1500, once, ordered FROM test.judge_scan('hs_items', 2000, 'true');
+SELECT c, (test.judge_scan('hs_items', 10, c)).*
+FROM unnest(ARRAY['even', 'id % 40 = 3', 'id % 400 = 3',
 	'id % 400 = 3 OR id = 1599', 'id < 5', 'false']) AS c;
 SET hnsw.ef_search = 1;
-SELECT k, (pg_temp.judge(k, 'true')).rows, (pg_temp.judge(k, 'true')).ordered
+SELECT k, (test.judge_scan('hs_items', k, 'true')).rows,
+	(test.judge_scan('hs_items', k, 'true')).ordered
 FROM unnest(ARRAY[1, 10, 100]) AS k;
 SET hnsw.ef_search = 1000;
-SELECT k, (pg_temp.judge(k, 'true')).* FROM unnest(ARRAY[1, 1000]) AS k;
+SELECT k, (test.judge_scan('hs_items', k, 'true')).* FROM unnest(ARRAY[1, 1000]) AS k;
 RESET hnsw.ef_search;
 
 -- off: a scan returns no more than it found at first
 SET hnsw.iterative_scan = off;
-SELECT ef, set_config('hnsw.ef_search', ef::text, false), (pg_temp.judge(k, 'true')).rows <= ef AS few,
-	(pg_temp.judge(k, 'true')).rows >= least(k, ef) AS enough, (pg_temp.judge(k, 'true')).ordered
+SELECT ef, set_config('hnsw.ef_search', ef::text, false),
+	(test.judge_scan('hs_items', k, 'true')).rows <= ef AS few,
+	(test.judge_scan('hs_items', k, 'true')).rows >= least(k, ef) AS enough,
+	(test.judge_scan('hs_items', k, 'true')).ordered
 FROM (VALUES (10, 5), (10, 10), (10, 100), (40, 100)) AS v (ef, k);
 RESET hnsw.ef_search;
 -- and a filter takes of those
-SELECT (pg_temp.judge(10, 'id % 400 = 3')).rows < 4;
+SELECT (test.judge_scan('hs_items', 10, 'id % 400 = 3')).rows < 4;
 -- relaxed: all, each once
 SET hnsw.iterative_scan = relaxed_order;
-SELECT k, j.rows, j.once, j.nearest FROM unnest(ARRAY[10, 100, 1600]) AS k, pg_temp.judge(k, 'true') AS j;
+SELECT k, j.rows, j.once, j.nearest FROM unnest(ARRAY[10, 100, 1600]) AS k,
+	test.judge_scan('hs_items', k, 'true') AS j;
 SELECT c, j.rows, j.once, j.nearest FROM unnest(ARRAY['even', 'id % 400 = 3']) AS c,
-	pg_temp.judge(10, c) AS j;
+	test.judge_scan('hs_items', 10, c) AS j;
 RESET hnsw.iterative_scan;
 -- the other limits
 SET hnsw.max_scan_tuples = 1;
@@ -136,7 +103,7 @@ EXPLAIN (COSTS OFF) EXECUTE hs_search('[3.1,4.1]', 2);
 EXECUTE hs_search('[3.1,4.1]', 2);
 EXECUTE hs_search('[30.1,4.1]', 1);
 EXECUTE hs_search('[1,2,3]', 1);
-SELECT pg_temp.error_of('EXECUTE hs_search(''[1]'', 1)');
+SELECT test.error_of('EXECUTE hs_search(''[1]'', 1)');
 EXECUTE hs_search(NULL, 3) \g /dev/null
 RESET plan_cache_mode;
 DEALLOCATE hs_search;
@@ -149,9 +116,9 @@ SELECT count(*), count(d) FROM (SELECT v <-> (SELECT NULL::vector) AS d FROM hs_
 SELECT count(DISTINCT id) FROM (SELECT id FROM hs_items ORDER BY v <-> (SELECT NULL::vector)
 	LIMIT 200) AS s;
 -- other dimensions
-SELECT pg_temp.error_of('SELECT id FROM hs_items ORDER BY v <-> ''[1,2,3]'' LIMIT 1');
-SELECT pg_temp.error_of('SELECT id FROM hs_items ORDER BY v <-> ''[1]'' LIMIT 1');
-SELECT pg_temp.error_of('INSERT INTO hs_items VALUES (-1, ''[1,2,3]'')');
+SELECT test.error_of('SELECT id FROM hs_items ORDER BY v <-> ''[1,2,3]'' LIMIT 1');
+SELECT test.error_of('SELECT id FROM hs_items ORDER BY v <-> ''[1]'' LIMIT 1');
+SELECT test.error_of('INSERT INTO hs_items VALUES (-1, ''[1,2,3]'')');
 SELECT count(*) FROM hs_items WHERE id = -1;
 -- the largest and smallest queries
 SELECT count(*) FROM (SELECT id FROM hs_items ORDER BY v <-> '[1e10,-1e10]' LIMIT 3) AS s;
@@ -225,12 +192,12 @@ RESET hnsw.iterative_scan;
 CREATE INDEX hs_partial ON hs_items USING hnsw (v vector_l1_ops) WHERE even;
 EXPLAIN (COSTS OFF) SELECT id FROM hs_items WHERE even ORDER BY v <+> '[3.1,4.1]' LIMIT 2;
 SELECT id FROM hs_items WHERE even ORDER BY v <+> '[3.1,4.1]' LIMIT 2;
-SELECT pg_temp.uses_index('SELECT id FROM hs_items ORDER BY v <+> ''[3.1,4.1]'' LIMIT 2');
+SELECT test.uses_index('SELECT id FROM hs_items ORDER BY v <+> ''[3.1,4.1]'' LIMIT 2');
 CREATE INDEX hs_half ON hs_items USING hnsw ((v::halfvec(2)) halfvec_l2_ops);
 EXPLAIN (COSTS OFF) SELECT id FROM hs_items ORDER BY v::halfvec(2) <-> '[3.1,4.1]' LIMIT 2;
 SELECT id FROM hs_items ORDER BY v::halfvec(2) <-> '[3.1,4.1]' LIMIT 2;
 CREATE INDEX hs_sub ON hs_items USING hnsw ((subvector(v, 2, 1)::vector(1)) vector_l2_ops);
-SELECT pg_temp.uses_index($$SELECT id FROM hs_items
+SELECT test.uses_index($$SELECT id FROM hs_items
 	ORDER BY subvector(v, 2, 1)::vector(1) <-> '[9.2]' LIMIT 2$$);
 SELECT id % 40 FROM hs_items ORDER BY subvector(v, 2, 1)::vector(1) <-> '[9.2]' LIMIT 2;
 CREATE TABLE hs_wide (id int, v vector(40));
@@ -271,21 +238,8 @@ CREATE TEMP TABLE hs_temp AS SELECT * FROM hs_items;
 CREATE INDEX hs_temp_idx ON hs_temp USING hnsw (v vector_l2_ops);
 CREATE TABLE hs_built AS SELECT * FROM hs_items;
 CREATE INDEX CONCURRENTLY hs_built_idx ON hs_built USING hnsw (v vector_l2_ops);
-CREATE FUNCTION pg_temp.try_table(name text, OUT used boolean, OUT rows bigint, OUT nearest int,
-	OUT problems bigint) LANGUAGE plpgsql AS $$
-DECLARE
-	query text := format('SELECT id FROM %I ORDER BY v <-> ''[19.2,20.4]'' LIMIT ', name);
-BEGIN
-	used := pg_temp.uses_index(query || '1');
-	EXECUTE query || '1' INTO nearest;
-	EXECUTE format('SELECT count(DISTINCT id) FROM (%s 5000) AS s', query) INTO rows;
-	EXECUTE format('SELECT count(*) FROM nanovec_index_check(%L)', name || '_idx') INTO problems;
-END $$;
-CREATE FUNCTION pg_temp.try_tables() RETURNS SETOF record LANGUAGE sql AS $$
-	SELECT n, t.* FROM unnest(ARRAY['hs_unlogged', 'hs_temp', 'hs_built']) WITH ORDINALITY AS u (n, i),
-		pg_temp.try_table(n) AS t ORDER BY i
-$$;
-SELECT * FROM pg_temp.try_tables() AS t (n text, used boolean, rows bigint, nearest int, problems bigint);
+\set tables '{hs_unlogged,hs_temp,hs_built}'
+SELECT * FROM test.try_tables(:'tables');
 INSERT INTO hs_unlogged SELECT id + 2000, v FROM hs_items WHERE id < 100;
 INSERT INTO hs_temp SELECT id + 2000, v FROM hs_items WHERE id < 100;
 INSERT INTO hs_built SELECT id + 2000, v FROM hs_items WHERE id < 100;
@@ -293,20 +247,20 @@ DELETE FROM hs_unlogged WHERE id BETWEEN 300 AND 699;
 DELETE FROM hs_temp WHERE id BETWEEN 300 AND 699;
 DELETE FROM hs_built WHERE id BETWEEN 300 AND 699;
 VACUUM hs_unlogged, hs_temp, hs_built;
-SELECT * FROM pg_temp.try_tables() AS t (n text, used boolean, rows bigint, nearest int, problems bigint);
+SELECT * FROM test.try_tables(:'tables');
 REINDEX TABLE hs_unlogged;
 REINDEX TABLE hs_temp;
 REINDEX TABLE CONCURRENTLY hs_built;
-SELECT * FROM pg_temp.try_tables() AS t (n text, used boolean, rows bigint, nearest int, problems bigint);
+SELECT * FROM test.try_tables(:'tables');
 VACUUM FULL hs_built;
 ALTER TABLE hs_unlogged SET LOGGED;
-SELECT * FROM pg_temp.try_tables() AS t (n text, used boolean, rows bigint, nearest int, problems bigint);
+SELECT * FROM test.try_tables(:'tables');
 TRUNCATE hs_unlogged, hs_temp, hs_built;
-SELECT * FROM pg_temp.try_tables() AS t (n text, used boolean, rows bigint, nearest int, problems bigint);
+SELECT * FROM test.try_tables(:'tables');
 INSERT INTO hs_unlogged SELECT * FROM hs_items;
 INSERT INTO hs_temp SELECT * FROM hs_items;
 INSERT INTO hs_built SELECT * FROM hs_items;
-SELECT * FROM pg_temp.try_tables() AS t (n text, used boolean, rows bigint, nearest int, problems bigint);
+SELECT * FROM test.try_tables(:'tables');
 
 -- what is undone is not found, and vacuum takes it away
 BEGIN;
@@ -317,17 +271,17 @@ SELECT count(DISTINCT id) FROM (SELECT id FROM hs_built ORDER BY v <-> '[1,2]' L
 ROLLBACK TO s;
 SELECT count(DISTINCT id) FROM (SELECT id FROM hs_built ORDER BY v <-> '[1,2]' LIMIT 9000) AS s;
 ROLLBACK;
-SELECT * FROM pg_temp.try_table('hs_built');
+SELECT * FROM test.try_table('hs_built');
 SELECT value FROM nanovec_index_info('hs_built_idx') WHERE property = 'rows';
 VACUUM hs_built;
-SELECT * FROM pg_temp.try_table('hs_built');
+SELECT * FROM test.try_table('hs_built');
 SELECT value FROM nanovec_index_info('hs_built_idx') WHERE property = 'rows';
 -- an index made in a transaction that fails, and one made there with rows of its own
 BEGIN;
 CREATE TABLE hs_undone AS SELECT * FROM hs_items;
 CREATE INDEX hs_undone_idx ON hs_undone USING hnsw (v vector_l2_ops);
 INSERT INTO hs_undone SELECT id + 2000, v FROM hs_items;
-SELECT * FROM pg_temp.try_table('hs_undone');
+SELECT * FROM test.try_table('hs_undone');
 ROLLBACK;
 BEGIN;
 CREATE TABLE hs_done AS SELECT * FROM hs_items;
@@ -339,7 +293,7 @@ SELECT count(*) FROM (SELECT id FROM hs_done ORDER BY v <-> '[1,2]' LIMIT 9) AS 
 ROLLBACK TO s;
 DELETE FROM hs_done WHERE id < 100;
 COMMIT;
-SELECT * FROM pg_temp.try_table('hs_done');
+SELECT * FROM test.try_table('hs_done');
 
 -- updates: of the vector, and of something else, which leaves the index alone
 CREATE TABLE hs_moved (id int PRIMARY KEY, v vector(2), n int) WITH (fillfactor = 50);

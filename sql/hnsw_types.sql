@@ -13,23 +13,21 @@ WHERE amname = 'hnsw' ORDER BY opcintype::regtype::text, opcname COLLATE "C";
 
 -- Rows in clusters, as real data is: a graph that is not held together between
 -- them finds nothing in most.
-CREATE FUNCTION pg_temp.noise(a int, b int) RETURNS int IMMUTABLE LANGUAGE sql AS
-	'SELECT abs(hashint4(a * 1009 + b) % 1000)';
 CREATE TABLE ht_items (id int PRIMARY KEY, v vector(24), h halfvec(24), q sq8vec(24), b bit(80),
 	s sparsevec(300));
 CREATE FUNCTION pg_temp.add_items(first int, last int) RETURNS void LANGUAGE sql AS $$
 	INSERT INTO ht_items
 	SELECT id, v, v::halfvec, v::sq8vec, b, s::sparsevec
 	FROM generate_series(first, last) AS id,
-		LATERAL (SELECT array_agg(pg_temp.noise(-1 - id % 17, j) / 250.0
-			+ pg_temp.noise(id, j) / 500.0 - 3 ORDER BY j)::vector AS v
+		LATERAL (SELECT array_agg(test.noise(-1 - id % 17, j) / 250.0
+			+ test.noise(id, j) / 500.0 - 3 ORDER BY j)::vector AS v
 			FROM generate_series(1, 24) AS j) AS dense,
-		LATERAL (SELECT string_agg(((pg_temp.noise(-1 - id % 17, j) < 500)
-			<> (pg_temp.noise(id, j) < 150))::int::text, '' ORDER BY j)::bit(80) AS b
+		LATERAL (SELECT string_agg(((test.noise(-1 - id % 17, j) < 500)
+			<> (test.noise(id, j) < 150))::int::text, '' ORDER BY j)::bit(80) AS b
 			FROM generate_series(1, 80) AS j) AS bits,
 		LATERAL (SELECT format('{%s}/300', string_agg(format('%s:%s',
-			j * 12 + (pg_temp.noise(-1 - id % 17, j) + pg_temp.noise(id, j) / 400) % 12 + 1,
-			(pg_temp.noise(id, j + 50) - 300) / 500.0 + 0.001), ',' ORDER BY j)) AS s
+			j * 12 + (test.noise(-1 - id % 17, j) + test.noise(id, j) / 400) % 12 + 1,
+			(test.noise(id, j + 50) - 300) / 500.0 + 0.001), ',' ORDER BY j)) AS s
 			FROM generate_series(0, 23) AS j) AS sparse
 $$;
 

@@ -5,11 +5,10 @@
 \pset tuples_only on
 SET jit = off;
 SET client_min_messages = warning;
-CREATE FUNCTION pg_temp.noise(a int, b int) RETURNS int IMMUTABLE LANGUAGE sql AS
-	'SELECT abs(hashint4(a * 1009 + b) % 1000)';
+
 CREATE TABLE ib_items (id int, v vector(32));
-INSERT INTO ib_items SELECT id, (SELECT array_agg(pg_temp.noise(-1 - id % 23, j) / 250.0
-	+ pg_temp.noise(id, j) / 500.0 ORDER BY j)::vector FROM generate_series(1, 32) AS j)
+INSERT INTO ib_items SELECT id, (SELECT array_agg(test.noise(-1 - id % 23, j) / 250.0
+	+ test.noise(id, j) / 500.0 ORDER BY j)::vector FROM generate_series(1, 32) AS j)
 FROM generate_series(1, 6000) AS id;
 UPDATE ib_items SET v = NULL WHERE id % 100 = 7;
 DELETE FROM ib_items WHERE id % 50 = 3;

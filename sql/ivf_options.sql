@@ -5,19 +5,6 @@
 \pset tuples_only on
 SET jit = off;
 SET client_min_messages = warning;
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
 
 CREATE TABLE io_items (id int, v vector(3), h halfvec(3), q sq8vec(3), b bit(3), s sparsevec(3),
 	free vector);
@@ -26,7 +13,7 @@ FROM generate_series(1, 200) AS i, LATERAL (SELECT format('[%s,%s,%s]', i % 7 - 
 	i % 13 - 6.5)::vector(3) AS v) AS l;
 
 -- options
-SELECT format('%-8s %-40s ', m, o) || pg_temp.error_of(format('CREATE INDEX ON io_items USING %s
+SELECT format('%-8s %-40s ', m, o) || test.full_error_of(format('CREATE INDEX ON io_items USING %s
 	(v vector_l2_ops) WITH (%s)', m, o))
 FROM unnest(ARRAY['ivf', 'ivfflat']) AS m, unnest(ARRAY['lists=0', 'lists=1', 'lists=32768',
 	'lists=32769', 'lists=-1', 'lists=x', 'quantizer=sq8', 'quantizer=none', 'quantizer=pq',
@@ -42,15 +29,16 @@ WHERE property IN ('lists', 'storage');
 DROP INDEX io_altered;
 
 -- what can't be indexed
-SELECT format('%-46s ', c) || pg_temp.error_of(format('CREATE INDEX ON io_items USING ivf (%s)', c))
+SELECT format('%-46s ', c) || test.full_error_of(
+	format('CREATE INDEX ON io_items USING ivf (%s)', c))
 FROM unnest(ARRAY['free vector_l2_ops', '(free::vector(3)) vector_l2_ops', 's sparsevec_l2_ops',
 	'v vector_l1_ops', 'b bit_jaccard_ops', 'v', 'h', 'b', 'q', 'v halfvec_l2_ops', 'v vector_l2_ops, id',
 	'v vector_l2_ops DESC'])
 WITH ORDINALITY AS u (c, n) ORDER BY n;
-SELECT pg_temp.error_of('CREATE INDEX ON io_items USING ivfflat (q sq8vec_l2_ops)');
-SELECT pg_temp.error_of('CREATE UNIQUE INDEX ON io_items USING ivf (v vector_l2_ops)');
-SELECT pg_temp.error_of('CREATE INDEX ON io_items USING ivf (v vector_l2_ops) INCLUDE (id)');
-SELECT pg_temp.error_of('CLUSTER io_items USING io_items_v_idx');
+SELECT test.full_error_of('CREATE INDEX ON io_items USING ivfflat (q sq8vec_l2_ops)');
+SELECT test.full_error_of('CREATE UNIQUE INDEX ON io_items USING ivf (v vector_l2_ops)');
+SELECT test.full_error_of('CREATE INDEX ON io_items USING ivf (v vector_l2_ops) INCLUDE (id)');
+SELECT test.full_error_of('CLUSTER io_items USING io_items_v_idx');
 
 -- dimensions, up to the most and one more
 CREATE FUNCTION pg_temp.index_of(method text, type text, class text) RETURNS text LANGUAGE plpgsql AS $$
@@ -66,7 +54,7 @@ BEGIN
 			SELECT (SELECT array_agg((i * 31 + j * 7) %% 101 + 1 ORDER BY j)
 				FROM generate_series(1, %s) AS j)::vector::%s
 			FROM generate_series(1, 30) AS i$q$, substring(type from '\((\d+)\)'), type) END;
-	outcome := pg_temp.error_of(format('CREATE INDEX io_wide_idx ON io_wide USING %s (x %s)
+	outcome := test.full_error_of(format('CREATE INDEX io_wide_idx ON io_wide USING %s (x %s)
 		WITH (lists = 3)', method, class));
 	IF outcome = 'no error' THEN
 		INSERT INTO io_wide (x) SELECT x FROM io_wide;
@@ -92,7 +80,7 @@ FROM (VALUES (1, 'vector(1)', 'vector_l2_ops'), (2, 'vector(2001)', 'vector_l2_o
 -- settings
 SELECT name, setting, vartype, min_val, max_val, enumvals, context FROM pg_settings
 WHERE name LIKE 'ivf%' ORDER BY name COLLATE "C";
-SELECT format('%-40s ', s) || pg_temp.error_of('SET ' || s)
+SELECT format('%-40s ', s) || test.full_error_of('SET ' || s)
 FROM unnest(ARRAY['ivf.probes = 0', 'ivf.probes = 32768', 'ivf.probes = 32769', 'ivf.probes = -1',
 	'ivf.iterative_scan = off', 'ivf.iterative_scan = relaxed_order', 'ivf.iterative_scan = strict_order',
 	'ivf.iterative_scan = x', 'ivf.max_probes = 0', 'ivf.no_such_setting = 1',

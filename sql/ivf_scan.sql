@@ -7,19 +7,6 @@
 SET jit = off;
 SET enable_seqscan = off;
 SET client_min_messages = warning;
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
 
 -- A grid of 60 by 60: each query below has one nearest row, and exact distances.
 CREATE TABLE is_items (id int, v vector(2), even boolean);
@@ -32,18 +19,7 @@ ANALYZE is_items;
 EXPLAIN (COSTS OFF) SELECT id FROM is_items ORDER BY v <-> '[1,2]' LIMIT 5;
 EXPLAIN (COSTS OFF) SELECT id FROM is_items WHERE even ORDER BY v <-> '[1,2]' LIMIT 5 OFFSET 3;
 EXPLAIN (COSTS OFF) SELECT id FROM is_items ORDER BY v <-> (SELECT v FROM is_items WHERE id = 7) LIMIT 5;
-CREATE FUNCTION pg_temp.uses_index(query text) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-	line text;
-BEGIN
-	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-		IF line LIKE '%Index%Scan using is_%' THEN
-			RETURN true;
-		END IF;
-	END LOOP;
-	RETURN false;
-END $$;
-SELECT format('%-60s ', q), pg_temp.uses_index('SELECT id FROM is_items ' || q)
+SELECT format('%-60s ', q), test.uses_index('SELECT id FROM is_items ' || q)
 FROM unnest(ARRAY['ORDER BY v <-> ''[1,2]'' LIMIT 1', 'ORDER BY ''[1,2]'' <-> v LIMIT 1',
 	'ORDER BY v <-> ''[1,2]'' DESC LIMIT 1', 'ORDER BY v <=> ''[1,2]'' LIMIT 1',
 	'ORDER BY v LIMIT 1', '', 'LIMIT 1', 'WHERE v <-> ''[1,2]'' < 3',
@@ -51,50 +27,37 @@ FROM unnest(ARRAY['ORDER BY v <-> ''[1,2]'' LIMIT 1', 'ORDER BY ''[1,2]'' <-> v 
 WITH ORDINALITY AS u (q, n) ORDER BY n;
 -- the planner is free: few rows are searched, all are sorted
 RESET enable_seqscan;
-SELECT pg_temp.uses_index('SELECT id FROM is_items ORDER BY v <-> ''[1,2]'' LIMIT 5'),
-	pg_temp.uses_index('SELECT id FROM is_items ORDER BY v <-> ''[1,2]''');
+SELECT test.uses_index('SELECT id FROM is_items ORDER BY v <-> ''[1,2]'' LIMIT 5'),
+	test.uses_index('SELECT id FROM is_items ORDER BY v <-> ''[1,2]''');
 SET enable_seqscan = off;
 
--- How many rows come, whether in order and each once, and how many are among
--- the nearest so many
-CREATE FUNCTION pg_temp.judge(k int, condition text, OUT rows bigint, OUT once boolean,
-	OUT ordered boolean, OUT nearest boolean) LANGUAGE plpgsql AS $$
-BEGIN
-	EXECUTE format($q$
-		WITH found AS MATERIALIZED (SELECT id, v <-> '[17.3,8.8]' AS d FROM is_items WHERE %1$s
-				ORDER BY v <-> '[17.3,8.8]' LIMIT %2$s),
-			numbered AS (SELECT id, d, lag(d) OVER () AS last FROM found),
-			exact AS MATERIALIZED (SELECT (v <-> '[17.3,8.8]') + 0 AS d FROM is_items WHERE %1$s
-				ORDER BY 1 LIMIT %2$s)
-		SELECT count(*), count(DISTINCT id) = count(*), bool_and(d >= last) IS NOT FALSE,
-			count(*) FILTER (WHERE d <= (SELECT max(d) FROM exact)) >= 0.97 * count(*)
-		FROM numbered$q$, condition, k) INTO rows, once, ordered, nearest;
-END $$;
-SELECT k, (pg_temp.judge(k, 'true')).* FROM unnest(ARRAY[1, 10, 100, 500, 2000]) AS k;
-SELECT c, (pg_temp.judge(10, c)).* FROM unnest(ARRAY['even', 'id % 40 = 3', 'id % 400 = 3',
+SELECT k, (test.judge_scan('is_items', k, 'true')).* FROM unnest(ARRAY[1, 10, 100, 500, 2000]) AS k;
+SELECT c, (test.judge_scan('is_items', 10, c)).*
+FROM unnest(ARRAY['even', 'id % 40 = 3', 'id % 400 = 3',
 	'id % 400 = 3 OR id = 3599', 'id < 5', 'false']) AS c;
 SET ivf.probes = 1;
-SELECT k, (pg_temp.judge(k, 'true')).rows, (pg_temp.judge(k, 'true')).ordered
+SELECT k, (test.judge_scan('is_items', k, 'true')).rows,
+	(test.judge_scan('is_items', k, 'true')).ordered
 FROM unnest(ARRAY[1, 10, 100]) AS k;
 -- no more lists than these
 SET ivf.max_probes = 1;
-SELECT rows < 400, once, ordered FROM pg_temp.judge(1000, 'true');
+SELECT rows < 400, once, ordered FROM test.judge_scan('is_items', 1000, 'true');
 SET ivf.max_probes = 3;
-SELECT rows BETWEEN 100 AND 1000, once, ordered FROM pg_temp.judge(1500, 'true');
+SELECT rows BETWEEN 100 AND 1000, once, ordered FROM test.judge_scan('is_items', 1500, 'true');
 RESET ivf.max_probes;
 SET ivf.iterative_scan = off;
-SELECT rows < 400, once, ordered FROM pg_temp.judge(1000, 'true');
+SELECT rows < 400, once, ordered FROM test.judge_scan('is_items', 1000, 'true');
 SET ivf.iterative_scan = relaxed_order;
-SELECT rows, once FROM pg_temp.judge(5000, 'true');
+SELECT rows, once FROM test.judge_scan('is_items', 5000, 'true');
 SET work_mem = '64kB';
-SELECT rows, once FROM pg_temp.judge(5000, 'true');
+SELECT rows, once FROM test.judge_scan('is_items', 5000, 'true');
 RESET work_mem;
 RESET ivf.iterative_scan;
 -- all lists: everything, in order
 SET ivf.probes = 32768;
-SELECT k, (pg_temp.judge(k, 'true')).* FROM unnest(ARRAY[1, 10, 1000, 5000]) AS k;
+SELECT k, (test.judge_scan('is_items', k, 'true')).* FROM unnest(ARRAY[1, 10, 1000, 5000]) AS k;
 SET work_mem = '64kB';
-SELECT k, (pg_temp.judge(k, 'true')).* FROM unnest(ARRAY[5000]) AS k;
+SELECT k, (test.judge_scan('is_items', k, 'true')).* FROM unnest(ARRAY[5000]) AS k;
 RESET work_mem;
 RESET ivf.probes;
 
@@ -108,15 +71,15 @@ PREPARE is_search (vector, int) AS SELECT id FROM is_items ORDER BY v <-> $1 LIM
 SET plan_cache_mode = force_generic_plan;
 EXECUTE is_search('[3.1,4.1]', 2);
 EXECUTE is_search('[30.1,4.1]', 1);
-SELECT pg_temp.error_of('EXECUTE is_search(''[1]'', 1)');
+SELECT test.error_of('EXECUTE is_search(''[1]'', 1)');
 RESET plan_cache_mode;
 DEALLOCATE is_search;
 SELECT count(*), count(d) FROM (SELECT v <-> NULL::vector AS d FROM is_items
 	ORDER BY v <-> NULL::vector LIMIT 7) AS s;
 SELECT count(DISTINCT id) FROM (SELECT id FROM is_items ORDER BY v <-> (SELECT NULL::vector)
 	LIMIT 4000) AS s;
-SELECT pg_temp.error_of('SELECT id FROM is_items ORDER BY v <-> ''[1,2,3]'' LIMIT 1');
-SELECT pg_temp.error_of('INSERT INTO is_items VALUES (-1, ''[1,2,3]'')');
+SELECT test.error_of('SELECT id FROM is_items ORDER BY v <-> ''[1,2,3]'' LIMIT 1');
+SELECT test.error_of('INSERT INTO is_items VALUES (-1, ''[1,2,3]'')');
 SELECT count(*) FROM (SELECT id FROM is_items ORDER BY v <-> '[1e30,-1e30]' LIMIT 3) AS s;
 BEGIN;
 DECLARE is_cursor CURSOR FOR SELECT id FROM is_items ORDER BY v <-> '[10.3,20.4]';
@@ -188,21 +151,8 @@ CREATE TEMP TABLE is_temp AS SELECT * FROM is_items;
 CREATE INDEX is_temp_idx ON is_temp USING ivf (v vector_l2_ops);
 CREATE TABLE is_built AS SELECT * FROM is_items;
 CREATE INDEX CONCURRENTLY is_built_idx ON is_built USING ivf (v vector_l2_ops);
-CREATE FUNCTION pg_temp.try_table(name text, OUT used boolean, OUT rows bigint, OUT nearest int,
-	OUT problems bigint) LANGUAGE plpgsql AS $$
-DECLARE
-	query text := format('SELECT id FROM %I ORDER BY v <-> ''[19.2,20.4]'' LIMIT ', name);
-BEGIN
-	used := pg_temp.uses_index(query || '1');
-	EXECUTE query || '1' INTO nearest;
-	EXECUTE format('SELECT count(DISTINCT id) FROM (%s 9000) AS s', query) INTO rows;
-	EXECUTE format('SELECT count(*) FROM nanovec_index_check(%L)', name || '_idx') INTO problems;
-END $$;
-CREATE FUNCTION pg_temp.try_tables() RETURNS SETOF record LANGUAGE sql AS $$
-	SELECT n, t.* FROM unnest(ARRAY['is_unlogged', 'is_temp', 'is_built']) WITH ORDINALITY AS u (n, i),
-		pg_temp.try_table(n) AS t ORDER BY i
-$$;
-SELECT * FROM pg_temp.try_tables() AS t (n text, used boolean, rows bigint, nearest int, problems bigint);
+\set tables '{is_unlogged,is_temp,is_built}'
+SELECT * FROM test.try_tables(:'tables');
 INSERT INTO is_unlogged SELECT id + 4000, v FROM is_items WHERE id < 100;
 INSERT INTO is_temp SELECT id + 4000, v FROM is_items WHERE id < 100;
 INSERT INTO is_built SELECT id + 4000, v FROM is_items WHERE id < 100;
@@ -210,7 +160,7 @@ DELETE FROM is_unlogged WHERE id BETWEEN 300 AND 699;
 DELETE FROM is_temp WHERE id BETWEEN 300 AND 699;
 DELETE FROM is_built WHERE id BETWEEN 300 AND 699;
 VACUUM is_unlogged, is_temp, is_built;
-SELECT * FROM pg_temp.try_tables() AS t (n text, used boolean, rows bigint, nearest int, problems bigint);
+SELECT * FROM test.try_tables(:'tables');
 SELECT value FROM nanovec_index_info('is_built_idx') WHERE property = 'rows';
 -- what vacuum freed is used again
 SELECT pg_relation_size('is_built_idx') AS size \gset
@@ -220,27 +170,27 @@ REINDEX TABLE is_unlogged;
 REINDEX TABLE is_temp;
 REINDEX TABLE CONCURRENTLY is_built;
 ALTER TABLE is_unlogged SET LOGGED;
-SELECT * FROM pg_temp.try_tables() AS t (n text, used boolean, rows bigint, nearest int, problems bigint);
+SELECT * FROM test.try_tables(:'tables');
 TRUNCATE is_unlogged, is_temp, is_built;
 INSERT INTO is_unlogged SELECT * FROM is_items;
 INSERT INTO is_temp SELECT * FROM is_items;
 INSERT INTO is_built SELECT * FROM is_items;
-SELECT * FROM pg_temp.try_tables() AS t (n text, used boolean, rows bigint, nearest int, problems bigint);
+SELECT * FROM test.try_tables(:'tables');
 -- all rows go, and others come
 DELETE FROM is_built;
 VACUUM is_built;
 SELECT count(*) FROM (SELECT id FROM is_built ORDER BY v <-> '[1,2]' LIMIT 10) AS s;
 INSERT INTO is_built SELECT * FROM is_items;
-SELECT * FROM pg_temp.try_table('is_built');
+SELECT * FROM test.try_table('is_built');
 
 -- what is undone is not found, and vacuum takes it away
 BEGIN;
 INSERT INTO is_built SELECT id + 5000, v FROM is_items;
 ROLLBACK;
-SELECT * FROM pg_temp.try_table('is_built');
+SELECT * FROM test.try_table('is_built');
 SELECT value FROM nanovec_index_info('is_built_idx') WHERE property = 'rows';
 VACUUM is_built;
-SELECT * FROM pg_temp.try_table('is_built');
+SELECT * FROM test.try_table('is_built');
 SELECT value FROM nanovec_index_info('is_built_idx') WHERE property = 'rows';
 UPDATE is_built SET v = ARRAY[id / 60, -id % 60]::vector;
 SELECT count(DISTINCT id), count(*) FROM (SELECT id FROM is_built ORDER BY v <-> '[1,2]' LIMIT 9999) AS s;

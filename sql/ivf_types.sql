@@ -13,22 +13,20 @@ SELECT amname, opcintype::regtype, opcname, opcdefault, amvalidate(o.oid)
 FROM pg_opclass AS o JOIN pg_am AS a ON a.oid = opcmethod
 WHERE amname LIKE 'ivf%' ORDER BY amname, opcintype::regtype::text, opcname COLLATE "C";
 
-CREATE FUNCTION pg_temp.noise(a int, b int) RETURNS int IMMUTABLE LANGUAGE sql AS
-	'SELECT abs(hashint4(a * 1009 + b) % 1000)';
 -- Rows of a kind, n of them: element j of row i
 CREATE FUNCTION pg_temp.element(kind text, i int, j int) RETURNS float4 IMMUTABLE LANGUAGE sql AS $$
 	SELECT CASE kind
-		WHEN 'random' THEN pg_temp.noise(i, j) / 500.0 - 1
-		WHEN 'clusters' THEN pg_temp.noise(-1 - i % 9, j) / 100.0 + pg_temp.noise(i, j) / 1000.0 - 5
-		WHEN 'duplicates' THEN pg_temp.noise(i % 5, j) / 500.0 - 1
+		WHEN 'random' THEN test.noise(i, j) / 500.0 - 1
+		WHEN 'clusters' THEN test.noise(-1 - i % 9, j) / 100.0 + test.noise(i, j) / 1000.0 - 5
+		WHEN 'duplicates' THEN test.noise(i % 5, j) / 500.0 - 1
 		WHEN 'equal' THEN 1
-		WHEN 'outlier' THEN CASE WHEN i = 7 THEN 30000 ELSE pg_temp.noise(i, j) / 500.0 - 1 END
-		WHEN 'norms' THEN (pg_temp.noise(i, j) / 500.0 - 1) * 10 ^ (i % 7 - 3)
-		WHEN 'grid' THEN pg_temp.noise(i, j) % 3
+		WHEN 'outlier' THEN CASE WHEN i = 7 THEN 30000 ELSE test.noise(i, j) / 500.0 - 1 END
+		WHEN 'norms' THEN (test.noise(i, j) / 500.0 - 1) * 10 ^ (i % 7 - 3)
+		WHEN 'grid' THEN test.noise(i, j) % 3
 		WHEN 'line' THEN i * (j % 3 + 1) / 100.0
-		WHEN 'near' THEN 1000 + pg_temp.noise(i, j) / 1000.0
+		WHEN 'near' THEN 1000 + test.noise(i, j) / 1000.0
 		-- what tells rows apart is less than 8 bits hold
-		WHEN 'spiky' THEN CASE WHEN j = 1 THEN (i % 2) * 1000 ELSE pg_temp.noise(i, j) / 1000.0 END
+		WHEN 'spiky' THEN CASE WHEN j = 1 THEN (i % 2) * 1000 ELSE test.noise(i, j) / 1000.0 END
 	END
 $$;
 CREATE FUNCTION pg_temp.value_of(kind text, i int, dims int) RETURNS vector LANGUAGE sql AS $$

@@ -4,27 +4,6 @@
 --
 \pset format unaligned
 \pset null NULL
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
-		RETURN state || ': ' || message;
-	END IF;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
--- the same for each of some commands
-CREATE FUNCTION pg_temp.errors_of(commands text[]) RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT c || E'\n  ' || pg_temp.error_of(c) FROM unnest(commands) WITH ORDINALITY AS u (c, n)
-		ORDER BY n
-$$;
 
 SELECT a, b, a + b AS plus, a - b AS minus, b - a AS minus_reversed, a * b AS times,
 	a || b AS concat
@@ -43,7 +22,7 @@ SELECT '[1]'::vector || '[2,3]' || '[4]', vector_dims('[1,2]'::vector || '[3]'),
 	halfvec_concat('[1]', '[2]');
 
 -- what does not fit
-SELECT pg_temp.errors_of(ARRAY[
+SELECT test.errors_of(ARRAY[
 	$$SELECT '[1,2]'::vector + '[1]'::vector$$, $$SELECT '[1]'::vector - '[1,2]'::vector$$,
 		$$SELECT '[1,2,3]'::vector * '[1]'::vector$$, $$SELECT '[1,2]'::halfvec + '[1]'::halfvec$$,
 	$$SELECT '[1,2]'::halfvec - '[1]'::halfvec$$, $$SELECT '[1,2]'::halfvec * '[1]'::halfvec$$,
@@ -95,7 +74,7 @@ BEGIN
 	RETURN subvector('[1,2,3,4,5]'::vector, start, count)::text || ' '
 		|| subvector('[1,2,3,4,5]'::halfvec, start, count)::text;
 EXCEPTION WHEN OTHERS THEN
-	RETURN pg_temp.error_of(format($q$SELECT subvector('[1,2,3,4,5]'::vector, %s, %s)$q$, start,
+	RETURN test.error_of(format($q$SELECT subvector('[1,2,3,4,5]'::vector, %s, %s)$q$, start,
 		count));
 END $$;
 SELECT start, count, pg_temp.piece(start, count)
@@ -105,7 +84,7 @@ WHERE start IN (0, 1, 2, 5) OR count IN (-2147483648, 0, 1, 7, 2147483647) ORDER
 SELECT subvector('[1,2,3]'::vector, NULL, 1), subvector('[0,1,255]'::sq8vec, 2, 5),
 	subvector(subvector('[1,2,3,4]'::vector, 2, 3), 2, 1), subvector('[7]'::halfvec, 1, 1),
 	vector_dims(subvector(array_fill(1, ARRAY[16000])::vector, 8001, 16000));
-SELECT pg_temp.error_of($$SELECT subvector('[1]'::halfvec, 2, 1)$$);
+SELECT test.error_of($$SELECT subvector('[1]'::halfvec, 2, 1)$$);
 -- all pieces of one vector, against array slices
 SELECT count(*), count(*) FILTER (WHERE subvector(v, s, c)::real[] <> (v::real[])[s:s + c - 1])
 	FROM (SELECT '[1,2,3,4,5,6,7,8]'::vector AS v) AS x, generate_series(-3, 8) AS s,

@@ -6,31 +6,6 @@
 \pset format unaligned
 \pset null NULL
 \pset tuples_only on
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
-		RETURN state || ': ' || message;
-	END IF;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
--- the nodes of a plan that say how it works
-CREATE FUNCTION pg_temp.plan_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-	line text;
-BEGIN
-	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-		RETURN NEXT line;
-	END LOOP;
-END $$;
 
 -- the order: element by element, then by number of dimensions
 CREATE TABLE oc_sorted (place int, v text);
@@ -80,7 +55,7 @@ SELECT '[0]'::vector = '[-0]', vector_cmp('[-0,1]', '[0,1]'), '[-0]'::halfvec < 
 	'[0]'::halfvec >= '[-0]', '[-0]'::vector::sparsevec = '{}/1';
 CREATE TABLE oc_zero (v vector PRIMARY KEY);
 INSERT INTO oc_zero VALUES ('[0]'), ('[1]');
-SELECT pg_temp.error_of($$INSERT INTO oc_zero VALUES ('[-0]')$$);
+SELECT test.error_of($$INSERT INTO oc_zero VALUES ('[-0]')$$);
 SELECT count(*) FROM oc_zero WHERE v = '[-0]';
 DROP TABLE oc_zero;
 
@@ -136,11 +111,11 @@ CREATE INDEX oc_q ON oc_indexed USING btree (q sq8vec_ops);
 VACUUM ANALYZE oc_indexed;
 SET enable_seqscan = off;
 SET enable_bitmapscan = off;
-SELECT pg_temp.plan_of($$SELECT i FROM oc_indexed WHERE v = '[3,2,1,1]'$$);
-SELECT pg_temp.plan_of($$SELECT v FROM oc_indexed WHERE v BETWEEN '[0,0,1,1]' AND '[0,0,3]'$$);
-SELECT pg_temp.plan_of($$SELECT h FROM oc_indexed ORDER BY h DESC LIMIT 2$$);
-SELECT pg_temp.plan_of($$SELECT i FROM oc_indexed WHERE s > '[9,9,8]'::vector$$);
-SELECT pg_temp.plan_of($$SELECT DISTINCT q FROM oc_indexed$$);
+SELECT test.plan_of($$SELECT i FROM oc_indexed WHERE v = '[3,2,1,1]'$$);
+SELECT test.plan_of($$SELECT v FROM oc_indexed WHERE v BETWEEN '[0,0,1,1]' AND '[0,0,3]'$$);
+SELECT test.plan_of($$SELECT h FROM oc_indexed ORDER BY h DESC LIMIT 2$$);
+SELECT test.plan_of($$SELECT i FROM oc_indexed WHERE s > '[9,9,8]'::vector$$);
+SELECT test.plan_of($$SELECT DISTINCT q FROM oc_indexed$$);
 SELECT i FROM oc_indexed WHERE v = '[3,2,1,1]';
 SELECT v FROM oc_indexed WHERE v < '[0,0,3]' AND v >= '[0,0,1,1]' ORDER BY v;
 SELECT v FROM oc_indexed WHERE v <= '[0,0,1]' OR v > '[9,9,8,1]' ORDER BY v DESC;
@@ -149,15 +124,15 @@ SELECT h FROM oc_indexed WHERE h < '[0,0,2]'::vector ORDER BY h;
 SELECT s FROM oc_indexed WHERE s > '[9,9,7,1]'::vector ORDER BY s;
 SELECT q FROM oc_indexed WHERE q = '[5,5,5,1]' ORDER BY q LIMIT 1;
 SELECT min(i), count(*) FROM oc_indexed WHERE v IN ('[1,2,3,1]', '[4,5,6,1]', '[1,2]');
-SELECT pg_temp.error_of($$INSERT INTO oc_indexed (s) VALUES ('{4:1}/4')$$);
-SELECT pg_temp.error_of($$CREATE INDEX ON oc_indexed USING hash (v)$$);
+SELECT test.error_of($$INSERT INTO oc_indexed (s) VALUES ('{4:1}/4')$$);
+SELECT test.error_of($$CREATE INDEX ON oc_indexed USING hash (v)$$);
 RESET enable_seqscan;
 RESET enable_bitmapscan;
 
 -- joins on equality: merge join
 SET enable_hashjoin = off;
 SET enable_nestloop = off;
-SELECT pg_temp.plan_of($$SELECT count(*) FROM oc_indexed AS a JOIN oc_indexed AS b ON a.v = b.v$$);
+SELECT test.plan_of($$SELECT count(*) FROM oc_indexed AS a JOIN oc_indexed AS b ON a.v = b.v$$);
 SELECT count(*), sum(a.i), bool_and(a.i = b.i) FROM oc_indexed AS a
 	JOIN oc_indexed AS b ON a.v = b.v;
 SELECT count(*), bool_and(a.i = b.i) FROM oc_indexed AS a JOIN oc_indexed AS b ON a.h = b.h;
@@ -173,6 +148,6 @@ DROP TABLE oc_indexed;
 CREATE TABLE oc_long (v vector);
 CREATE INDEX ON oc_long (v);
 INSERT INTO oc_long VALUES (array_fill(1, ARRAY[600])::vector);
-SELECT pg_temp.error_of($$INSERT INTO oc_long VALUES (array_fill(1, ARRAY[700])::vector)$$)
+SELECT test.error_of($$INSERT INTO oc_long VALUES (array_fill(1, ARRAY[700])::vector)$$)
 	LIKE '54000: index row size % exceeds btree version 4 maximum 2704 for index %';
 DROP TABLE oc_long;

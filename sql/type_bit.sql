@@ -3,22 +3,6 @@
 --
 \pset format unaligned
 \pset tuples_only on
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
-		RETURN state || ': ' || message;
-	END IF;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
 
 SELECT a, b, a <~> b AS hamming, hamming_distance(a, b), a <%> b AS jaccard, jaccard_distance(a, b)
 FROM (VALUES (B'0', B'0'), (B'0', B'1'), (B'1', B'1'),
@@ -35,7 +19,7 @@ SELECT '101'::bit(3) <~> '111'::bit(3), '101'::bit varying(5) <~> '111', B'101' 
 	'1'::bit(4) <~> '0001', 5::bit(8) <~> 6::bit(8);
 
 -- lengths must agree
-SELECT c, pg_temp.error_of('SELECT ' || c) FROM unnest(ARRAY[
+SELECT c, test.error_of('SELECT ' || c) FROM unnest(ARRAY[
 	$$B'1' <~> B'10'$$, $$B'10' <%> B'1'$$, $$hamming_distance(B'', B'1')$$,
 		$$jaccard_distance(B'101', B'')$$,
 	$$B'11111111' <~> B'1111111'$$, $$'101'::varbit <~> '10'::varbit$$,
@@ -85,8 +69,8 @@ SELECT a.id, b.id, a.outside <~> b.outside = a.outside::text::bit(20000) <~>
 	a.outside <~> b.outside = (SELECT count(*)
 		FROM regexp_split_to_table((a.outside # b.outside)::text, '') AS bit WHERE bit = '1')
 FROM tb_held AS a, tb_held AS b WHERE a.id < b.id ORDER BY a.id, b.id;
-SELECT pg_temp.error_of($$INSERT INTO tb_held (fixed) VALUES (B'1')$$);
-SELECT pg_temp.error_of($$SELECT fixed <~> short FROM tb_held WHERE id = 1$$);
+SELECT test.error_of($$INSERT INTO tb_held (fixed) VALUES (B'1')$$);
+SELECT test.error_of($$SELECT fixed <~> short FROM tb_held WHERE id = 1$$);
 DROP TABLE tb_held;
 
 -- what binary_quantize makes fits

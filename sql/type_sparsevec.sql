@@ -3,47 +3,6 @@
 --
 \pset format unaligned
 \pset tuples_only on
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
-		RETURN state || ': ' || message;
-	END IF;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
--- the same for the input of literals
-CREATE FUNCTION pg_temp.refused(literals text[]) RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT format('%-20s ', l) || pg_temp.error_of(format('SELECT %L::sparsevec', l))
-	FROM unnest(literals) WITH ORDINALITY AS u (l, n) ORDER BY n
-$$;
--- what binary input makes of some bytes: the value as text, or the error
-CREATE FUNCTION pg_temp.received(type text, bytes bytea) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	-- signature, flags, extension, then one tuple with one field
-	stream bytea := '\x5047434f50590aff0d0a00 00000000 00000000 0001'::bytea
-		|| int4send(length(bytes)) || bytes || '\xffff'::bytea;
-	octal text := (SELECT string_agg(format('\%s%s%s', b / 64, b / 8 % 8, b % 8), '' ORDER BY i)
-				   FROM (SELECT i, get_byte(stream, i) AS b
-						 FROM generate_series(0, length(stream) - 1) AS i) AS byte);
-	outcome text;
-BEGIN
-	EXECUTE format('CREATE TEMP TABLE received (value %s)', type);
-	outcome := pg_temp.error_of(format('COPY received FROM PROGRAM %L (FORMAT binary)',
-									   format('printf ''%s''', octal)));
-	IF outcome = 'no error' THEN
-		SELECT value::text INTO outcome FROM received;
-	END IF;
-	DROP TABLE received;
-	RETURN outcome;
-END $$;
 
 -- text that is accepted: indices from 1, in any order; elements that are 0 are dropped
 SELECT format('%-44s', replace(replace(l, E'\n', '\n'), E'\t', '\t')), l::sparsevec
@@ -58,7 +17,7 @@ FROM unnest(ARRAY[
 SELECT translate('vfr{v1f:v1r}v/f3v', 'vfr', E'\x0b\x0c\r')::sparsevec;
 
 -- text that is not
-SELECT pg_temp.refused(ARRAY[
+SELECT test.refused('sparsevec', ARRAY[
 	'', ' ', 'x', '1:1/2', '[1,2]', '(1:1)/2', '/2',
 	'{', '{1', '{1:', '{1:1', '{1:1,', '{1:1 2:2}/2', '{1:1;2:2}/2', '{1:1]/2',
 	'{,}/2', '{,1:1}/2', '{1:1,}/2', '{1:1,,2:2}/2', '{:1}/2', '{1}/2', '{1:1:1}/2', '{1:}/2',
@@ -78,21 +37,21 @@ SELECT pg_temp.refused(ARRAY[
 ]);
 SELECT NULL::sparsevec IS NULL;
 -- the first mistake counts; dimensions come before indices
-SELECT pg_temp.refused(ARRAY['{1:NaN,x', '{9:1}/0', '{9:1,9:1}/3']);
+SELECT test.refused('sparsevec', ARRAY['{1:NaN,x', '{9:1}/0', '{9:1,9:1}/3']);
 
 -- type modifiers
 SELECT '{1:1}/3'::sparsevec(3), '{1:1}/3'::sparsevec::sparsevec(3),
 	'{}/1000000000'::sparsevec(1000000000);
-SELECT format('%-24s ', t) || pg_temp.error_of(format('SELECT ''{1:1}/3''::%s', t))
+SELECT format('%-24s ', t) || test.error_of(format('SELECT ''{1:1}/3''::%s', t))
 FROM unnest(ARRAY['sparsevec(1)', 'sparsevec(4)', 'sparsevec(16001)', 'sparsevec(1000000000)',
 	'sparsevec(''3'')',
 	'sparsevec(0)', 'sparsevec(-1)', 'sparsevec(1000000001)', 'sparsevec(2147483647)',
 	'sparsevec(2147483648)', 'sparsevec(1,2)', 'sparsevec(3.5)', 'sparsevec(''a'')',
 		'sparsevec(NULL)',
 	'sparsevec()']) WITH ORDINALITY AS u (t, n) ORDER BY n;
-SELECT pg_temp.error_of($$SELECT '{1:1}/3'::sparsevec::sparsevec(2)$$);
-SELECT pg_temp.error_of($$SELECT sparsevec('{1:1}/3'::sparsevec, 2, true)$$);
-SELECT pg_temp.error_of($$SELECT sparsevec_in('{1:1}/3', 0, 2)$$), sparsevec_in('{1:1}/3', 0, -1);
+SELECT test.error_of($$SELECT '{1:1}/3'::sparsevec::sparsevec(2)$$);
+SELECT test.error_of($$SELECT sparsevec('{1:1}/3'::sparsevec, 2, true)$$);
+SELECT test.error_of($$SELECT sparsevec_in('{1:1}/3', 0, 2)$$), sparsevec_in('{1:1}/3', 0, -1);
 
 -- in tables
 CREATE TABLE ts_typed (id int, free sparsevec, three sparsevec(3), list sparsevec(2)[]);
@@ -102,7 +61,7 @@ INSERT INTO ts_typed VALUES (1, '{}/1', '{1:1,3:3}/3', '{"{1:1}/2","{2:2}/2"}'),
 	(2, '{5:1}/9', NULL, '{NULL}'), (3, NULL, '{}/3', '{}');
 INSERT INTO ts_typed (id, three) VALUES (4, ARRAY[4,0,6]), (5, '[0,0.5,0]'::vector),
 	(6, '[0,-0,8]'::halfvec);
-SELECT pg_temp.error_of(c) FROM unnest(ARRAY[
+SELECT test.error_of(c) FROM unnest(ARRAY[
 	$$INSERT INTO ts_typed (three) VALUES ('{1:1}/2')$$,
 	$$INSERT INTO ts_typed (three) VALUES ('{4:1}/4')$$,
 	$$INSERT INTO ts_typed (three) VALUES ('{1:1}/2'::sparsevec)$$,
@@ -128,15 +87,15 @@ SELECT pg_temp.listed(16000, '1', 16000)::sparsevec::text = pg_temp.listed(16000
 	pg_temp.listed(16000, '1', 1000000000)::sparsevec::text = pg_temp.listed(16000, '1',
 		1000000000),
 	pg_temp.listed(16000, '0', 16000)::sparsevec;
-SELECT pg_temp.error_of($$SELECT pg_temp.listed(16001, '1', 20000)::sparsevec$$);
-SELECT pg_temp.error_of($$SELECT pg_temp.listed(16001, '0', 20000)::sparsevec$$);
-SELECT pg_temp.error_of($$SELECT pg_temp.listed(16000, '1', 15999)::sparsevec$$);
-SELECT pg_temp.error_of($$SELECT repeat(',', 16000)::sparsevec$$)
+SELECT test.error_of($$SELECT pg_temp.listed(16001, '1', 20000)::sparsevec$$);
+SELECT test.error_of($$SELECT pg_temp.listed(16001, '0', 20000)::sparsevec$$);
+SELECT test.error_of($$SELECT pg_temp.listed(16000, '1', 15999)::sparsevec$$);
+SELECT test.error_of($$SELECT repeat(',', 16000)::sparsevec$$)
 	LIKE '22P02: invalid input syntax for type sparsevec: ",,,%';
 
 -- binary form: int32 dim, nnz, 0, then indices from 0, then float4 values
 SELECT sparsevec_send('{}/5'), sparsevec_send('{1000000000:-2,1:1}/1000000000');
-SELECT format('%-32s ', d) || pg_temp.received(t, b::bytea) FROM (VALUES
+SELECT format('%-32s ', d) || test.received(t, b::bytea) FROM (VALUES
 	(1, '{1:1,5:-2}/5', 'sparsevec',
 		'\x00000005 00000002 00000000 00000000 00000004 3f800000 c0000000'),
 	(2, '{}/1', 'sparsevec', '\x00000001 00000000 00000000'),

@@ -4,47 +4,6 @@
 --
 \pset format unaligned
 \pset tuples_only on
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
-		RETURN state || ': ' || message;
-	END IF;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
--- the same for the input of literals
-CREATE FUNCTION pg_temp.refused(literals text[]) RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT format('%-20s ', l) || pg_temp.error_of(format('SELECT %L::sq8vec', l))
-	FROM unnest(literals) WITH ORDINALITY AS u (l, n) ORDER BY n
-$$;
--- what binary input makes of some bytes: the value as text, or the error
-CREATE FUNCTION pg_temp.received(type text, bytes bytea) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	-- signature, flags, extension, then one tuple with one field
-	stream bytea := '\x5047434f50590aff0d0a00 00000000 00000000 0001'::bytea
-		|| int4send(length(bytes)) || bytes || '\xffff'::bytea;
-	octal text := (SELECT string_agg(format('\%s%s%s', b / 64, b / 8 % 8, b % 8), '' ORDER BY i)
-				   FROM (SELECT i, get_byte(stream, i) AS b
-						 FROM generate_series(0, length(stream) - 1) AS i) AS byte);
-	outcome text;
-BEGIN
-	EXECUTE format('CREATE TEMP TABLE received (value %s)', type);
-	outcome := pg_temp.error_of(format('COPY received FROM PROGRAM %L (FORMAT binary)',
-									   format('printf ''%s''', octal)));
-	IF outcome = 'no error' THEN
-		SELECT value::text INTO outcome FROM received;
-	END IF;
-	DROP TABLE received;
-	RETURN outcome;
-END $$;
 
 -- Quantizing: the least element becomes the offset, and 255 steps lead to the
 -- greatest.  What it does to numbers that lie on such a grid: nothing.
@@ -107,7 +66,7 @@ FROM unnest(ARRAY[
 ]) WITH ORDINALITY AS u (l, n) ORDER BY n;
 
 -- text that is not accepted
-SELECT pg_temp.refused(ARRAY[
+SELECT test.refused('sq8vec', ARRAY[
 	'', ' ', 'x', '1,2', '{1,2}', '[', '[1', '[1,', '[1 2]', '[1}', '[[1]]', '[]', '[ ]', '[,1]',
 		'[1,]', '[1]]', '[1]x', '[a]', '[1e]',
 	'[NaN]', '[1,-Infinity]', '[1e39]', '[-1e400]',
@@ -142,7 +101,7 @@ SELECT sq8vec(NULL::smallint[], 1, 0) IS NULL AND sq8vec('{1}'::smallint[], NULL
 -- int8 embeddings keep their values to the bit
 SELECT bool_and(c = code) AND count(*) = 256 FROM generate_series(-128, 127) AS code,
 	LATERAL (SELECT (sq8vec(ARRAY[code, -128]::smallint[], 1, 0)::real[])[1] AS c) AS s;
-SELECT pg_temp.error_of('SELECT sq8vec(' || c || ')'), c FROM unnest(ARRAY[
+SELECT test.error_of('SELECT sq8vec(' || c || ')'), c FROM unnest(ARRAY[
 	$$'{}'::smallint[], 1, 0$$, $$'{{1,2}}'::smallint[], 1, 0$$, $$'{1,NULL}'::smallint[], 1, 0$$,
 	$$'{256}'::smallint[], 1, 0$$, $$'{-129}'::smallint[], 1, 0$$, $$'{-1,128}'::smallint[], 1, 0$$,
 		$$'{32767}'::smallint[], 1, 0$$,
@@ -160,14 +119,14 @@ SELECT pg_temp.error_of('SELECT sq8vec(' || c || ')'), c FROM unnest(ARRAY[
 
 -- type modifiers
 SELECT '[0,1,255]'::sq8vec(3), '[0,1,255]'::sq8vec::sq8vec(3), '[0,1,2]@(1,0)'::sq8vec(3);
-SELECT format('%-24s ', t) || pg_temp.error_of(format('SELECT ''[1,2,3]''::%s', t))
+SELECT format('%-24s ', t) || test.error_of(format('SELECT ''[1,2,3]''::%s', t))
 FROM unnest(ARRAY['sq8vec(1)', 'sq8vec(4)', 'sq8vec(16000)', 'sq8vec(3)', 'sq8vec(''3'')',
 	'sq8vec(0)', 'sq8vec(-1)', 'sq8vec(16001)', 'sq8vec(2147483647)', 'sq8vec(2147483648)',
 		'sq8vec(1,2)', 'sq8vec(3.5)',
 	'sq8vec(''a'')', 'sq8vec()']) WITH ORDINALITY AS u (t, n) ORDER BY n;
-SELECT pg_temp.error_of($$SELECT '[1,2,3]'::sq8vec::sq8vec(2)$$);
-SELECT pg_temp.error_of($$SELECT '[1,2,3]@(1,0)'::sq8vec(2)$$);
-SELECT pg_temp.error_of($$SELECT sq8vec('[1,2,3]'::sq8vec, 2, true)$$);
+SELECT test.error_of($$SELECT '[1,2,3]'::sq8vec::sq8vec(2)$$);
+SELECT test.error_of($$SELECT '[1,2,3]@(1,0)'::sq8vec(2)$$);
+SELECT test.error_of($$SELECT sq8vec('[1,2,3]'::sq8vec, 2, true)$$);
 
 -- in tables
 CREATE TABLE tq_typed (id int, free sq8vec, three sq8vec(3), list sq8vec(2)[]);
@@ -177,7 +136,7 @@ INSERT INTO tq_typed VALUES (1, '[1]', '[0,2,255]', '{"[0,255]","[3,4]@(1,0)"}')
 	(2, '[1,2]', NULL, '{NULL}'), (3, NULL, '[0,0,-0]', '{}');
 INSERT INTO tq_typed (id, three) VALUES (4, ARRAY[0,5,255]), (5, '[7,8,262]'::vector),
 	(6, '[0,255,4]'::halfvec), (7, sq8vec('{1,2,3}'::smallint[], 1, 0));
-SELECT pg_temp.error_of(c) FROM unnest(ARRAY[
+SELECT test.error_of(c) FROM unnest(ARRAY[
 	$$INSERT INTO tq_typed (three) VALUES ('[1,2]')$$,
 	$$INSERT INTO tq_typed (three) VALUES ('[1,2,3,4]@(1,0)')$$,
 	$$INSERT INTO tq_typed (three) VALUES ('[1,2]'::vector)$$,
@@ -199,12 +158,12 @@ DROP TABLE tq_typed;
 SELECT vector_dims(array_fill(1, ARRAY[16000])::sq8vec),
 	vector_dims(('[' || repeat('1,', 15999) || '1]')::sq8vec(16000)),
 	vector_dims(sq8vec(convert_to(repeat('a', 16000), 'UTF8'), 1, 0));
-SELECT pg_temp.error_of($$SELECT ('[' || repeat('1,', 16000) || '1]')::sq8vec$$);
-SELECT pg_temp.error_of($$SELECT ('[' || repeat('1,', 16000) || '1]@(1,0)')::sq8vec$$);
+SELECT test.error_of($$SELECT ('[' || repeat('1,', 16000) || '1]')::sq8vec$$);
+SELECT test.error_of($$SELECT ('[' || repeat('1,', 16000) || '1]@(1,0)')::sq8vec$$);
 
 -- binary form: int16 dim, int16 zero point, float4 scale, float4 offset, a byte a code
 SELECT sq8vec_send('[0,1,255]'), sq8vec_send('[-128,-0.5]@(0.5,-64,128)');
-SELECT format('%-28s ', d) || pg_temp.received(t, b::bytea) FROM (VALUES
+SELECT format('%-28s ', d) || test.received(t, b::bytea) FROM (VALUES
 	(1, '[0,1,255]', 'sq8vec', '\x00030000 3f800000 00000000 0001ff'),
 	(2, '[0,1]@(1,0)', 'sq8vec', '\x00020000 3f800000 00000000 0001'),
 	(3, '[-128,127]@(1,0,128)', 'sq8vec', '\x00020080 3f800000 00000000 00ff'),

@@ -3,47 +3,6 @@
 --
 \pset format unaligned
 \pset tuples_only on
--- how a command fails, in one line
-CREATE FUNCTION pg_temp.error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	state text; message text; detail text; hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
-		detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	IF state LIKE '42%' THEN	-- what was not found or unclear: PostgreSQL's own words
-		RETURN state || ': ' || message;
-	END IF;
-	RETURN concat_ws(' ', state || ': ' || message, 'DETAIL: ' || NULLIF(detail, ''),
-					 'HINT: ' || NULLIF(hint, ''));
-END $$;
--- the same for the input of literals
-CREATE FUNCTION pg_temp.refused(literals text[]) RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT format('%-20s ', l) || pg_temp.error_of(format('SELECT %L::vector', l))
-	FROM unnest(literals) WITH ORDINALITY AS u (l, n) ORDER BY n
-$$;
--- what binary input makes of some bytes: the value as text, or the error
-CREATE FUNCTION pg_temp.received(type text, bytes bytea) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	-- signature, flags, extension, then one tuple with one field
-	stream bytea := '\x5047434f50590aff0d0a00 00000000 00000000 0001'::bytea
-		|| int4send(length(bytes)) || bytes || '\xffff'::bytea;
-	octal text := (SELECT string_agg(format('\%s%s%s', b / 64, b / 8 % 8, b % 8), '' ORDER BY i)
-				   FROM (SELECT i, get_byte(stream, i) AS b
-						 FROM generate_series(0, length(stream) - 1) AS i) AS byte);
-	outcome text;
-BEGIN
-	EXECUTE format('CREATE TEMP TABLE received (value %s)', type);
-	outcome := pg_temp.error_of(format('COPY received FROM PROGRAM %L (FORMAT binary)',
-									   format('printf ''%s''', octal)));
-	IF outcome = 'no error' THEN
-		SELECT value::text INTO outcome FROM received;
-	END IF;
-	DROP TABLE received;
-	RETURN outcome;
-END $$;
 
 -- text that is accepted
 SELECT format('%-40s', replace(replace(l, E'\n', '\n'), E'\t', '\t')), l::vector
@@ -58,7 +17,7 @@ FROM unnest(ARRAY[
 SELECT translate('vfr[v1f,r2v]f', 'vfr', E'\x0b\x0c\r')::vector;
 
 -- text that is not
-SELECT pg_temp.refused(ARRAY[
+SELECT test.refused('vector', ARRAY[
 	'', ' ', 'x', '1,2', '{1,2}', '(1,2)', ']',
 	'[', '[1', '[1,', '[1,2', '[1 2]', '[1;2]', '[1}', '[[1]]', '[1,[2]]',
 	'[]', '[ ]', '  [  ]  ', '[]x',
@@ -70,19 +29,19 @@ SELECT pg_temp.refused(ARRAY[
 ]);
 SELECT NULL::vector IS NULL;
 -- the first mistake counts
-SELECT pg_temp.refused(ARRAY['[1,NaN,x', '[1e400,x', '[Infinity']);
+SELECT test.refused('vector', ARRAY['[1,NaN,x', '[1e400,x', '[Infinity']);
 
 -- type modifiers
 SELECT '[1,2,3]'::vector(3), '[1,2,3]'::vector::vector(3);
-SELECT format('%-24s ', t) || pg_temp.error_of(format('SELECT ''[1,2,3]''::%s', t))
+SELECT format('%-24s ', t) || test.error_of(format('SELECT ''[1,2,3]''::%s', t))
 FROM unnest(ARRAY['vector(1)', 'vector(4)', 'vector(16000)', 'vector(3)', 'vector(''3'')',
 	'vector(0)', 'vector(-1)', 'vector(-2147483648)', 'vector(16001)', 'vector(2147483647)',
 	'vector(2147483648)', 'vector(1,2)', 'vector(3,3,3)', 'vector(3.5)', 'vector(''a'')',
 		'vector(NULL)',
 	'vector()']) WITH ORDINALITY AS u (t, n) ORDER BY n;
-SELECT pg_temp.error_of($$SELECT '[1,2,3]'::vector::vector(2)$$);
-SELECT pg_temp.error_of($$SELECT vector('[1,2,3]'::vector, 2, true)$$);
-SELECT pg_temp.error_of($$SELECT vector_in('[1,2]', 0, 3)$$), vector_in('[1,2]', 0, -1);
+SELECT test.error_of($$SELECT '[1,2,3]'::vector::vector(2)$$);
+SELECT test.error_of($$SELECT vector('[1,2,3]'::vector, 2, true)$$);
+SELECT test.error_of($$SELECT vector_in('[1,2]', 0, 3)$$), vector_in('[1,2]', 0, -1);
 
 -- in tables
 CREATE TABLE tv_typed (id int, free vector, three vector(3), list vector(2)[]);
@@ -92,7 +51,7 @@ INSERT INTO tv_typed VALUES (1, '[1]', '[1,2,3]', '{"[1,2]","[3,4]"}'),
 	(2, '[1,2]', NULL, '{NULL}'), (3, NULL, '[0,0,-0]', '{}');
 INSERT INTO tv_typed (id, three) VALUES (4, ARRAY[4,5,6]), (5, ARRAY[0.5,1.5,2.5]),
 	(6, '[7,8,9]'::halfvec);
-SELECT pg_temp.error_of(c) FROM unnest(ARRAY[
+SELECT test.error_of(c) FROM unnest(ARRAY[
 	$$INSERT INTO tv_typed (three) VALUES ('[1,2]')$$,
 	$$INSERT INTO tv_typed (three) VALUES ('[1,2,3,4]')$$,
 	$$INSERT INTO tv_typed (three) VALUES ('[1,2]'::vector)$$,
@@ -118,16 +77,16 @@ DROP TABLE tv_typed;
 -- limits
 SELECT vector_dims(array_fill(1, ARRAY[16000])::vector),
 	vector_dims(('[' || repeat('1,', 15999) || '1]')::vector(16000));
-SELECT pg_temp.error_of($$SELECT ('[' || repeat('1,', 16000) || '1]')::vector$$);
-SELECT pg_temp.error_of($$SELECT ('[' || repeat('1,', 16000) || 'x]')::vector$$);
-SELECT pg_temp.error_of($$SELECT ('[' || repeat('1,', 100000) || '1]')::vector$$);
-SELECT pg_temp.error_of($$SELECT ('[' || repeat('1,', 15999) || ']')::vector$$)
+SELECT test.error_of($$SELECT ('[' || repeat('1,', 16000) || '1]')::vector$$);
+SELECT test.error_of($$SELECT ('[' || repeat('1,', 16000) || 'x]')::vector$$);
+SELECT test.error_of($$SELECT ('[' || repeat('1,', 100000) || '1]')::vector$$);
+SELECT test.error_of($$SELECT ('[' || repeat('1,', 15999) || ']')::vector$$)
 	LIKE '22P02: invalid input syntax for type vector: "[1,1,%';
 SELECT ('[' || repeat('0', 100000) || '1.' || repeat('0', 100000) || ']')::vector;
 
 -- binary form: int16 dim, int16 0, float4 each
 SELECT vector_send('[1,-2,0.5]'), vector_send('[-0,3.4028235e38,1e-45]');
-SELECT format('%-24s ', d) || pg_temp.received(t, b::bytea) FROM (VALUES
+SELECT format('%-24s ', d) || test.received(t, b::bytea) FROM (VALUES
 	(1, '[1,-2]', 'vector', '\x00020000 3f800000c0000000'),
 	(2, 'subnormal, -0', 'vector', '\x00020000 00000001 80000000'),
 	(3, '[1,-2] for vector(2)', 'vector(2)', '\x00020000 3f800000c0000000'),

@@ -96,7 +96,7 @@ run_regress()
 	say "$suite: $(grep -cE '^ok\b' "$log" || true) ok, $((failed - before)) failed"
 }
 
-# pg_regress: all of sql/, or the tests named
+# pg_regress: all of sql/, or the tests named; first test_setup, whose functions they call
 suite_regress()
 {
 	local tests=("$@")
@@ -104,6 +104,7 @@ suite_regress()
 	if [ ${#tests[@]} -eq 0 ]; then
 		tests=($(cd "$top/sql" && ls *.sql | sed 's/\.sql$//'))
 	fi
+	tests=(test_setup $(printf '%s\n' "${tests[@]}" | sed '/^test_setup$/d'))
 	run_regress regress "$pgxs/src/test/regress/pg_regress" "$work/src" "${tests[@]}"
 }
 
