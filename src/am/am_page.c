@@ -41,6 +41,38 @@ nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind)
 			 errhint("Rebuild it with REINDEX.")));
 }
 
+void
+nv_read_metapage(Relation index, NvPageKind kind, void *meta, Size bytes)
+{
+	Buffer		buffer = ReadBuffer(index, 0);
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	nv_page_check(index, buffer, kind);
+	memcpy(meta, NV_PAGE_CONTENTS(BufferGetPage(buffer)), bytes);
+	UnlockReleaseBuffer(buffer);
+}
+
+void
+nv_metapage_version(Relation index, uint32 version, uint32 expected)
+{
+	if (version != expected)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("index \"%s\" has format version %u, and this nanovec reads version %u",
+						RelationGetRelationName(index), version, expected),
+				 errhint("Rebuild it with REINDEX.")));
+}
+
+void
+nv_metapage_damaged(Relation index)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+			 errmsg("index \"%s\" is damaged: its metapage makes no sense",
+					RelationGetRelationName(index)),
+			 errhint("Rebuild it with REINDEX.")));
+}
+
 /* Pages close to each other in the file get different entries. */
 static inline Buffer *
 hint_of(Relation index, BlockNumber block)

@@ -67,8 +67,19 @@ nv_page_use(Page page, const char *end)
 	header->pd_lower = Max(header->pd_lower, (LocationIndex) (end - (const char *) page));
 }
 
-/* ERROR (INDEX_CORRUPTED), with the block number, unless the page is of that kind. */
-extern void nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind);
+/* ERROR (INDEX_CORRUPTED), with the block number: the page is not of that kind. */
+extern void nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind)
+			__attribute__((noreturn));
+
+/* Copy the metapage, block 0.  ERROR (INDEX_CORRUPTED) when it is none of that kind. */
+extern void nv_read_metapage(Relation index, NvPageKind kind, void *meta, Size bytes);
+
+/*
+ * ERROR (FEATURE_NOT_SUPPORTED) unless the format is of the version that we
+ * read; ERROR (INDEX_CORRUPTED): what a metapage says makes no sense.
+ */
+extern void nv_metapage_version(Relation index, uint32 version, uint32 expected);
+extern void nv_metapage_damaged(Relation index) __attribute__((noreturn));
 
 static inline bool
 nv_page_is(Page page, NvPageKind kind)

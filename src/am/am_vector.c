@@ -294,6 +294,34 @@ nv_space_length(NvElementKind kind, NvSpaceMetric metric, int dims)
 	return nv_space_has_codes(kind, metric) ? nv_rotation_padded(dims) : dims;
 }
 
+Size
+nv_spec_floats(const NvSpaceSpec *spec)
+{
+	Size		n = spec->has_mean ? spec->dims : 0;
+
+	if (nv_space_has_codes(spec->kind, spec->metric))
+		n += NV_ROTATION_ROUNDS * nv_rotation_padded(spec->dims);
+	return n;
+}
+
+void
+nv_spec_rotation(const NvSpaceSpec *spec, float *floats)
+{
+	if (nv_space_has_codes(spec->kind, spec->metric))
+		nv_rotation_factors(spec->seed, nv_rotation_padded(spec->dims),
+							floats + (spec->has_mean ? spec->dims : 0));
+}
+
+void
+nv_spec_init(const NvSpaceSpec *spec, const float *floats, NvSpace *space)
+{
+	const float *rotation = floats + (spec->has_mean ? spec->dims : 0);
+
+	nv_space_init(space, spec->kind, spec->metric, spec->form, spec->dims,
+				  spec->has_mean ? floats : NULL,
+				  nv_space_has_codes(spec->kind, spec->metric) ? rotation : NULL);
+}
+
 uint32
 nv_form_max_bytes(NvForm form, int dims, int length)
 {

@@ -128,6 +128,29 @@ nv_space_has_codes(NvElementKind kind, NvSpaceMetric metric)
 extern void nv_space_init(NvSpace *space, NvElementKind kind, NvSpaceMetric metric, NvForm form,
 						  int dims, const float *mean, const float *factors);
 
+/*
+ * A space as metapages describe it, and the floats that it keeps at hand: the
+ * mean, if it has one, and behind it the rotation, where vectors are rotated.
+ */
+typedef struct NvSpaceSpec
+{
+	NvElementKind kind;
+	NvSpaceMetric metric;
+	NvForm		form;
+	int			dims;
+	bool		has_mean;
+	uint64		seed;			/* of the rotation */
+} NvSpaceSpec;
+
+/* How many floats those are. */
+extern Size nv_spec_floats(const NvSpaceSpec *spec);
+
+/* Fill in the rotation; floats[] has the mean already. */
+extern void nv_spec_rotation(const NvSpaceSpec *spec, float *floats);
+
+/* nv_space_init() with these floats, which stay the caller's. */
+extern void nv_spec_init(const NvSpaceSpec *spec, const float *floats, NvSpace *space);
+
 /* Bytes of a stored vector; of the largest, where they differ. */
 extern uint32 nv_space_max_bytes(const NvSpace *space);
 

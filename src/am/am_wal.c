@@ -41,13 +41,6 @@ nv_change_finish(NvChange *change)
 }
 
 void
-nv_change_abandon(NvChange *change)
-{
-	Assert(change->state != NULL);
-	GenericXLogAbort(change->state);
-}
-
-void
 nv_log_whole(Relation index, ForkNumber fork)
 {
 	if (RelationNeedsWAL(index) || fork == INIT_FORKNUM)

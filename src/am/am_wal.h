@@ -6,11 +6,10 @@
  *
  * Use: nv_change_begin; nv_change_page for each page, at most
  * MAX_GENERIC_XLOG_PAGES, whose buffer is exclusively locked; change what it
- * returns; nv_change_finish.  nv_change_abandon forgets the changes.
+ * returns; nv_change_finish.
  *
  * While an index is built nobody sees it and it is logged as a whole at the
- * end, so changes then go straight to the page ("logged" false); they cannot
- * be abandoned.
+ * end, so changes then go straight to the page ("logged" false).
  *
  *-------------------------------------------------------------------------
  */
@@ -35,7 +34,6 @@ extern void nv_change_begin(NvChange *change, Relation index, bool logged);
 /* The page to change.  fresh: nothing of what it holds is kept. */
 extern Page nv_change_page(NvChange *change, Buffer buffer, bool fresh);
 extern void nv_change_finish(NvChange *change);
-extern void nv_change_abandon(NvChange *change);
 
 /* Log all pages of a new index, if its changes are logged at all. */
 extern void nv_log_whole(Relation index, ForkNumber fork);

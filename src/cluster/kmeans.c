@@ -555,21 +555,26 @@ assign_in_group(const NvAssigner *a, int g, const float *x, const size_t *rows, 
 	size_t		nmembers = a->starts[g + 1] - a->starts[g];
 	const size_t *members = a->members + a->starts[g];
 	float	   *centroids = gather_rows(a->centroids, members, nmembers, a->dims);
-	float	   *gathered = gather_rows(x, rows, n, a->dims);
-	uint32	   *found = alloc_array(n, sizeof(uint32));
-	float	   *found_distances = alloc_array(n, sizeof(float));
 
-	assign_to_all(gathered, n, centroids, (int) nmembers, a->dims, found, found_distances);
-	for (size_t i = 0; i < n; i++)
+	for (size_t first = 0; first < n; first += ROW_BLOCK)
 	{
-		if (found_distances[i] >= distances[rows[i]])
-			continue;
-		distances[rows[i]] = found_distances[i];
-		cluster[rows[i]] = (uint32) members[found[i]];
+		size_t		count = Min(ROW_BLOCK, n - first);
+		float	   *gathered = gather_rows(x, rows + first, count, a->dims);
+		uint32		found[ROW_BLOCK];
+		float		found_distances[ROW_BLOCK];
+
+		assign_to_all(gathered, count, centroids, (int) nmembers, a->dims, found, found_distances);
+		for (size_t i = 0; i < count; i++)
+		{
+			size_t		row = rows[first + i];
+
+			if (found_distances[i] >= distances[row])
+				continue;
+			distances[row] = found_distances[i];
+			cluster[row] = (uint32) members[found[i]];
+		}
+		pfree(gathered);
 	}
-	pfree(found_distances);
-	pfree(found);
-	pfree(gathered);
 	pfree(centroids);
 }
 

@@ -37,6 +37,21 @@ nv_random(uint64 *state)
 }
 
 /*
+ * Where the next of many rows belongs in a sample that has room for so many, or
+ * "room": nowhere.  Each row gets the same chance (Vitter, 1985, algorithm R).
+ * *seen counts rows, from 0.
+ */
+static inline size_t
+nv_sample_place(size_t room, uint64 *seen, uint64 *random)
+{
+	uint64		number = (*seen)++;
+
+	if (number < room)
+		return (size_t) number;
+	return (size_t) Min(room, nv_random(random) % *seen);
+}
+
+/*
  * Cluster n > 0 rows.  Writes the centroids to centroids[k][dims] and returns
  * their number: fewer than k if there are fewer different rows.  None of
  * them is empty, unless rows are so far apart that distances overflow.
@@ -68,7 +83,8 @@ extern void nv_assigner_free(NvAssigner *a);
 /*
  * The nearest centroid to each of n rows: its number in cluster[n], its
  * squared distance in distances[n].  Many rows at a time take less time for
- * each.  Can be interrupted.
+ * each.  Can be interrupted.  Beside half a megabyte it needs memory for 128
+ * rows and the largest group of centroids, palloc'd and freed.
  */
 extern void nv_assign(NvAssigner *a, const float *x, size_t n, uint32 *cluster,
 					  float *distances);

@@ -169,14 +169,11 @@ sample_room(int k, int dims)
 	return Min(wanted, (size_t) fits);
 }
 
-/*
- * Take a row into the sample: each has the same chance (Vitter, 1985,
- * algorithm R).  *seen counts them.
- */
+/* Take a row into the sample.  *seen counts them. */
 static void
 sample_row(Rows *rows, Datum value, const NvKmeansOptions *options, uint64 *seen, uint64 *random)
 {
-	size_t		place = rows->n;
+	size_t		place;
 
 	if (rows->dims == 0)
 	{
@@ -187,14 +184,12 @@ sample_row(Rows *rows, Datum value, const NvKmeansOptions *options, uint64 *seen
 	}
 	if (!set_row(rows, rows->room, value, options->spherical))
 		return;
-	(*seen)++;
+	place = nv_sample_place(rows->room, seen, random);
 	if (place == rows->room)
-		place = (size_t) (nv_random(random) % *seen);
-	else
-		rows->n++;
-	if (place < rows->room)
-		memcpy(rows->x + place * rows->dims, rows->x + rows->room * rows->dims,
-			   sizeof(float) * rows->dims);
+		return;
+	rows->n = Max(rows->n, place + 1);
+	memcpy(rows->x + place * rows->dims, rows->x + rows->room * rows->dims,
+		   sizeof(float) * rows->dims);
 }
 
 /* A query for the column of a table, as vectors. */

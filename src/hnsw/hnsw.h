@@ -72,9 +72,9 @@ typedef struct HnswRef
 
 /*
  * Compute layout, bits, slot_bytes and slots_per_page of meta, whose other
- * fields are set.  max_bytes is that of a stored vector, length its elements.
+ * fields are set.
  */
-extern void hnsw_plan_layout(HnswMeta *meta, HnswLayout *layout, uint32 max_bytes, int length);
+extern void hnsw_plan_layout(HnswMeta *meta, HnswLayout *layout);
 
 /*
  * Open the index for the current memory context.  ERROR (INDEX_CORRUPTED, or
@@ -350,8 +350,6 @@ extern void hnsw_end_scan(IndexScanDesc scan);
 extern IndexBulkDeleteResult *hnsw_bulk_delete(IndexVacuumInfo *info,
 											   IndexBulkDeleteResult *stats,
 											   IndexBulkDeleteCallback callback, void *state);
-extern IndexBulkDeleteResult *hnsw_vacuum_cleanup(IndexVacuumInfo *info,
-												  IndexBulkDeleteResult *stats);
 
 /* hnsw_am.c */
 extern void hnsw_init(void);

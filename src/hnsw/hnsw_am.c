@@ -10,14 +10,11 @@
 #include <float.h>
 #include <math.h>
 
-#include "access/amapi.h"
 #include "access/reloptions.h"
-#include "am/am_opclass.h"
+#include "am/am_handler.h"
 #include "commands/progress.h"
-#include "commands/vacuum.h"
 #include "nv_guc.h"
 #include "optimizer/optimizer.h"
-#include "utils/float.h"
 #include "utils/guc.h"
 #include "utils/selfuncs.h"
 #include "utils/spccache.h"
@@ -84,6 +81,7 @@ static void
 cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *startup, Cost *total,
 			  Selectivity *selectivity, double *correlation, double *pages)
 {
+	NvCosts		out = {startup, total, selectivity, correlation, pages};
 	GenericCosts costs;
 	double		tuples = Max(path->indexinfo->tuples, 1);
 	double		visits;
@@ -92,17 +90,9 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	Relation	index;
 	int			m;
 
-	memset(&costs, 0, sizeof(costs));
-	/* without an order there is nothing to search for */
-	if (path->indexorderbys == NIL)
-	{
-		*startup = *total = get_float8_infinity();
-		*selectivity = 0;
-		*correlation = 0;
-		*pages = 0;
+	if (nv_cost_without_order(path, &out))
 		return;
-	}
-
+	memset(&costs, 0, sizeof(costs));
 	genericcostestimate(root, path, loop_count, &costs);
 	index = index_open(path->indexinfo->indexoid, NoLock);
 	m = hnsw_options_of(index).m;
@@ -141,25 +131,15 @@ phase_name(int64 phase)
 
 NV_FUNCTION(hnswhandler)
 {
-	IndexAmRoutine *am = makeNode(IndexAmRoutine);
-
-	am->amstrategies = 0;
-	am->amsupport = NV_OPCLASS_PROCS;
-	am->amcanorderbyop = true;
-	am->amoptionalkey = true;
-	am->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL;
-	am->amkeytype = InvalidOid;
-	NV_SET_CAN_BUILD_PARALLEL(am);
+	IndexAmRoutine *am = nv_make_handler();
 
 	am->ambuild = hnsw_build;
 	am->ambuildempty = hnsw_build_empty;
 	am->aminsert = hnsw_insert;
 	am->ambulkdelete = hnsw_bulk_delete;
-	am->amvacuumcleanup = hnsw_vacuum_cleanup;
 	am->amcostestimate = cost_estimate;
 	am->amoptions = parse_options;
 	am->ambuildphasename = phase_name;
-	am->amvalidate = nv_opclass_validate;
 	am->ambeginscan = hnsw_begin_scan;
 	am->amrescan = hnsw_rescan;
 	am->amgettuple = hnsw_get_tuple;

@@ -18,6 +18,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "am/am_build.h"
 #include "am/am_opclass.h"
 #include "catalog/index.h"
 #include "catalog/pg_class.h"
@@ -25,13 +26,9 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nv_edition.h"
-#include "optimizer/optimizer.h"
-#include "optimizer/planner.h"
 #include "pgstat.h"
-#include "quant/rotation.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
-#include "utils/sampling.h"
 #include "utils/snapmgr.h"
 #include "utils/wait_event.h"
 
@@ -123,8 +120,6 @@ plan_index(Relation rel, HnswMeta *meta)
 	NvElementKind element;
 	NvSpaceMetric metric;
 	HnswLayout	layout;
-	NvSpace		space;
-	float		none = 0;
 
 	if (options.ef_construction < 2 * options.m)
 		ereport(ERROR,
@@ -142,10 +137,7 @@ plan_index(Relation rel, HnswMeta *meta)
 	meta->ef_construction = options.ef_construction;
 	meta->seed = ROTATION_SEED;
 	meta->entry = HNSW_NO_SLOT;
-
-	nv_space_init(&space, element, metric, meta->form, meta->dims, NULL,
-				  nv_space_has_codes(element, metric) ? &none : NULL);
-	hnsw_plan_layout(meta, &layout, nv_space_max_bytes(&space), space.length);
+	hnsw_plan_layout(meta, &layout);
 }
 
 /* ---- the mean ---- */
@@ -186,12 +178,9 @@ static float *
 sample_mean(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
 {
 	MeanState	state;
-	BlockSamplerData sampler;
-	BlockNumber blocks;
 	float	   *mean = NULL;
 
-	if (!nv_space_has_codes(meta->element, meta->metric) || meta->metric == NV_SPACE_IP ||
-		build->heap == NULL || (blocks = RelationGetNumberOfBlocks(build->heap)) == 0)
+	if (!nv_space_has_codes(meta->element, meta->metric) || meta->metric == NV_SPACE_IP)
 		return NULL;
 
 	memset(&state, 0, sizeof(state));
@@ -201,15 +190,7 @@ sample_mean(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
 	nv_query_alloc(&state.space, &state.query);
 	state.sum = palloc0(sizeof(double) * meta->dims);
 	state.scratch = build->scratch;
-	BlockSampler_Init(&sampler, blocks, MEAN_BLOCKS, (uint32) ROTATION_SEED);
-	while (BlockSampler_HasMore(&sampler))
-	{
-		CHECK_FOR_INTERRUPTS();
-		/* any row will do, where the snapshot does not decide */
-		table_index_build_range_scan(build->heap, build->rel, info, false, !info->ii_Concurrent,
-									 false, BlockSampler_Next(&sampler), 1, add_to_mean, &state,
-									 NULL);
-	}
+	nv_sample_blocks(build->heap, build->rel, info, MEAN_BLOCKS, add_to_mean, &state);
 	if (state.n > 0)
 	{
 		mean = palloc(sizeof(float) * meta->dims);
@@ -584,16 +565,6 @@ hnsw_build_worker(dsm_segment *segment, shm_toc *toc)
 	table_close(build.heap, heap_lock);
 }
 
-/* As many as a btree build of the same table would have. */
-static int
-count_workers(HnswBuild *build)
-{
-	if (!IsNormalProcessingMode())
-		return 0;
-	return plan_create_index_workers(RelationGetRelid(build->heap),
-									 RelationGetRelid(build->rel));
-}
-
 /* ---- entry points ---- */
 
 IndexBuildResult *
@@ -615,7 +586,7 @@ hnsw_build(Relation heap, Relation rel, IndexInfo *info)
 	hnsw_set_mean(&meta, build.mean != NULL);
 	hnsw_write_head(rel, MAIN_FORKNUM, &meta, build.mean);
 
-	nworkers = count_workers(&build);
+	nworkers = nv_build_workers(heap, rel);
 	if (nworkers == 0 || !build_in_parallel(&build, info, &meta, nworkers, result))
 	{
 		HnswBuildShared *shared = build_alone(&build, info, &meta);

@@ -8,7 +8,6 @@
 #include "hnsw/hnsw.h"
 
 #include "hnsw/hnsw_memory.h"
-#include "quant/rotation.h"
 
 /* A code of this many bits is worth more than a further node in the page. */
 #define GOOD_BITS 320
@@ -16,7 +15,7 @@
 /* Room for the beginning of a sparse vector: 4 nodes to a page. */
 #define SPARSE_SLOTS_PER_PAGE 4
 
-/* What relcache keeps for us: this, then the mean, then the rotation. */
+/* What relcache keeps for us: this, then the floats of the space. */
 typedef struct HnswCache
 {
 	HnswMeta	meta;
@@ -94,8 +93,10 @@ plan_with_codes(HnswMeta *meta, HnswLayout *layout, uint32 max_bytes, int length
 }
 
 void
-hnsw_plan_layout(HnswMeta *meta, HnswLayout *layout, uint32 max_bytes, int length)
+hnsw_plan_layout(HnswMeta *meta, HnswLayout *layout)
 {
+	int			length = nv_space_length(meta->element, meta->metric, meta->dims);
+	uint32		max_bytes = nv_form_max_bytes(meta->form, meta->dims, length);
 	uint32		bytes;
 
 	place_parts(meta, layout, 0);
@@ -110,14 +111,6 @@ hnsw_plan_layout(HnswMeta *meta, HnswLayout *layout, uint32 max_bytes, int lengt
 	meta->slot_bytes = bytes;
 	meta->slots_per_page = NV_PAGE_ROOM / bytes;
 	layout->vector_room = bytes - layout->vector;
-}
-
-/* Most bytes of a stored vector, from the metapage alone; elements in *length. */
-static uint32
-vector_bytes_of(const HnswMeta *meta, int *length)
-{
-	*length = nv_space_length(meta->element, meta->metric, meta->dims);
-	return nv_form_max_bytes(meta->form, meta->dims, *length);
 }
 
 static uint16
@@ -143,32 +136,20 @@ check_meta(Relation rel, const HnswMeta *meta, HnswLayout *layout)
 {
 	const NvElementType *type = nv_element_type(meta->element);
 	HnswMeta	expected = *meta;
-	uint32		max_bytes;
-	int			length;
 
-	if (meta->version != HNSW_FORMAT_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("index \"%s\" has format version %u, and this nanovec reads version %d",
-						RelationGetRelationName(rel), meta->version, HNSW_FORMAT_VERSION),
-				 errhint("Rebuild it with REINDEX.")));
+	nv_metapage_version(rel, meta->version, HNSW_FORMAT_VERSION);
 	if (type != NULL && nv_metric_valid(meta->element, meta->metric) && form_valid(meta) &&
 		meta->dims >= 1 && meta->dims <= type->max_dims && meta->m >= HNSW_MIN_M &&
 		meta->m <= HNSW_MAX_M && meta->attribute_bytes == 0 && meta->has_mean <= 1)
 	{
-		max_bytes = vector_bytes_of(meta, &length);
-		hnsw_plan_layout(&expected, layout, max_bytes, length);
+		hnsw_plan_layout(&expected, layout);
 		expected.mean_pages = count_mean_pages(meta);
 		if (expected.bits == meta->bits && expected.slot_bytes == meta->slot_bytes &&
 			expected.slots_per_page == meta->slots_per_page &&
 			expected.mean_pages == meta->mean_pages && meta->entry_level <= HNSW_MAX_LEVEL)
 			return;
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INDEX_CORRUPTED),
-			 errmsg("index \"%s\" is damaged: its metapage makes no sense",
-					RelationGetRelationName(rel)),
-			 errhint("Rebuild it with REINDEX.")));
+	nv_metapage_damaged(rel);
 }
 
 void
@@ -178,14 +159,19 @@ hnsw_set_mean(HnswMeta *meta, bool has_mean)
 	meta->mean_pages = count_mean_pages(meta);
 }
 
-static Size
-cache_floats(const HnswMeta *meta)
+static NvSpaceSpec
+spec_of(const HnswMeta *meta)
 {
-	Size		n = meta->has_mean ? meta->dims : 0;
+	NvSpaceSpec spec = {
+		.kind = meta->element,
+		.metric = meta->metric,
+		.form = meta->form,
+		.dims = meta->dims,
+		.has_mean = meta->has_mean,
+		.seed = meta->seed
+	};
 
-	if (has_codes(meta))
-		n += NV_ROTATION_ROUNDS * nv_rotation_padded(meta->dims);
-	return n;
+	return spec;
 }
 
 /* Read what stays the same, once for as long as relcache keeps it. */
@@ -193,84 +179,73 @@ static HnswCache *
 load_cache(Relation rel)
 {
 	HnswCache  *cache;
-	Buffer		buffer;
 	HnswMeta	meta;
 	HnswLayout	layout;
+	NvSpaceSpec spec;
 
 	if (rel->rd_amcache != NULL)
 		return rel->rd_amcache;
 
-	buffer = ReadBuffer(rel, HNSW_META_BLOCK);
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	nv_page_check(rel, buffer, NV_PAGE_META);
-	memcpy(&meta, NV_PAGE_CONTENTS(BufferGetPage(buffer)), sizeof(meta));
-	UnlockReleaseBuffer(buffer);
+	nv_read_metapage(rel, NV_PAGE_META, &meta, sizeof(meta));
 	check_meta(rel, &meta, &layout);
-
+	spec = spec_of(&meta);
 	cache = MemoryContextAlloc(rel->rd_indexcxt,
-							   sizeof(HnswCache) + cache_floats(&meta) * sizeof(float));
+							   sizeof(HnswCache) + nv_spec_floats(&spec) * sizeof(float));
 	cache->meta = meta;
 	cache->layout = layout;
 	if (meta.has_mean)
 		nv_read_mean(rel, 1, meta.dims, cache->floats);
-	if (has_codes(&meta))
-		nv_rotation_factors(meta.seed, nv_rotation_padded(meta.dims),
-							cache->floats + (meta.has_mean ? meta.dims : 0));
+	nv_spec_rotation(&spec, cache->floats);
 	rel->rd_amcache = cache;
 	return cache;
 }
 
-/* floats: the mean, if there is one, then the rotation; kept. */
+/* floats: those of the space; kept. */
 static void
-open_space(HnswIndex *ix, Relation rel, const HnswMeta *meta, const HnswLayout *layout,
-		   float *floats)
+open_with_floats(HnswIndex *ix, Relation rel, const HnswMeta *meta, const HnswLayout *layout,
+				 const float *floats)
 {
-	int			length;
-	uint32		max_bytes = vector_bytes_of(meta, &length);
+	NvSpaceSpec spec = spec_of(meta);
 
 	memset(ix, 0, sizeof(*ix));
 	ix->rel = rel;
 	ix->meta = *meta;
 	ix->logged = true;
-	ix->max_bytes = max_bytes;
 	ix->layout = *layout;
-	nv_space_init(&ix->space, meta->element, meta->metric, meta->form, meta->dims,
-				  meta->has_mean ? floats : NULL,
-				  has_codes(meta) ? floats + (meta->has_mean ? meta->dims : 0) : NULL);
+	nv_spec_init(&spec, floats, &ix->space);
+	ix->max_bytes = nv_space_max_bytes(&ix->space);
 	if (has_codes(meta))
-		ix->edge_floats = palloc(2 * sizeof(float) * length);
-	if (max_bytes > ix->layout.vector_room)
-		ix->assembled = palloc(max_bytes);
+		ix->edge_floats = palloc(2 * sizeof(float) * ix->space.length);
+	if (ix->max_bytes > ix->layout.vector_room)
+		ix->assembled = palloc(ix->max_bytes);
 }
 
 void
 hnsw_open(HnswIndex *ix, Relation rel)
 {
 	HnswCache  *cache = load_cache(rel);
-	Size		size = cache_floats(&cache->meta) * sizeof(float);
+	NvSpaceSpec spec = spec_of(&cache->meta);
+	Size		size = nv_spec_floats(&spec) * sizeof(float);
 	float	   *floats = palloc(Max(size, 1));
 
 	/* a copy: an invalidation may free what relcache keeps at any time */
 	memcpy(floats, cache->floats, size);
-	open_space(ix, rel, &cache->meta, &cache->layout, floats);
+	open_with_floats(ix, rel, &cache->meta, &cache->layout, floats);
 }
 
 void
 hnsw_open_with(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *mean)
 {
-	float	   *floats = palloc(Max(cache_floats(meta) * sizeof(float), 1));
+	NvSpaceSpec spec = spec_of(meta);
+	float	   *floats = palloc(Max(nv_spec_floats(&spec) * sizeof(float), 1));
 	HnswMeta	planned = *meta;
 	HnswLayout	layout;
-	int			length;
-	uint32		max_bytes = vector_bytes_of(meta, &length);
 
-	hnsw_plan_layout(&planned, &layout, max_bytes, length);
+	hnsw_plan_layout(&planned, &layout);
 	if (meta->has_mean)
 		memcpy(floats, mean, meta->dims * sizeof(float));
-	if (has_codes(meta))
-		nv_rotation_factors(meta->seed, nv_rotation_padded(meta->dims),
-							floats + (meta->has_mean ? meta->dims : 0));
-	open_space(ix, rel, meta, &layout, floats);
+	nv_spec_rotation(&spec, floats);
+	open_with_floats(ix, rel, meta, &layout, floats);
 }
 
 void

@@ -16,11 +16,10 @@
 
 #include <math.h>
 
-#include "access/relscan.h"
 #include "am/am_results.h"
+#include "am/am_scan.h"
 #include "miscadmin.h"
 #include "nv_guc.h"
-#include "pgstat.h"
 #include "utils/memutils.h"
 
 /* By how much ef grows at most when a search goes on. */
@@ -48,20 +47,13 @@ typedef struct HnswScan
 IndexScanDesc
 hnsw_begin_scan(Relation rel, int nkeys, int norderbys)
 {
-	IndexScanDesc scan = RelationGetIndexScan(rel, nkeys, norderbys);
 	HnswScan   *s = palloc0(sizeof(HnswScan));
 
 	hnsw_open(&s->ix, rel);
 	nv_query_alloc(&s->ix.space, &s->query);
 	s->search_context = AllocSetContextCreate(CurrentMemoryContext, "hnsw scan",
 											  ALLOCSET_DEFAULT_SIZES);
-	if (norderbys > 0)
-	{
-		scan->xs_orderbyvals = palloc0(sizeof(Datum) * norderbys);
-		scan->xs_orderbynulls = palloc0(sizeof(bool) * norderbys);
-	}
-	scan->opaque = s;
-	return scan;
+	return nv_scan_begin(rel, nkeys, norderbys, s);
 }
 
 void
@@ -69,8 +61,7 @@ hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int n
 {
 	HnswScan   *s = scan->opaque;
 
-	if (orderbys != NULL && scan->numberOfOrderBys > 0)
-		memmove(scan->orderByData, orderbys, scan->numberOfOrderBys * sizeof(ScanKeyData));
+	nv_scan_take_order(scan, orderbys);
 	MemoryContextReset(s->search_context);
 	s->started = false;
 	s->finished = false;
@@ -126,23 +117,11 @@ take_results(HnswScan *s)
 static void
 start(IndexScanDesc scan, HnswScan *s)
 {
-	const ScanKeyData *key = &scan->orderByData[0];
 	uint32		entry;
 	int			entry_level;
 
-	if (scan->numberOfOrderBys != 1)
-		elog(ERROR, "cannot scan hnsw index without order");
-	if (!IsMVCCSnapshot(scan->xs_snapshot))
-		elog(ERROR, "non-MVCC snapshots are not supported with hnsw");
-
-	pgstat_count_index_scan(scan->indexRelation);
 	s->started = true;
-	s->null_query = (key->sk_flags & SK_ISNULL) != 0;
-	if (s->null_query)
-		nv_query_set_zero(&s->ix.space, &s->query);
-	else
-		nv_query_set(&s->ix.space, key->sk_argument, &s->query);
-
+	s->null_query = nv_scan_start(scan, &s->ix.space, &s->query);
 	s->search = hnsw_search_begin(&s->ix, false);
 	s->ef = hnsw_ef_search;
 	for (int tries = 0;; tries++)
@@ -196,18 +175,6 @@ go_on(HnswScan *s)
 	return more;
 }
 
-/* Return a row of a result to the executor. */
-static void
-return_row(IndexScanDesc scan, HnswScan *s, const NvResult *r, const ItemPointerData *tid)
-{
-	scan->xs_heaptid = *tid;
-	scan->xs_recheck = false;
-	scan->xs_orderbynulls[0] = s->null_query;
-	scan->xs_orderbyvals[0] = s->null_query ? (Datum) 0 : Float8GetDatum(r->bound);
-	scan->xs_recheckorderby = !s->null_query && !nv_space_is_exact(&s->ix.space);
-	s->nreturned++;
-}
-
 bool
 hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
 {
@@ -231,7 +198,9 @@ hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
 
 			if (s->next_tid < f->ntids)
 			{
-				return_row(scan, s, r, &f->tids[s->next_tid++]);
+				nv_scan_return(scan, &s->ix.space, s->null_query, r->bound,
+							   &f->tids[s->next_tid++]);
+				s->nreturned++;
 				found = true;
 			}
 			else

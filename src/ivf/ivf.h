@@ -42,7 +42,6 @@ typedef struct IvfIndex
 	NvSpace		space;
 	const IvfSettings *settings;
 	uint32		max_bytes;		/* of a stored vector */
-	bool		logged;			/* whether changes are logged */
 	int			length;			/* floats of a centroid */
 	char	   *assembled;		/* room for a record longer than a page, or NULL */
 	float	   *floats;			/* room for "length" of them */
@@ -197,9 +196,6 @@ extern void ivf_init_group(IvfIndex *ix, Page page, uint32 list);
 /* Have inserts into a list begin to look for room at a group, from now on. */
 extern void ivf_set_room(IvfIndex *ix, uint32 list, BlockNumber group);
 
-/* Add an entry to a list; record is complete, stored its vector. */
-extern void ivf_add_entry(IvfIndex *ix, uint32 list, const float *centroid,
-						  const IvfRecord *record, const NvStored *stored);
 extern bool ivf_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid,
 					   Relation heap, IndexUniqueCheck unique, bool unchanged,
 					   IndexInfo *info);
@@ -238,8 +234,6 @@ ivf_probes(const IvfIndex *ix)
 extern IndexBulkDeleteResult *ivf_bulk_delete(IndexVacuumInfo *info,
 											  IndexBulkDeleteResult *stats,
 											  IndexBulkDeleteCallback callback, void *state);
-extern IndexBulkDeleteResult *ivf_vacuum_cleanup(IndexVacuumInfo *info,
-												 IndexBulkDeleteResult *stats);
 
 /* ivf_am.c */
 extern void ivf_init(void);

@@ -9,13 +9,10 @@
 
 #include <math.h>
 
-#include "access/amapi.h"
 #include "access/reloptions.h"
-#include "am/am_opclass.h"
+#include "am/am_handler.h"
 #include "commands/progress.h"
-#include "commands/vacuum.h"
 #include "optimizer/optimizer.h"
-#include "utils/float.h"
 #include "utils/selfuncs.h"
 #include "utils/spccache.h"
 
@@ -109,6 +106,7 @@ static void
 cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *startup, Cost *total,
 			  Selectivity *selectivity, double *correlation, double *pages)
 {
+	NvCosts		out = {startup, total, selectivity, correlation, pages};
 	GenericCosts costs;
 	double		tuples = Max(path->indexinfo->tuples, 1);
 	double		page_cost;
@@ -118,17 +116,9 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	Relation	index;
 	IvfIndex	ix;
 
-	memset(&costs, 0, sizeof(costs));
-	/* without an order there is nothing to search for */
-	if (path->indexorderbys == NIL)
-	{
-		*startup = *total = get_float8_infinity();
-		*selectivity = 0;
-		*correlation = 0;
-		*pages = 0;
+	if (nv_cost_without_order(path, &out))
 		return;
-	}
-
+	memset(&costs, 0, sizeof(costs));
 	genericcostestimate(root, path, loop_count, &costs);
 	index = index_open(path->indexinfo->indexoid, NoLock);
 	ivf_open(&ix, index);
@@ -180,25 +170,15 @@ phase_name(int64 phase)
 static IndexAmRoutine *
 make_handler(amoptions_function options)
 {
-	IndexAmRoutine *am = makeNode(IndexAmRoutine);
-
-	am->amstrategies = 0;
-	am->amsupport = NV_OPCLASS_PROCS;
-	am->amcanorderbyop = true;
-	am->amoptionalkey = true;
-	am->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL;
-	am->amkeytype = InvalidOid;
-	NV_SET_CAN_BUILD_PARALLEL(am);
+	IndexAmRoutine *am = nv_make_handler();
 
 	am->ambuild = ivf_build;
 	am->ambuildempty = ivf_build_empty;
 	am->aminsert = ivf_insert;
 	am->ambulkdelete = ivf_bulk_delete;
-	am->amvacuumcleanup = ivf_vacuum_cleanup;
 	am->amcostestimate = cost_estimate;
 	am->amoptions = options;
 	am->ambuildphasename = phase_name;
-	am->amvalidate = nv_opclass_validate;
 	am->ambeginscan = ivf_begin_scan;
 	am->amrescan = ivf_rescan;
 	am->amgettuple = ivf_get_tuple;

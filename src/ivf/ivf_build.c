@@ -14,7 +14,7 @@
 
 #include <math.h>
 
-#include "access/tableam.h"
+#include "am/am_build.h"
 #include "am/am_opclass.h"
 #include "catalog/index.h"
 #include "catalog/pg_operator.h"
@@ -24,11 +24,8 @@
 #include "commands/progress.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
-#include "optimizer/optimizer.h"
-#include "optimizer/planner.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
-#include "utils/sampling.h"
 #include "utils/tuplesort.h"
 
 #define IVF_SEED UINT64CONST(0x6e616e6f76656332)
@@ -64,7 +61,7 @@ typedef struct Build
 	float	   *sample;			/* the team's rows */
 	size_t		nsample;
 	size_t		room;
-	double		seen;			/* rows offered to the sample */
+	uint64		seen;			/* rows offered to the sample */
 	uint64		random;
 	float	   *mean;
 
@@ -153,7 +150,7 @@ choose_probes(uint32 lists)
 
 /* ---- the sample ---- */
 
-/* Take a row into the sample: each has the same chance (Vitter, 1985, algorithm R). */
+/* Take a row into the sample. */
 static void
 sample_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
 {
@@ -165,17 +162,13 @@ sample_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool aliv
 	old = MemoryContextSwitchTo(build->scratch);
 	if (nv_query_set(&build->raw, values[0], &build->raw_query))
 	{
-		size_t		place = build->nsample;
+		size_t		place = nv_sample_place(build->room, &build->seen, &build->random);
 
-		build->seen++;
-		if (place == build->room)
-			place = (size_t) (nv_random(&build->random) % (uint64) build->seen);
-		else
-			build->nsample++;
 		if (place < build->room)
 		{
 			float	   *row = build->sample + place * build->length;
 
+			build->nsample = Max(build->nsample, place + 1);
 			nv_query_floats(&build->raw, &build->raw_query, row);
 			/* what the rotation will fill */
 			memset(row + build->meta.dims, 0,
@@ -184,33 +177,6 @@ sample_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool aliv
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(build->scratch);
-}
-
-/* Read so many blocks of the table, or all there are. */
-static void
-sample_blocks(Build *build, BlockNumber total, BlockNumber wanted)
-{
-	BlockSamplerData sampler;
-
-	BlockSampler_Init(&sampler, total, Min(wanted, total), (uint32) IVF_SEED);
-	while (BlockSampler_HasMore(&sampler))
-	{
-		CHECK_FOR_INTERRUPTS();
-		/* any row will do, where the snapshot does not decide */
-		table_index_build_range_scan(build->heap, build->rel, build->info, false,
-									 !build->info->ii_Concurrent, false,
-									 BlockSampler_Next(&sampler), 1, sample_row, build, NULL);
-	}
-}
-
-/* Processes beside this one: as many as a btree build of the table would have. */
-static int
-count_workers(Build *build)
-{
-	if (!IsNormalProcessingMode())
-		return 0;
-	return plan_create_index_workers(RelationGetRelid(build->heap),
-									 RelationGetRelid(build->rel));
 }
 
 /* Rows that are assigned to lists together. */
@@ -232,7 +198,7 @@ start_team(Build *build, size_t room)
 
 	build->room = Max(1, Min(room, fits));
 	build->team = nv_team_start(Max(build->room, (size_t) rows_at_once(build)), build->length,
-								(int) build->meta.lists, count_workers(build));
+								(int) build->meta.lists, nv_build_workers(build->heap, build->rel));
 	build->sample = nv_team_rows(build->team);
 	build->nsample = 0;
 	build->seen = 0;
@@ -248,14 +214,15 @@ take_sample(Build *build)
 	size_t		wanted;
 
 	build->random = IVF_SEED;
-	sample_blocks(build, total, looked);
-	rows = looked == 0 ? 0 : build->seen * total / looked;
+	nv_sample_blocks(build->heap, build->rel, build->info, looked, sample_row, build);
+	rows = looked == 0 ? 0 : (double) build->seen * total / looked;
 	build->meta.lists = choose_lists(build->rel, rows);
 	wanted = Max(LEAST_SAMPLE, (size_t) build->meta.lists * SAMPLE_PER_LIST);
 	start_team(build, (size_t) Min(wanted, rows + 1));
 	if (total > 0)
-		sample_blocks(build, total,
-					  (BlockNumber) Min(total, ceil(1.1 * wanted / Max(1, rows / total))));
+		nv_sample_blocks(build->heap, build->rel, build->info,
+						 (BlockNumber) Min(total, ceil(1.1 * wanted / Max(1, rows / total))),
+						 sample_row, build);
 	return rows;
 }
 
@@ -282,7 +249,6 @@ move_sample(Build *build)
 	}
 	build->meta.has_mean = build->mean != NULL;
 	ivf_open_with(&build->ix, build->rel, &build->meta, build->mean);
-	build->ix.logged = false;
 	if (build->meta.form == NV_FORM_BITS)
 		return;
 	for (size_t i = 0; i < build->nsample; i++)
@@ -315,7 +281,6 @@ train(Build *build)
 	build->meta.trained_rows = rows;
 	build->meta.trained_sample = (uint32) build->nsample;
 	ivf_open_with(&build->ix, build->rel, &build->meta, build->mean);
-	build->ix.logged = false;
 }
 
 /* ---- assigning rows to lists ---- */

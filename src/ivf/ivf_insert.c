@@ -49,7 +49,7 @@ begin_list(IvfIndex *ix, uint32 list)
 		Buffer		group = nv_extend(ix->rel);
 		NvChange	change;
 
-		nv_change_begin(&change, ix->rel, ix->logged);
+		nv_change_begin(&change, ix->rel, true);
 		ivf_init_group(ix, nv_change_page(&change, group, true), list);
 		set_list(ix, &change, directory, list, BufferGetBlockNumber(group));
 		nv_change_finish(&change);
@@ -64,7 +64,7 @@ ivf_set_room(IvfIndex *ix, uint32 list, BlockNumber group)
 	Buffer		directory = lock_directory(ix, list);
 	NvChange	change;
 
-	nv_change_begin(&change, ix->rel, ix->logged);
+	nv_change_begin(&change, ix->rel, true);
 	set_list(ix, &change, directory, list, group);
 	nv_change_finish(&change);
 	UnlockReleaseBuffer(directory);
@@ -77,7 +77,7 @@ append_group(IvfIndex *ix, Buffer last, uint32 list)
 	Buffer		buffer = nv_extend(ix->rel);
 	NvChange	change;
 
-	nv_change_begin(&change, ix->rel, ix->logged);
+	nv_change_begin(&change, ix->rel, true);
 	ivf_init_group(ix, nv_change_page(&change, buffer, true), list);
 	ivf_group_of(nv_change_page(&change, last, false))->next =
 		BufferGetBlockNumber(buffer);
@@ -148,7 +148,7 @@ write_unseen(IvfIndex *ix, BlockNumber *block, const char *data, uint32 bytes)
 		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 		nv_page_check(ix->rel, buffer, NV_PAGE_IVF_RECORDS);
 	}
-	nv_change_begin(&change, ix->rel, ix->logged);
+	nv_change_begin(&change, ix->rel, true);
 	page = nv_change_page(&change, buffer, fresh);
 	if (fresh)
 	{
@@ -181,9 +181,10 @@ write_pages(IvfIndex *ix, const IvfRecord *record, BlockNumber *blocks)
 	}
 }
 
-void
-ivf_add_entry(IvfIndex *ix, uint32 list, const float *centroid, const IvfRecord *record,
-			  const NvStored *stored)
+/* Add an entry to a list; record is complete, stored its vector. */
+static void
+add_entry(IvfIndex *ix, uint32 list, const float *centroid, const IvfRecord *record,
+		  const NvStored *stored)
 {
 	Buffer		buffer = find_room(ix, list);
 	BlockNumber block = BufferGetBlockNumber(buffer);
@@ -209,7 +210,7 @@ ivf_add_entry(IvfIndex *ix, uint32 list, const float *centroid, const IvfRecord 
 		nv_page_check(ix->rel, records, NV_PAGE_IVF_RECORDS);
 	}
 
-	nv_change_begin(&change, ix->rel, ix->logged);
+	nv_change_begin(&change, ix->rel, true);
 	image = nv_change_page(&change, buffer, false);
 	group = ivf_group_of(image);
 	if (records != InvalidBuffer)
@@ -225,9 +226,10 @@ ivf_add_entry(IvfIndex *ix, uint32 list, const float *centroid, const IvfRecord 
 	pfree(blocks);
 	/* the groups before are full, or about to be found so */
 	if (began_group)
+	{
 		NV_TEST_POINT("ivf_group_began");
-	if (began_group)
 		ivf_set_room(ix, list, block);
+	}
 }
 
 /* ---- rows ---- */
@@ -280,7 +282,7 @@ insert_row(InsertState *state, ItemPointer tid)
 	ivf_nearest_lists(ix, &state->query, &state->table, 1, true, state->near);
 	list = state->near[0].list;
 	ivf_read_centroid(ix, list, state->centroid);
-	ivf_add_entry(ix, list, state->centroid, state->record, &stored);
+	add_entry(ix, list, state->centroid, state->record, &stored);
 }
 
 bool

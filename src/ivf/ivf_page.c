@@ -7,12 +7,10 @@
  */
 #include "ivf/ivf.h"
 
-#include "quant/rotation.h"
-
 /* A group has at most so many entries. */
 #define MOST_ENTRIES 256
 
-/* What relcache keeps for us: this, then the mean, then the rotation. */
+/* What relcache keeps for us: this, then the floats of the space. */
 typedef struct IvfCache
 {
 	IvfMeta		meta;
@@ -121,12 +119,7 @@ check_meta(Relation rel, const IvfMeta *meta)
 {
 	const NvElementType *type = nv_element_type(meta->element);
 
-	if (meta->version != IVF_FORMAT_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("index \"%s\" has format version %u, and this nanovec reads version %d",
-						RelationGetRelationName(rel), meta->version, IVF_FORMAT_VERSION),
-				 errhint("Rebuild it with REINDEX.")));
+	nv_metapage_version(rel, meta->version, IVF_FORMAT_VERSION);
 	if (type != NULL && form_valid(meta) && nv_metric_valid(meta->element, meta->metric) &&
 		meta->dims >= 1 && meta->dims <= type->max_dims &&
 		meta->lists >= IVF_MIN_LISTS && meta->lists <= IVF_MAX_LISTS &&
@@ -134,40 +127,36 @@ check_meta(Relation rel, const IvfMeta *meta)
 		meta->attribute_bytes == 0 && meta->flat <= 1 &&
 		meta->bits == ivf_code_bits(meta->element, meta->metric, meta->form, meta->dims))
 		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INDEX_CORRUPTED),
-			 errmsg("index \"%s\" is damaged: its metapage makes no sense",
-					RelationGetRelationName(rel)),
-			 errhint("Rebuild it with REINDEX.")));
+	nv_metapage_damaged(rel);
 }
 
-/* Floats of the mean, and of the rotation behind it. */
-static Size
-count_floats(const IvfMeta *meta)
+static NvSpaceSpec
+spec_of(const IvfMeta *meta)
 {
-	Size		n = meta->has_mean ? meta->dims : 0;
+	NvSpaceSpec spec = {
+		.kind = meta->element,
+		.metric = meta->metric,
+		.form = meta->form,
+		.dims = meta->dims,
+		.has_mean = meta->has_mean,
+		.seed = meta->seed
+	};
 
-	if (nv_space_has_codes(meta->element, meta->metric))
-		n += NV_ROTATION_ROUNDS * nv_rotation_padded(meta->dims);
-	return n;
+	return spec;
 }
 
-/* floats: the mean, if there is one, and room for the rotation; kept. */
+/* floats: those of the space; kept. */
 static void
-open_space(IvfIndex *ix, Relation rel, const IvfMeta *meta, float *floats)
+open_with_floats(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *floats)
 {
-	float	   *mean = meta->has_mean ? floats : NULL;
-	float	   *rotation = NULL;
+	NvSpaceSpec spec = spec_of(meta);
 
 	memset(ix, 0, sizeof(*ix));
 	ix->rel = rel;
 	ix->meta = *meta;
-	ix->logged = true;
 	ix->settings = meta->flat ? &ivfflat_settings : &ivf_settings;
 	ivf_plan_layout(meta, &ix->layout);
-	if (nv_space_has_codes(meta->element, meta->metric))
-		rotation = floats + (meta->has_mean ? meta->dims : 0);
-	nv_space_init(&ix->space, meta->element, meta->metric, meta->form, meta->dims, mean, rotation);
+	nv_spec_init(&spec, floats, &ix->space);
 	ix->max_bytes = nv_space_max_bytes(&ix->space);
 	if (ix->layout.record.per_page == 0)
 		ix->assembled = palloc(ix->layout.record.bytes);
@@ -181,27 +170,21 @@ static IvfCache *
 load_cache(Relation rel)
 {
 	IvfCache   *cache;
-	Buffer		buffer;
 	IvfMeta		meta;
+	NvSpaceSpec spec;
 
 	if (rel->rd_amcache != NULL)
 		return rel->rd_amcache;
 
-	buffer = ReadBuffer(rel, IVF_META_BLOCK);
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	nv_page_check(rel, buffer, NV_PAGE_IVF_META);
-	memcpy(&meta, NV_PAGE_CONTENTS(BufferGetPage(buffer)), sizeof(meta));
-	UnlockReleaseBuffer(buffer);
+	nv_read_metapage(rel, NV_PAGE_IVF_META, &meta, sizeof(meta));
 	check_meta(rel, &meta);
-
+	spec = spec_of(&meta);
 	cache = MemoryContextAlloc(rel->rd_indexcxt,
-							   sizeof(IvfCache) + count_floats(&meta) * sizeof(float));
+							   sizeof(IvfCache) + nv_spec_floats(&spec) * sizeof(float));
 	cache->meta = meta;
 	if (meta.has_mean)
 		nv_read_mean(rel, 1, meta.dims, cache->floats);
-	if (nv_space_has_codes(meta.element, meta.metric))
-		nv_rotation_factors(meta.seed, nv_rotation_padded(meta.dims),
-							cache->floats + (meta.has_mean ? meta.dims : 0));
+	nv_spec_rotation(&spec, cache->floats);
 	rel->rd_amcache = cache;
 	return cache;
 }
@@ -210,25 +193,25 @@ void
 ivf_open(IvfIndex *ix, Relation rel)
 {
 	IvfCache   *cache = load_cache(rel);
-	Size		size = count_floats(&cache->meta) * sizeof(float);
+	NvSpaceSpec spec = spec_of(&cache->meta);
+	Size		size = nv_spec_floats(&spec) * sizeof(float);
 	float	   *floats = palloc(Max(size, 1));
 
 	/* a copy: an invalidation may free what relcache keeps at any time */
 	memcpy(floats, cache->floats, size);
-	open_space(ix, rel, &cache->meta, floats);
+	open_with_floats(ix, rel, &cache->meta, floats);
 }
 
 void
 ivf_open_with(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *mean)
 {
-	float	   *floats = palloc(Max(count_floats(meta) * sizeof(float), 1));
+	NvSpaceSpec spec = spec_of(meta);
+	float	   *floats = palloc(Max(nv_spec_floats(&spec) * sizeof(float), 1));
 
 	if (meta->has_mean)
 		memcpy(floats, mean, meta->dims * sizeof(float));
-	if (nv_space_has_codes(meta->element, meta->metric))
-		nv_rotation_factors(meta->seed, nv_rotation_padded(meta->dims),
-							floats + (meta->has_mean ? meta->dims : 0));
-	open_space(ix, rel, meta, floats);
+	nv_spec_rotation(&spec, floats);
+	open_with_floats(ix, rel, meta, floats);
 }
 
 /* ---- reading ---- */

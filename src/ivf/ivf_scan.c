@@ -12,12 +12,11 @@
 
 #include <math.h>
 
-#include "access/relscan.h"
 #include "am/am_results.h"
+#include "am/am_scan.h"
 #include "am/am_select.h"
 #include "miscadmin.h"
 #include "nv_testpoint.h"
-#include "pgstat.h"
 #include "utils/memutils.h"
 
 /* Entries that the first round keeps, and how much more each round does. */
@@ -62,8 +61,8 @@ typedef struct IvfScan
 	NvCodeTable table;
 	MemoryContext context;		/* of one search */
 
-	IvfNearList *near;			/* all lists, the nearest first */
-	bool		all_near;		/* they are all in order */
+	IvfNearList *near;			/* room for all lists */
+	int			nnear;			/* so many are the nearest, in order */
 	int			first;			/* of those being looked into */
 	int			nlists;
 	double		nentries;		/* in them */
@@ -86,7 +85,6 @@ typedef struct IvfScan
 IndexScanDesc
 ivf_begin_scan(Relation rel, int nkeys, int norderbys)
 {
-	IndexScanDesc scan = RelationGetIndexScan(rel, nkeys, norderbys);
 	IvfScan    *s = palloc0(sizeof(IvfScan));
 
 	ivf_open(&s->ix, rel);
@@ -94,13 +92,7 @@ ivf_begin_scan(Relation rel, int nkeys, int norderbys)
 	if (s->ix.meta.bits > 0)
 		s->table.entries = palloc(NV_CODE_TABLE_BYTES(s->ix.meta.bits));
 	s->context = AllocSetContextCreate(CurrentMemoryContext, "ivf scan", ALLOCSET_DEFAULT_SIZES);
-	if (norderbys > 0)
-	{
-		scan->xs_orderbyvals = palloc0(sizeof(Datum) * norderbys);
-		scan->xs_orderbynulls = palloc0(sizeof(bool) * norderbys);
-	}
-	scan->opaque = s;
-	return scan;
+	return nv_scan_begin(rel, nkeys, norderbys, s);
 }
 
 void
@@ -108,12 +100,11 @@ ivf_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int no
 {
 	IvfScan    *s = scan->opaque;
 
-	if (orderbys != NULL && scan->numberOfOrderBys > 0)
-		memmove(scan->orderByData, orderbys, scan->numberOfOrderBys * sizeof(ScanKeyData));
+	nv_scan_take_order(scan, orderbys);
 	MemoryContextReset(s->context);
 	s->started = false;
 	s->near = NULL;
-	s->all_near = false;
+	s->nnear = 0;
 	s->nout = 0;
 	s->candidates = NULL;
 	nv_results_reset(&s->results);
@@ -221,7 +212,6 @@ estimate_group(IvfScan *s, const IvfGroup *group, BlockNumber block, float start
 	{
 		uint32		n = Min(NV_FASTSCAN_BLOCK, group->n - first);
 		float		estimates[NV_FASTSCAN_BLOCK];
-
 		int			near = 0;
 		float		most = (float) s->upto.key;
 
@@ -485,11 +475,10 @@ enter_lists(IvfScan *s, int first, int n)
 {
 	int			lists = (int) s->ix.meta.lists;
 
-	if (!s->all_near && first + n > ivf_probes(&s->ix))
-	{
-		ivf_nearest_lists(&s->ix, &s->query, &s->table, lists, false, s->near);
-		s->all_near = true;
-	}
+	/* who needs more than at first may need all of them */
+	if (first + n > s->nnear)
+		s->nnear = ivf_nearest_lists(&s->ix, &s->query, &s->table, s->nnear == 0 ? n : lists, false,
+									 s->near);
 	s->first = first;
 	s->nlists = n;
 	s->by_bound = s->ix.meta.bits == 0 || n == lists;
@@ -500,32 +489,17 @@ enter_lists(IvfScan *s, int first, int n)
 static void
 start(IndexScanDesc scan, IvfScan *s)
 {
-	const ScanKeyData *key = &scan->orderByData[0];
 	IvfIndex   *ix = &s->ix;
-	int			probes = ivf_probes(ix);
-	int			lists = (int) ix->meta.lists;
 
-	if (scan->numberOfOrderBys != 1)
-		elog(ERROR, "cannot scan ivf index without order");
-	if (!IsMVCCSnapshot(scan->xs_snapshot))
-		elog(ERROR, "non-MVCC snapshots are not supported with ivf");
-
-	pgstat_count_index_scan(scan->indexRelation);
 	s->started = true;
-	s->null_query = (key->sk_flags & SK_ISNULL) != 0;
-	if (s->null_query)
-		nv_query_set_zero(&ix->space, &s->query);
-	else
-		nv_query_set(&ix->space, key->sk_argument, &s->query);
-
+	s->null_query = nv_scan_start(scan, &ix->space, &s->query);
 	/* nothing is too late for a distance of NULL */
 	s->strict = ix->settings->iterative_scan != NV_ITERATIVE_RELAXED && !s->null_query;
 	if (ix->meta.bits > 0)
 		nv_code_table(s->query.elements, ix->meta.bits, &s->table);
-	s->near = palloc(sizeof(IvfNearList) * lists);
-	ivf_nearest_lists(ix, &s->query, &s->table, probes, false, s->near);
+	s->near = palloc(sizeof(IvfNearList) * ix->meta.lists);
 	reserve(s, FIRST_ROUND);
-	enter_lists(s, 0, probes);
+	enter_lists(s, 0, ivf_probes(ix));
 }
 
 /*
@@ -569,16 +543,6 @@ go_on(IvfScan *s)
 
 /* ---- rows ---- */
 
-static void
-return_row(IndexScanDesc scan, IvfScan *s, const NvResult *r)
-{
-	ItemPointerSet(&scan->xs_heaptid, (BlockNumber) (r->item >> 16), (OffsetNumber) r->item);
-	scan->xs_recheck = false;
-	scan->xs_orderbynulls[0] = s->null_query;
-	scan->xs_orderbyvals[0] = s->null_query ? (Datum) 0 : Float8GetDatum(r->bound);
-	scan->xs_recheckorderby = !s->null_query && !nv_space_is_exact(&s->ix.space);
-}
-
 bool
 ivf_get_tuple(IndexScanDesc scan, ScanDirection direction)
 {
@@ -592,7 +556,10 @@ ivf_get_tuple(IndexScanDesc scan, ScanDirection direction)
 		;
 	if (r != NULL)
 	{
-		return_row(scan, s, r);
+		ItemPointerData tid;
+
+		ItemPointerSet(&tid, (BlockNumber) (r->item >> 16), (OffsetNumber) r->item);
+		nv_scan_return(scan, &s->ix.space, s->null_query, r->bound, &tid);
 		s->nout++;
 		nv_results_pop(&s->results);
 	}

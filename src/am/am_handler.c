@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * am_handler.c
+ *		What the handlers of the index methods have in common.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "am/am_handler.h"
+
+#include "am/am_opclass.h"
+#include "storage/bufmgr.h"
+#include "storage/indexfsm.h"
+#include "utils/float.h"
+#include "utils/rel.h"
+
+IndexAmRoutine *
+nv_make_handler(void)
+{
+	IndexAmRoutine *am = makeNode(IndexAmRoutine);
+
+	am->amstrategies = 0;
+	am->amsupport = NV_OPCLASS_PROCS;
+	am->amcanorderbyop = true;
+	am->amoptionalkey = true;
+	am->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL;
+	am->amkeytype = InvalidOid;
+	NV_SET_CAN_BUILD_PARALLEL(am);
+	am->amvacuumcleanup = nv_vacuum_cleanup;
+	am->amvalidate = nv_opclass_validate;
+	return am;
+}
+
+bool
+nv_cost_without_order(const IndexPath *path, const NvCosts *costs)
+{
+	if (path->indexorderbys != NIL)
+		return false;
+	*costs->startup = *costs->total = get_float8_infinity();
+	*costs->selectivity = 0;
+	*costs->correlation = 0;
+	*costs->pages = 0;
+	return true;
+}
+
+IndexBulkDeleteResult *
+nv_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
+{
+	if (info->analyze_only)
+		return stats;
+	if (stats == NULL)
+	{
+		stats = palloc0(sizeof(IndexBulkDeleteResult));
+		stats->num_index_tuples = info->num_heap_tuples;
+		stats->estimated_count = info->estimated_count;
+	}
+	stats->num_pages = RelationGetNumberOfBlocks(info->index);
+	IndexFreeSpaceMapVacuum(info->index);
+	return stats;
+}

@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * am_handler.h
+ *		What the handlers of the index methods have in common.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NV_AM_HANDLER_H
+#define NV_AM_HANDLER_H
+
+#include "nv_compat.h"
+
+#include "access/amapi.h"
+#include "commands/vacuum.h"
+#include "nodes/pathnodes.h"
+
+/* What a method can do: all but its functions, palloc'd. */
+extern IndexAmRoutine *nv_make_handler(void);
+
+/* Where amcostestimate writes to. */
+typedef struct NvCosts
+{
+	Cost	   *startup;
+	Cost	   *total;
+	Selectivity *selectivity;
+	double	   *correlation;
+	double	   *pages;
+} NvCosts;
+
+/*
+ * Without an order there is nothing to search for: then an endless cost, and
+ * true.
+ */
+extern bool nv_cost_without_order(const IndexPath *path, const NvCosts *costs);
+
+/* amvacuumcleanup: counts rows, where nothing was deleted, and pages. */
+extern IndexBulkDeleteResult *nv_vacuum_cleanup(IndexVacuumInfo *info,
+												IndexBulkDeleteResult *stats);
+
+#endif							/* NV_AM_HANDLER_H */
