@@ -444,9 +444,6 @@ static void
 estimate_neighbors(const HnswSearch *s, const HnswNode *node, float distance, float *estimates)
 {
 	const HnswLayout *layout = &s->ix->layout;
-	int			groups = s->ix->meta.bits / NV_FASTSCAN_GROUP;
-	float		scale = s->table.scale;
-	float		bias = s->table.bias;
 
 	for (int start = 0; start < node->nedges; start += NV_FASTSCAN_BLOCK)
 	{
@@ -454,12 +451,9 @@ estimate_neighbors(const HnswSearch *s, const HnswNode *node, float distance, fl
 		const NvHalfFloat *factor = HNSW_FACTOR(layout, node) + start;
 		const uint8 *codes = HNSW_CODES(layout, node) +
 			start / NV_FASTSCAN_BLOCK * NV_CODE_BLOCK_BYTES(s->ix->meta.bits);
-		uint16		sums[NV_FASTSCAN_BLOCK];
 
-		nv_kern.fastscan(codes, s->table.entries, groups, sums);
-		for (int i = 0; i < NV_FASTSCAN_BLOCK; i++)
-			estimates[start + i] = distance + nv_half_float(add[i]) -
-				nv_half_float(factor[i]) * (scale * (float) sums[i] + bias);
+		nv_code_estimate(&s->table, s->ix->meta.bits, codes, add, factor, distance, INFINITY,
+						 estimates + start);
 	}
 }
 

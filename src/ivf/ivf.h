@@ -116,12 +116,14 @@ extern void ivf_read_centroid(IvfIndex *ix, uint32 list, float *out);
 
 /*
  * The nearest lists to a query, nearest first: the best "wanted" of them, less
- * where there are not so many.  Returns their number.  by_l2: as vectors are
- * assigned, whatever the metric.  near[] has room for all lists.  table is that
- * of the query, where the index has codes.
+ * where there are not so many, or where the rest is more than "ratio" times as
+ * far as the nearest (distances as the index has them; INFINITY: however far).
+ * Returns their number.  by_l2: as vectors are assigned, whatever the metric.
+ * near[] has room for all lists.  table is that of the query, where the index
+ * has codes.
  */
 extern int	ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table,
-							  int wanted, bool by_l2, IvfNearList *near);
+							  int wanted, float ratio, bool by_l2, IvfNearList *near);
 
 /* ivf_group.c */
 

@@ -145,7 +145,7 @@ choose_lists(Relation rel, double rows)
 static uint16
 choose_probes(uint32 lists)
 {
-	return (uint16) Min(lists, Max(1, ceil(2 * sqrt(lists))));
+	return (uint16) Min(lists, Max(1, ceil(2.5 * sqrt(lists))));
 }
 
 /* ---- the sample ---- */

@@ -8,6 +8,8 @@
  */
 #include "ivf/ivf.h"
 
+#include <math.h>
+
 #include "miscadmin.h"
 #include "nv_testpoint.h"
 #include "utils/memutils.h"
@@ -279,7 +281,7 @@ insert_row(InsertState *state, ItemPointer tid)
 	ivf_fill_record(ix, state->record, &stored, tid);
 	if (ix->meta.bits > 0)
 		nv_code_table(state->query.elements, ix->meta.bits, &state->table);
-	ivf_nearest_lists(ix, &state->query, &state->table, 1, true, state->near);
+	ivf_nearest_lists(ix, &state->query, &state->table, 1, INFINITY, true, state->near);
 	list = state->near[0].list;
 	ivf_read_centroid(ix, list, state->centroid);
 	add_entry(ix, list, state->centroid, state->record, &stored);

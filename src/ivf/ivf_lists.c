@@ -7,6 +7,8 @@
  */
 #include "ivf/ivf.h"
 
+#include <math.h>
+
 #include "am/am_select.h"
 #include "miscadmin.h"
 
@@ -106,39 +108,69 @@ measure_lists(IvfIndex *ix, bool by_l2, IvfNearList *near, int n)
 }
 
 /*
- * Estimates for all lists, from the codes of their centroids.  Those are
- * relative to 0, so the distance that estimates start from is that to 0.
+ * Estimates for all lists, from the codes of their centroids, with infinity
+ * behind them.  Codes are relative to 0, so the distance that estimates start
+ * from is that to 0.
  */
 static void
-estimate_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table, IvfNearList *near)
+estimate_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table, float *estimates)
 {
-	int			groups = ix->meta.bits / NV_FASTSCAN_GROUP;
 	float		start = ix->space.metric == NV_SPACE_IP ? 0 : query->norm * query->norm;
 	uint8	   *block = palloc(ix->layout.code_block);
 
 	for (uint32 list = 0; list < ix->meta.lists; list += NV_FASTSCAN_BLOCK)
 	{
-		uint32		n = Min(NV_FASTSCAN_BLOCK, ix->meta.lists - list);
-		uint16		sums[NV_FASTSCAN_BLOCK];
-
 		ivf_read_thing(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
 					   &ix->layout.centroid_block, list / NV_FASTSCAN_BLOCK, block);
-		nv_kern.fastscan(block, table->entries, groups, sums);
-		for (uint32 i = 0; i < n; i++)
-		{
-			near[list + i].list = list + i;
-			near[list + i].distance =
-				ivf_finite(start + nv_half_float(IVF_ADD(ix, block)[i]) -
-						   nv_half_float(IVF_FACTOR(ix, block)[i]) *
-						   (table->scale * sums[i] + table->bias));
-		}
+		nv_code_estimate(table, ix->meta.bits, block, IVF_ADD(ix, block), IVF_FACTOR(ix, block),
+						 start, INFINITY, estimates + list);
+		for (uint32 i = list; i < list + NV_FASTSCAN_BLOCK; i++)
+			estimates[i] = i < ix->meta.lists ? ivf_finite(estimates[i]) : INFINITY;
 	}
 	pfree(block);
 }
 
+/*
+ * The lists with the least of nblocks * 32 estimates: their numbers in near[n];
+ * only MEASURE_BESIDE of those beyond "ratio" times the least.  Returns how many
+ * there are.
+ */
+static int
+take_least(float *estimates, uint32 nblocks, int n, float ratio, IvfNearList *near)
+{
+	float		most = INFINITY;
+	float	   *least = palloc(sizeof(float) * nblocks);
+
+	for (uint32 b = 0; b < nblocks; b++)
+	{
+		const float *block = estimates + b * NV_FASTSCAN_BLOCK;
+
+		least[b] = block[nv_kern.argmin(block, NV_FASTSCAN_BLOCK)];
+	}
+	for (int i = 0; i < n; i++)
+	{
+		size_t		b = nv_kern.argmin(least, nblocks);
+		float	   *block = estimates + b * NV_FASTSCAN_BLOCK;
+		size_t		place = nv_kern.argmin(block, NV_FASTSCAN_BLOCK);
+
+		if (i == 0 && !isinf(ratio))
+			most = Max(block[place], 0) * ratio;
+		if (block[place] > most)
+		{
+			n = Min(n, i + MEASURE_BESIDE);
+			most = INFINITY;
+		}
+		near[i].list = (uint32) (b * NV_FASTSCAN_BLOCK + place);
+		block[place] = INFINITY;
+		least[b] = block[nv_kern.argmin(block, NV_FASTSCAN_BLOCK)];
+	}
+	pfree(least);
+	return n;
+}
+
 int
 ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table, int wanted,
-				  bool by_l2, IvfNearList *near)
+				  float ratio, bool by_l2, IvfNearList *near)
 {
 	int			lists = (int) ix->meta.lists;
 	int			measured = lists;
@@ -150,9 +182,13 @@ ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table, 
 	if (ix->meta.bits > 0 && !(by_l2 && ix->space.metric == NV_SPACE_IP) &&
 		wanted + MEASURE_BESIDE < lists)
 	{
-		measured = wanted + MEASURE_BESIDE;
-		estimate_lists(ix, query, table, near);
-		select_lists(near, lists, measured);
+		uint32		nblocks = (ix->meta.lists + NV_FASTSCAN_BLOCK - 1) / NV_FASTSCAN_BLOCK;
+		float	   *estimates = palloc(sizeof(float) * nblocks * NV_FASTSCAN_BLOCK);
+
+		estimate_lists(ix, query, table, estimates);
+		measured = take_least(estimates, nblocks, wanted + MEASURE_BESIDE, ratio, near);
+		wanted = Min(wanted, measured);
+		pfree(estimates);
 	}
 	else
 	{
@@ -163,5 +199,7 @@ ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table, 
 	if (wanted < measured)
 		select_lists(near, measured, wanted);
 	sort_lists(near, wanted);
+	while (!isinf(ratio) && wanted > 1 && near[wanted - 1].distance > near[0].distance * ratio)
+		wanted--;
 	return wanted;
 }

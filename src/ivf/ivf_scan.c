@@ -17,6 +17,7 @@
 #include "am/am_select.h"
 #include "miscadmin.h"
 #include "nv_testpoint.h"
+#include "port/pg_bitutils.h"
 #include "utils/memutils.h"
 
 /* Entries that the first round keeps, and how much more each round does. */
@@ -32,7 +33,10 @@
  * fewer than so many.
  */
 #define OUT_PART 64
-#define LEAST_OUT 64
+#define LEAST_OUT 24
+
+/* Lists so much farther than the nearest are passed over, with the default of probes. */
+#define FARTHER 0.5f
 
 /* Candidates are cut back when there are so many times those to keep. */
 #define CUT_AT 4
@@ -186,23 +190,21 @@ add_candidate(IvfScan *s, double key, uint32 block, uint16 place, uint16 version
 
 /* ---- looking into groups, whose code pages are locked ---- */
 
-/* Estimates for the 32 entries of the block that entry "first" begins. */
-static void
-estimate_block(const IvfScan *s, const IvfGroup *group, uint32 first, float start,
+/*
+ * Estimates for the 32 entries of the block that entry "first" begins; which of
+ * the entries that there are, are not more than "most".
+ */
+static inline uint32
+estimate_block(const IvfScan *s, const IvfGroup *group, uint32 first, float start, float most,
 			   float *estimates)
 {
 	const IvfIndex *ix = &s->ix;
 	const uint8 *block = ivf_code_block(ix, group, first);
-	const NvHalfFloat *add = IVF_ADD(ix, block);
-	const NvHalfFloat *factor = IVF_FACTOR(ix, block);
-	float		scale = s->table.scale;
-	float		bias = s->table.bias;
-	uint16		sums[NV_FASTSCAN_BLOCK];
+	uint32		n = Min(NV_FASTSCAN_BLOCK, group->n - first);
 
-	nv_kern.fastscan(block, s->table.entries, ix->meta.bits / NV_FASTSCAN_GROUP, sums);
-	for (int i = 0; i < NV_FASTSCAN_BLOCK; i++)
-		estimates[i] = start + nv_half_float(add[i]) -
-			nv_half_float(factor[i]) * (scale * (float) sums[i] + bias);
+	return nv_code_estimate(&s->table, ix->meta.bits, block, IVF_ADD(ix, block),
+							IVF_FACTOR(ix, block), start, most, estimates) &
+		PG_UINT32_MAX >> (NV_FASTSCAN_BLOCK - n);
 }
 
 static void
@@ -212,24 +214,15 @@ estimate_group(IvfScan *s, const IvfGroup *group, BlockNumber block, float start
 	{
 		uint32		n = Min(NV_FASTSCAN_BLOCK, group->n - first);
 		float		estimates[NV_FASTSCAN_BLOCK];
-		int			near = 0;
-		float		most = (float) s->upto.key;
+		uint32		near = estimate_block(s, group, first, start, (float) s->upto.key, estimates);
 
-		estimate_block(s, group, first, start, estimates);
-		for (uint32 i = 0; i < NV_FASTSCAN_BLOCK; i++)
-			near += !(estimates[i] > most);
-		if (near == 0)
+		s->more |= pg_popcount32(near) < (int) n;
+		for (; near != 0; near &= near - 1)
 		{
-			s->more = true;
-			continue;
-		}
-		for (uint32 i = 0; i < n; i++)
-		{
-			if (estimates[i] > most)
-				s->more = true;
-			else
-				add_candidate(s, ivf_finite(estimates[i]), block, (uint16) (first + i),
-							  (uint16) group->version);
+			uint32		i = pg_rightmost_one_pos32(near);
+
+			add_candidate(s, ivf_finite(estimates[i]), block, (uint16) (first + i),
+						  (uint16) group->version);
 		}
 	}
 }
@@ -331,10 +324,11 @@ refine_moved(IvfScan *s, const IvfGroup *group, BlockNumber block)
 	for (uint32 first = 0; first < group->n; first += NV_FASTSCAN_BLOCK)
 	{
 		float		estimates[NV_FASTSCAN_BLOCK];
+		uint32		near = estimate_block(s, group, first, start, INFINITY, estimates);
 
-		estimate_block(s, group, first, start, estimates);
-		for (uint32 i = 0; i < NV_FASTSCAN_BLOCK && first + i < group->n; i++)
+		for (; near != 0; near &= near - 1)
 		{
+			uint32		i = pg_rightmost_one_pos32(near);
 			Candidate	c = {ivf_finite(estimates[i]), block, (uint16) (first + i), 0};
 
 			if (before(&s->after, &c) && !before(&s->upto, &c))
@@ -475,15 +469,32 @@ enter_lists(IvfScan *s, int first, int n)
 {
 	int			lists = (int) s->ix.meta.lists;
 
-	/* who needs more than at first may need all of them */
 	if (first + n > s->nnear)
-		s->nnear = ivf_nearest_lists(&s->ix, &s->query, &s->table, s->nnear == 0 ? n : lists, false,
-									 s->near);
+		s->nnear = ivf_nearest_lists(&s->ix, &s->query, &s->table, lists, INFINITY, false, s->near);
 	s->first = first;
 	s->nlists = n;
 	s->by_bound = s->ix.meta.bits == 0 || n == lists;
 	s->after = before_all;
 	run_round(s);
+}
+
+/*
+ * How much farther than the nearest a list may be, for a search to look into
+ * it: as SPANN does (Chen et al., NeurIPS 2021), so that easy queries take few
+ * lists.  Who asks for more lists wants farther ones, too.  Distances as the
+ * index has them: squares.
+ */
+static float
+farthest_ratio(const IvfIndex *ix)
+{
+	int			probes = ivf_probes(ix);
+	float		ratio = 1 + FARTHER * probes / ix->meta.probes;
+
+	/* a search that does not go on, or is to be exact, takes what it was told */
+	if (ix->meta.flat || ix->space.metric == NV_SPACE_IP || probes == (int) ix->meta.lists ||
+		ix->settings->iterative_scan == NV_ITERATIVE_OFF)
+		return INFINITY;
+	return ratio * ratio;
 }
 
 static void
@@ -498,8 +509,10 @@ start(IndexScanDesc scan, IvfScan *s)
 	if (ix->meta.bits > 0)
 		nv_code_table(s->query.elements, ix->meta.bits, &s->table);
 	s->near = palloc(sizeof(IvfNearList) * ix->meta.lists);
+	s->nnear = ivf_nearest_lists(ix, &s->query, &s->table, ivf_probes(ix), farthest_ratio(ix), false,
+								 s->near);
 	reserve(s, FIRST_ROUND);
-	enter_lists(s, 0, ivf_probes(ix));
+	enter_lists(s, 0, s->nnear);
 }
 
 /*
@@ -514,8 +527,9 @@ widen(IvfScan *s, int most)
 	if (s->strict)
 	{
 		nv_results_clear(&s->results);
-		reserve(s, (int) Min(ROUND_GROWTH * s->nout + FIRST_ROUND, MAX_KEEP));
-		enter_lists(s, 0, (int) Min(2 * (double) end, most));
+		reserve(s, (int) Min(ROUND_GROWTH * Max(s->nout, FIRST_ROUND), MAX_KEEP));
+		/* whoever wants so many rows gets what was passed over, too */
+		enter_lists(s, 0, Min(Max(2 * end, ivf_probes(&s->ix)), most));
 	}
 	else
 		enter_lists(s, end, Min(end, most - end));

@@ -59,14 +59,6 @@ nv_code_write(const float *p, const float *o, int dims, int bits, bool inner_pro
 	}
 }
 
-/* Whether bit k of c is set. */
-static const float bit_of[NV_FASTSCAN_GROUP][16] = {
-	{0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1},
-	{0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1},
-	{0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1},
-	{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1},
-};
-
 /*
  * An entry is the sum of 4 coordinates with signs, less the smallest such sum
  * of its group (all signs against), in units of scale.
@@ -89,25 +81,5 @@ nv_code_table(const float *q, int bits, NvCodeTable *table)
 	}
 	table->scale = widest / 255;
 	inverse = table->scale > 0 && table->scale < INFINITY ? 1 / table->scale : 0;
-
-	for (int g = 0; g < groups; g++)
-	{
-		const float *z = q + g * NV_FASTSCAN_GROUP;
-		uint8_t    *entry = table->entries + 16 * g;
-		float		base = 0.5f;	/* rounds */
-		float		step[NV_FASTSCAN_GROUP];
-		int			sums[16];
-
-		/* starting from all signs against: each set bit adds what it turns */
-		for (int k = 0; k < NV_FASTSCAN_GROUP; k++)
-		{
-			step[k] = 2 * z[k] * inverse;
-			base -= step[k] < 0 ? step[k] : 0;
-		}
-		for (int c = 0; c < 16; c++)
-			sums[c] = (int) (base + bit_of[0][c] * step[0] + bit_of[1][c] * step[1] +
-							 bit_of[2][c] * step[2] + bit_of[3][c] * step[3]);
-		for (int c = 0; c < 16; c++)
-			entry[c] = (uint8_t) sums[c];
-	}
+	nv_kern.fastscan_table(q, groups, inverse, table->entries);
 }

@@ -34,7 +34,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "simd/simd.h"
 
@@ -46,19 +45,6 @@
 #define NV_CODE_BLOCK_BYTES(bits) \
 	((size_t) (bits) / NV_FASTSCAN_GROUP * (NV_FASTSCAN_BLOCK / 2))
 #define NV_CODE_TABLE_BYTES(bits) ((size_t) (bits) / NV_FASTSCAN_GROUP * 16)
-
-/* What is kept of a child beside its bits; upper halves of floats. */
-typedef uint16_t NvHalfFloat;
-
-static inline float
-nv_half_float(NvHalfFloat h)
-{
-	uint32_t	bits = (uint32_t) h << 16;
-	float		x;
-
-	memcpy(&x, &bits, sizeof(x));
-	return x;
-}
 
 /* A query's table: <q, x> = scale * (sum of entries) + bias. */
 typedef struct NvCodeTable
@@ -77,5 +63,20 @@ extern void nv_code_write(const float *p, const float *o, int dims, int bits, bo
 
 /* Make the table of a rotated query, of which the first bits elements count. */
 extern void nv_code_table(const float *q, int bits, NvCodeTable *table);
+
+/*
+ * Estimate the distances of a block of children, whose parent is "start" away.
+ * Bit i of the result is set unless estimates[i] is more than most.
+ */
+static inline uint32_t
+nv_code_estimate(const NvCodeTable *table, int bits, const uint8_t *block, const NvHalfFloat *add,
+				 const NvHalfFloat *factor, float start, float most, float *estimates)
+{
+	uint16_t	sums[NV_FASTSCAN_BLOCK];
+
+	nv_kern.fastscan(block, table->entries, (size_t) bits / NV_FASTSCAN_GROUP, sums);
+	return nv_kern.fastscan_estimate(sums, add, factor, table->scale, table->bias, start, most,
+									 estimates);
+}
 
 #endif							/* NV_RESIDUAL_CODE_H */

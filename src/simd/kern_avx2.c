@@ -393,6 +393,59 @@ fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out
 }
 
 static NV_TARGET void
+fastscan_table(const float *q, size_t ngroups, float inverse, uint8_t *lut)
+{
+	const vec	bit0 = _mm256_castsi256_ps(_mm256_setr_epi32(0, -1, 0, -1, 0, -1, 0, -1)),
+				bit1 = _mm256_castsi256_ps(_mm256_setr_epi32(0, 0, -1, -1, 0, 0, -1, -1)),
+				bit2 = _mm256_castsi256_ps(_mm256_setr_epi32(0, 0, 0, 0, -1, -1, -1, -1));
+
+	for (size_t g = 0; g < ngroups; g++)
+	{
+		float		step[NV_FASTSCAN_GROUP];
+		vec			low = vset1(nv_table_base(q + g * NV_FASTSCAN_GROUP, inverse, step));
+		__m256i		both;
+
+		low = vadd(low, _mm256_and_ps(bit0, vset1(step[0])));
+		low = vadd(low, _mm256_and_ps(bit1, vset1(step[1])));
+		low = vadd(low, _mm256_and_ps(bit2, vset1(step[2])));
+		both = _mm256_packus_epi32(_mm256_cvttps_epi32(low),
+								   _mm256_cvttps_epi32(vadd(low, vset1(step[3]))));
+		/* in order again */
+		both = _mm256_permute4x64_epi64(both, 0xd8);
+		_mm_storeu_si128((__m128i *) (lut + 16 * g),
+						 _mm_packus_epi16(_mm256_castsi256_si128(both),
+										  _mm256_extracti128_si256(both, 1)));
+	}
+}
+
+/* 8 numbers of 16 bits, as 32 bits. */
+NV_INLINE NV_TARGET __m256i
+load_u16(const uint16_t *x)
+{
+	return _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *) x));
+}
+
+static NV_TARGET uint32_t
+fastscan_estimate(const uint16_t *sums, const NvHalfFloat *add, const NvHalfFloat *factor,
+				  float scale, float bias, float start, float most, float *out)
+{
+	uint32_t	near = 0;
+
+	NV_UNROLL
+	for (int i = 0; i < NV_FASTSCAN_BLOCK; i += VEC_LANES)
+	{
+		vec			a = _mm256_castsi256_ps(_mm256_slli_epi32(load_u16(add + i), 16));
+		vec			f = _mm256_castsi256_ps(_mm256_slli_epi32(load_u16(factor + i), 16));
+		vec			t = vfma(_mm256_cvtepi32_ps(load_u16(sums + i)), vset1(scale), vset1(bias));
+		vec			e = _mm256_fnmadd_ps(f, t, vadd(vset1(start), a));
+
+		store_f32(out + i, e);
+		near |= (uint32_t) _mm256_movemask_ps(_mm256_cmp_ps(e, vset1(most), _CMP_NGT_UQ)) << i;
+	}
+	return near;
+}
+
+static NV_TARGET void
 decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out)
 {
 	const vec	s = vset1(scale),
@@ -474,6 +527,8 @@ const NvKernels nv_kernels_avx2 = {
 	.f16_to_f32 = f16_to_f32,
 	.f32_to_f16 = f32_to_f16,
 	.fastscan = fastscan,
+	.fastscan_table = fastscan_table,
+	.fastscan_estimate = fastscan_estimate,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,
 	.argmin = argmin

@@ -303,6 +303,50 @@ fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out
 }
 
 static NV_TARGET void
+fastscan_table(const float *q, size_t ngroups, float inverse, uint8_t *lut)
+{
+	for (size_t g = 0; g < ngroups; g++)
+	{
+		float		step[NV_FASTSCAN_GROUP];
+		vec			sums = vset1(nv_table_base(q + g * NV_FASTSCAN_GROUP, inverse, step));
+
+		sums = _mm512_mask_add_ps(sums, 0xaaaa, sums, vset1(step[0]));
+		sums = _mm512_mask_add_ps(sums, 0xcccc, sums, vset1(step[1]));
+		sums = _mm512_mask_add_ps(sums, 0xf0f0, sums, vset1(step[2]));
+		sums = _mm512_mask_add_ps(sums, 0xff00, sums, vset1(step[3]));
+		_mm_storeu_si128((__m128i *) (lut + 16 * g),
+						 _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(sums)));
+	}
+}
+
+/* 16 numbers of 16 bits, as 32 bits. */
+NV_INLINE NV_TARGET __m512i
+load_u16(const uint16_t *x)
+{
+	return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *) x));
+}
+
+static NV_TARGET uint32_t
+fastscan_estimate(const uint16_t *sums, const NvHalfFloat *add, const NvHalfFloat *factor,
+				  float scale, float bias, float start, float most, float *out)
+{
+	uint32_t	near = 0;
+
+	NV_UNROLL
+	for (int i = 0; i < NV_FASTSCAN_BLOCK; i += VEC_LANES)
+	{
+		vec			a = _mm512_castsi512_ps(_mm512_slli_epi32(load_u16(add + i), 16));
+		vec			f = _mm512_castsi512_ps(_mm512_slli_epi32(load_u16(factor + i), 16));
+		vec			t = vfma(_mm512_cvtepi32_ps(load_u16(sums + i)), vset1(scale), vset1(bias));
+		vec			e = _mm512_fnmadd_ps(f, t, vadd(vset1(start), a));
+
+		store_f32(out + i, e);
+		near |= (uint32_t) _mm512_cmp_ps_mask(e, vset1(most), _CMP_NGT_UQ) << i;
+	}
+	return near;
+}
+
+static NV_TARGET void
 decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out)
 {
 	const vec	s = vset1(scale),
@@ -363,6 +407,8 @@ const NvKernels nv_kernels_avx512 = {
 	.f16_to_f32 = f16_to_f32,
 	.f32_to_f16 = f32_to_f16,
 	.fastscan = fastscan,
+	.fastscan_table = fastscan_table,
+	.fastscan_estimate = fastscan_estimate,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,
 	.argmin = argmin

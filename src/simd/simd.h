@@ -32,6 +32,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Elements as kernels see them: any alignment is fine. */
 typedef float nv_f32 __attribute__((aligned(1), may_alias));
@@ -45,6 +46,19 @@ typedef uint16_t nv_f16 __attribute__((aligned(1), may_alias));	/* IEEE binary16
 #define NV_FASTSCAN_GROUP 4
 /* uint16 sums of uint8 table entries do not overflow up to this many groups. */
 #define NV_FASTSCAN_MAX_GROUPS 256
+
+/* The upper half of a float: what a code keeps beside its bits. */
+typedef uint16_t NvHalfFloat;
+
+static inline float
+nv_half_float(NvHalfFloat h)
+{
+	uint32_t	bits = (uint32_t) h << 16;
+	float		x;
+
+	memcpy(&x, &bits, sizeof(x));
+	return x;
+}
 
 /* The parts of a cosine: sum of a*b, of a*a and of b*b. */
 typedef struct NvCosine
@@ -123,6 +137,19 @@ typedef struct NvBitCounts
 	 * NV_FASTSCAN_MAX_GROUPS. \
 	 */ \
 	K(void, fastscan, (const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out)) \
+	/* \
+	 * The table of a query for fast scan: entry c of a group is the sum of its \
+	 * 4 elements, those of bits that are 0 in c negated, less the smallest such \
+	 * sum, times inverse, rounded. \
+	 */ \
+	K(void, fastscan_table, (const float *q, size_t ngroups, float inverse, uint8_t *lut)) \
+	/* \
+	 * out[i] = start + add[i] - factor[i] * (scale * sums[i] + bias), of 32. \
+	 * Bit i of the result is set unless out[i] is more than most. \
+	 */ \
+	K(uint32_t, fastscan_estimate, (const uint16_t *sums, const NvHalfFloat *add, \
+									const NvHalfFloat *factor, float scale, float bias, \
+									float start, float most, float *out)) \
 	/* squared L2 of na x dim against nb x dim rows; out is na x nb, row by row */ \
 	K(void, l2sq_many, (const float *a, size_t na, const float *b, size_t nb, size_t dim, float *out)) \
 	/* out[i] = offset + scale * code[i], of n codes */ \

@@ -262,6 +262,76 @@ check_fastscan(const NvVariant *v)
 	tap_end();
 }
 
+/* Entries against sums of elements with signs, in double. */
+static void
+check_table(const NvVariant *v)
+{
+	tap_begin("%s fastscan_table", v->name);
+	for (size_t ngroups = 4; ngroups <= 64; ngroups += 4)
+	{
+		size_t		n = ngroups * NV_FASTSCAN_GROUP;
+		float	   *q = (float *) memory_a.end - n;
+		uint8_t    *lut = memory_b.end - ngroups * 16;
+		float		inverse = 255.0f / (2 * NV_FASTSCAN_GROUP * 3);
+
+		for (size_t i = 0; i < n; i++)
+			q[i] = (float) random_int(-300, 300) / 100;
+		v->kernels->fastscan_table(q, ngroups, inverse, lut);
+		for (size_t i = 0; i < ngroups * 16; i++)
+		{
+			double		sum = 0;
+
+			for (int bit = 0; bit < NV_FASTSCAN_GROUP; bit++)
+			{
+				double		x = q[i / 16 * NV_FASTSCAN_GROUP + bit];
+
+				sum += (i >> bit & 1 ? x : -x) + fabs(x);
+			}
+			if (!(fabs(lut[i] - sum * inverse) <= 0.501))
+				tap_fail("%zu groups, entry %zu: %d, not %g", ngroups, i, lut[i], sum * inverse);
+		}
+	}
+	tap_end();
+}
+
+static void
+check_estimate(const NvVariant *v)
+{
+	tap_begin("%s fastscan_estimate", v->name);
+	for (int round = 0; round < 100; round++)
+	{
+		uint16_t   *sums = (uint16_t *) memory_a.end - NV_FASTSCAN_BLOCK;
+		NvHalfFloat *add = (NvHalfFloat *) memory_b.end - NV_FASTSCAN_BLOCK;
+		NvHalfFloat factor[NV_FASTSCAN_BLOCK];
+		float		out[NV_FASTSCAN_BLOCK];
+		float		scale = 0.37f;
+		float		bias = -1000.5f;
+		float		start = (float) round;
+		float		most = round == 0 ? INFINITY : 3000;
+		uint32_t	near;
+
+		for (int i = 0; i < NV_FASTSCAN_BLOCK; i++)
+		{
+			sums[i] = (uint16_t) random_int(0, 65535);
+			/* 1 to 4, and their negatives */
+			add[i] = (NvHalfFloat) (random_int(0x3f80, 0x4080) | random_int(0, 1) << 15);
+			factor[i] = (NvHalfFloat) random_int(0x3e80, 0x3f80);
+		}
+		near = v->kernels->fastscan_estimate(sums, add, factor, scale, bias, start, most, out);
+		for (int i = 0; i < NV_FASTSCAN_BLOCK; i++)
+		{
+			double		want = start + (double) nv_half_float(add[i]) -
+				(double) nv_half_float(factor[i]) * ((double) scale * sums[i] + bias);
+
+			if (!(fabs(out[i] - want) <= 0.02))
+				tap_fail("estimate %d: %g, not %g", i, out[i], want);
+			if ((near >> i & 1) != !(out[i] > most))
+				tap_fail("estimate %d: %g is wrongly near or far", i, out[i]);
+		}
+	}
+	tap_end();
+}
+
 static void
 check_decode(const NvVariant *v)
 {
@@ -371,6 +441,10 @@ check_codes(const NvVariant *v)
 		check_bytes(check_jaccard, v, "jaccard");
 	if (k->fastscan != NULL)
 		check_fastscan(v);
+	if (k->fastscan_table != NULL)
+		check_table(v);
+	if (k->fastscan_estimate != NULL)
+		check_estimate(v);
 	if (k->decode_u8 != NULL)
 		check_decode(v);
 	if (k->signs_f32 != NULL)

@@ -129,7 +129,7 @@ check_estimates(int dims, int bits, bool inner_product)
 		double		inner[NV_FASTSCAN_BLOCK];	/* <q - p, r> */
 		NvHalfFloat add[NV_FASTSCAN_BLOCK];
 		NvHalfFloat factor[NV_FASTSCAN_BLOCK];
-		uint16_t	sums[NV_FASTSCAN_BLOCK];
+		float		estimates[NV_FASTSCAN_BLOCK];
 		double		own = 0;
 		double		to_query = 0;
 
@@ -161,15 +161,13 @@ check_estimates(int dims, int bits, bool inner_product)
 			nv_code_write(p, o, dims, bits, inner_product, block, place, &add[place], &factor[place]);
 		}
 		nv_code_table(q, bits, &table);
-		nv_kern.fastscan(block, table.entries, bits / NV_FASTSCAN_GROUP, sums);
+		nv_code_estimate(&table, bits, block, add, factor, (float) own, INFINITY, estimates);
 		for (int k = 0; k < NV_FASTSCAN_BLOCK; k++)
 		{
-			double		estimate = own + nv_half_float(add[k]) - nv_half_float(factor[k]) *
-				(table.scale * sums[k] + table.bias);
-			double		error = (estimate - exact[k]) / width[k];
+			double		error = (estimates[k] - exact[k]) / width[k];
 
 			/* both distances contain it, negated */
-			slope -= (estimate - exact[k]) / (inner_product ? 1 : 2) * inner[k];
+			slope -= (estimates[k] - exact[k]) / (inner_product ? 1 : 2) * inner[k];
 			slope_weight += inner[k] * inner[k];
 			bias += error;
 			square += error * error;
