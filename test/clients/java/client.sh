@@ -1,0 +1,28 @@
+# Sourced by test/lib/suites.sh: how Java's clients are installed and run.
+
+client_need()
+{
+	need mvn maven
+	need javac default-jdk-headless
+}
+
+client_files()
+{
+	ls *.java
+}
+
+# Maven comes in only when pom.xml has changed: it is slow to start.
+client_setup()
+{
+	if ! cmp -s pom.xml "$client_build/pom.xml"; then
+		rm -rf "$client_build/lib"
+		mvn -q -B -Dmaven.repo.local="$client_build/repository" dependency:copy-dependencies \
+			-DoutputDirectory="$client_build/lib" && cp pom.xml "$client_build/" || return
+	fi
+	javac -Xlint:all,-processing -Werror -cp "$client_build/lib/*" -d "$client_build/classes" *.java
+}
+
+client_run()
+{
+	java -cp "$client_build/classes:$client_build/lib/*" "${1%.java}"
+}
