@@ -3,7 +3,8 @@
 //     org.postgresql:postgresql, com.pgvector:pgvector (from Maven Central)
 //
 // registerTypes tells the driver about the types, on each connection and after the extension is
-// created.  Vectors then travel in binary form once the driver has prepared a statement.
+// created.  vector, sparsevec and bit are then sent in binary form, and received so once the driver
+// has prepared the statement on the server; halfvec travels as text.
 
 import com.pgvector.PGbit;
 import com.pgvector.PGhalfvec;

@@ -15,11 +15,11 @@ client_files()
 client_setup()
 {
 	if ! cmp -s pom.xml "$client_build/pom.xml"; then
-		rm -rf "$client_build/lib"
+		rm -rf "$client_build/lib" "$client_build/pom.xml"
 		mvn -q -B -Dmaven.repo.local="$client_build/repository" dependency:copy-dependencies \
 			-DoutputDirectory="$client_build/lib" && cp pom.xml "$client_build/" || return
 	fi
-	javac -Xlint:all,-processing -Werror -cp "$client_build/lib/*" -d "$client_build/classes" *.java
+	javac -cp "$client_build/lib/*" -d "$client_build/classes" *.java
 }
 
 client_run()
