@@ -156,6 +156,11 @@ public class Hibernate {
                 + " vector_dims(embedding), vector_norm(embedding)"
                 + " from ItemV2 where id = 4", Object[].class).setParameter("q", QUERY)
                 .getSingleResult(), new Object[] {3.0, 0.0, 5.0, 3, 2.0});
+        equal(session.createSelectionQuery("select l2_norm(half), l2_normalize(embedding),"
+                + " subvector(embedding, 1, 2), binary_quantize(embedding)"
+                + " from ItemV2 where id = 4", Object[].class).getSingleResult(),
+                new Object[] {2.0, new float[] {1, 0, 0}, new float[] {2, 0},
+                        new byte[] {(byte) 0b10000000}});
 
         // filters
         equal(session.createSelectionQuery("select id from ItemV2 where category = 'b'"
@@ -214,8 +219,9 @@ public class Hibernate {
     }
 
     static List<Long> nearest(Session session, String distance, Object argument) {
-        return session.createSelectionQuery("select id from ItemV2 order by " + distance, Long.class)
-                .setParameter("q", argument).setMaxResults(4).list();
+        String query = "select id from ItemV2 order by " + distance;
+        return session.createSelectionQuery(query, Long.class).setParameter("q", argument)
+                .setMaxResults(4).list();
     }
 
     static void equal(Object got, Object want) {

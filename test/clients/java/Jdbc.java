@@ -52,7 +52,8 @@ public class Jdbc {
 
         // many: a batch
         try (PreparedStatement insert = prepare("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)")) {
-            set(insert, 2, "a", vector(0, 0, 1), half(0, 0, 1), sparse(0, 0, 1), new PGbit("111111"));
+            set(insert, 2, "a", vector(0, 0, 1), half(0, 0, 1), sparse(0, 0, 1),
+                    new PGbit("111111"));
             insert.addBatch();
             set(insert, 5, "c", null, null, null, null);
             insert.addBatch();
@@ -69,8 +70,8 @@ public class Jdbc {
         equal(copied, 2L);
 
         // upsert
-        String upsert = "INSERT INTO items (id, embedding) VALUES (?, ?)"
-                + " ON CONFLICT (id) DO UPDATE SET embedding = EXCLUDED.embedding RETURNING embedding";
+        String upsert = "INSERT INTO items (id, embedding) VALUES (?, ?) ON CONFLICT (id)"
+                + " DO UPDATE SET embedding = EXCLUDED.embedding RETURNING embedding";
         equal(value(upsert, 4, vector(9, 9, 9)), vector(9, 9, 9));
         equal(value(upsert, 4, vector(2, 0, 0)), vector(2, 0, 0));
     }
@@ -94,7 +95,8 @@ public class Jdbc {
         // aggregates
         equal(value("SELECT avg(embedding) FROM items"), vector(2, 0.5f, 2));
         equal(value("SELECT sum(embedding) FROM items"), vector(8, 2, 8));
-        equal(((PGhalfvec) value("SELECT avg(half) FROM items")).toArray(), new float[] {2, 0.5f, 2});
+        PGhalfvec average = (PGhalfvec) value("SELECT avg(half) FROM items");
+        equal(average.toArray(), new float[] {2, 0.5f, 2});
     }
 
     static final PGvector QUERY = vector(0, 2, 1);
@@ -117,7 +119,7 @@ public class Jdbc {
         equal(ids("SELECT id FROM items ORDER BY bits <~> ? LIMIT 5", BITS), HAMMING);
         equal(ids("SELECT id FROM items ORDER BY bits <%> ? LIMIT 5", BITS), JACCARD);
 
-        // the distance itself; the inner product is negative so that ascending order is nearest first
+        // the distance itself; the inner product is negative so that the nearest comes first
         equal(value("SELECT embedding <-> ? FROM items WHERE id = 4", QUERY), 3.0);
         equal(value("SELECT (embedding <#> ?) * -1 FROM items WHERE id = 1", QUERY), 9.0);
         equal(value("SELECT 1 - (embedding <=> ?) FROM items WHERE id = 4", QUERY), 0.0);

@@ -119,7 +119,8 @@ func main() {
 	upsert := `INSERT INTO items (id, embedding) VALUES ($1, $2)
 		ON CONFLICT (id) DO UPDATE SET embedding = EXCLUDED.embedding`
 	batch.Queue(upsert, 1, vector(9, 9, 9))
-	batch.Queue("UPDATE items SET embedding = $1 WHERE embedding = $2", vector(0, 2, 5), vector(9, 9, 9))
+	batch.Queue("UPDATE items SET embedding = $1 WHERE embedding = $2",
+		vector(0, 2, 5), vector(9, 9, 9))
 	batch.Queue(upsert, 4, vector(2, 0, 0))
 	check(db.SendBatch(ctx, batch).Close())
 

@@ -72,8 +72,8 @@ func main() {
 
 	// the distance itself, filters
 	var distance, similarity float64
-	check(db.QueryRow("SELECT embedding <-> $1, 1 - (embedding <=> $1) FROM items WHERE id = 4", query).
-		Scan(&distance, &similarity))
+	check(db.QueryRow("SELECT embedding <-> $1, 1 - (embedding <=> $1) FROM items WHERE id = 4",
+		query).Scan(&distance, &similarity))
 	equal([]float64{distance, similarity}, []float64{3, 0})
 	equal(ids(db, "SELECT id FROM items WHERE category = $2 ORDER BY embedding <-> $1", query, "b"),
 		[]int64{4, 3})
