@@ -75,7 +75,7 @@ bench:
 bench-quick:
 	@bench/run.sh --quick $(BENCH)
 
-# the reference in README.md, from the COMMENTs of the extension
+# the reference in README.md, from the COMMENTs of the extension; docs/clients, from test/clients
 reference:
 	@test/lib/run.sh reference
 

@@ -45,7 +45,9 @@ case $1 in
 	reference)
 		start_server
 		write_reference
-		say "the reference in README.md is written"
+		rm -rf "$top/docs/clients"
+		"$top/tools/client_pages.sh" "$top/docs/clients"
+		say "the reference in README.md and docs/clients are written"
 		exit ;;
 esac
 

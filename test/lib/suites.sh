@@ -157,7 +157,7 @@ suite_clients()
 	let_clients_in
 	for directory in "$top"/test/clients/*/; do
 		language=$(basename "$directory")
-		client_build=$top/build/clients/$language
+		client_build=$top/build/clients-$(id -un)/$language
 		mkdir -p "$client_build"
 		. "$directory/client.sh"
 		log=$work/clients-$language.log

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 
+use File::Basename;
 use JSON::PP;
 use NanovecTest;
 use PostgreSQL::Test::Utils;
@@ -25,6 +26,14 @@ my $reference = $node->safe_psql('postgres', slurp_file(source_file('tools/refer
 my ($written) = $readme =~ /<!-- reference: .*? -->\n(.*?)<!-- end of reference -->/s;
 
 is($written, "$reference\n", 'the reference in README.md is what make reference writes');
+
+# The pages of the clients are their tests.
+my $pages = "$PostgreSQL::Test::Utils::tmp_check/clients";
+system_or_bail('bash', source_file('tools/client_pages.sh'), $pages);
+is_deeply(
+	{ map { basename($_) => slurp_file($_) } glob source_file('docs/clients/*.md') },
+	{ map { basename($_) => slurp_file($_) } glob "$pages/*.md" },
+	'docs/clients is what make reference writes');
 
 # Every SQL example of README.md runs, one after the other.
 my @examples = $readme =~ /```sql\n(.*?)```/sg;
