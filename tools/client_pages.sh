@@ -11,7 +11,6 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 cd "$top/test/clients"
-mkdir -p "$out"
 
 # The comment at the top of a file, without what makes it a comment
 head_of()
