@@ -1,6 +1,6 @@
 # Sourced by test/lib/suites.sh: how Python's clients are installed and run.
 #
-# requirements.lock is the "pip freeze" of an environment with all clients.
+# requirements.lock is the "pip freeze --all" of an environment with all clients.
 # langchain-postgres wants an older pgvector than pip installs for the others;
 # langchain.lock names it, and the LangChain example finds it first.
 
@@ -41,5 +41,5 @@ client_run()
 	case $1 in
 		langchain*) path=$client_build/langchain ;;
 	esac
-	PYTHONPATH=$path PYTHONDONTWRITEBYTECODE=1 "$client_build/bin/python" "$1"
+	PYTHONPATH=$path "$client_build/bin/python" "$1"
 }

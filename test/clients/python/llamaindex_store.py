@@ -48,11 +48,11 @@ def new_store(name, **options):
         table_name=name, embed_dim=3, use_jsonb=True, **options)
 
 
-def search(store, name="fruit", top_k=4, filters=None, mode=VectorStoreQueryMode.DEFAULT, **options):
-    result = store.query(VectorStoreQuery(query_embedding=VECTORS[name], query_str=name,
-                                          similarity_top_k=top_k, filters=filters, mode=mode),
-                         **options)
-    return result.ids
+def search(store, name="fruit", top_k=4, filters=None, mode=VectorStoreQueryMode.DEFAULT,
+           **options):
+    query = VectorStoreQuery(query_embedding=VECTORS[name], query_str=name,
+                             similarity_top_k=top_k, filters=filters, mode=mode)
+    return store.query(query, **options).ids
 
 
 def where(*conditions, condition=FilterCondition.AND):
