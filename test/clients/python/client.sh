@@ -1,8 +1,9 @@
 # Sourced by test/lib/suites.sh: how Python's clients are installed and run.
 #
-# requirements.lock is the "pip freeze --all" of an environment with all clients.
-# langchain-postgres wants an older pgvector than pip installs for the others;
-# langchain.lock names it, and the LangChain example finds it first.
+# requirements.lock has every package of an environment with all clients ("pip
+# freeze", and setuptools).  langchain-postgres wants an older pgvector than pip
+# installs for the others; langchain.lock names it, and the LangChain example
+# finds it first.
 
 client_need()
 {
