@@ -162,7 +162,9 @@ ivf_stored(const IvfIndex *ix, const IvfRecord *record)
 		.bytes = ix->max_bytes,
 		.scale = record->scale,
 		.offset = record->offset,
-		.error = record->error
+		.error = record->error,
+		.sum = record->sum,
+		.square = record->square
 	};
 
 	return v;

@@ -85,7 +85,8 @@ check_entry(Check *check, BlockNumber block, uint32 i)
 	nv_rows_add(&check->rows, &record->tid);
 	if (!ItemPointerIsValid(&record->tid))
 		nv_report_problem(check->report, block, "entry %u has an invalid row pointer", i);
-	if (!isfinite(v.scale) || !isfinite(v.offset) || !isfinite(v.error) || v.error < 0)
+	if (!isfinite(v.scale) || !isfinite(v.offset) || !isfinite(v.error) ||
+		!nv_stored_valid(&check->ix.space, &v))
 		nv_report_problem(check->report, block, "entry %u has a vector that makes no sense", i);
 	else
 		ivf_code_entry(&check->ix, check->rewritten.data, i, check->centroid, &v);

@@ -104,6 +104,8 @@ ivf_fill_record(const IvfIndex *ix, IvfRecord *record, const NvStored *v,
 	record->scale = v->scale;
 	record->offset = v->offset;
 	record->error = v->error;
+	record->sum = v->sum;
+	record->square = v->square;
 	memcpy(record->data, v->data, v->bytes);
 	/* what rounding up the size left */
 	memset(record->data + v->bytes, 0,

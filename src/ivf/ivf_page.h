@@ -69,13 +69,15 @@ typedef struct IvfRecord
 	float		scale;			/* of the vector: see NvStored */
 	float		offset;
 	float		error;
+	uint32		sum;
+	uint32		square;
 	char		data[FLEXIBLE_ARRAY_MEMBER];
 } IvfRecord;
 
 StaticAssertDecl(sizeof(IvfMeta) == 48, "the size of IvfMeta is part of the format");
 StaticAssertDecl(sizeof(IvfList) == 8, "the size of IvfList is part of the format");
 StaticAssertDecl(offsetof(IvfGroup, records) == 16, "IvfGroup is part of the format");
-StaticAssertDecl(offsetof(IvfRecord, data) == 20, "IvfRecord is part of the format");
+StaticAssertDecl(offsetof(IvfRecord, data) == 28, "IvfRecord is part of the format");
 
 /* How things of one size lie in pages. */
 typedef struct IvfShape

@@ -149,7 +149,7 @@ delete $upper_node{tid};
 my %group = (list => [0, 'V', 4], next => [4, 'V', 1], n => [12, 'V', 9999], records => [16, 'V', 1],
 	code => [40, 'V', 0x5a5a5a5a]);
 my %record = (tid => [0, 'V', 0xffffff], scale => [8, 'f<', 99], offset => [12, 'f<', 99],
-	error => [16, 'f<', -1], data => [20, 'V', 0x5a5a5a5a]);
+	error => [16, 'f<', -1], sum => [20, 'V', 1], square => [24, 'V', 1], data => [28, 'V', 0x5a5a5a5a]);
 my @fields = (
 	[ 'v', 3, 'first', \%node ], [ 'v', 3, 'last', \%upper_node ], [ 'lv', 8, 'first', \%group ],
 	[ 'lv', 9, 'last', \%record ], [ 'lv', 5, 'first', { first => [0, 'V', 1], room => [4, 'V', 1] } ],
