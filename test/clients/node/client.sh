@@ -16,7 +16,8 @@ client_files()
 client_setup()
 {
 	cmp -s package-lock.json "$client_build/installed.json" && return
-	cp package.json package-lock.json "$client_build/" &&
+	rm -f "$client_build/installed.json" &&
+		cp package.json package-lock.json "$client_build/" &&
 		(cd "$client_build" && npm ci --ignore-scripts --no-audit --no-fund) &&
 		cp package-lock.json "$client_build/installed.json"
 }

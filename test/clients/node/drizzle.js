@@ -8,11 +8,15 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
-import { sql, asc, avg, cosineDistance, eq, hammingDistance, innerProduct, jaccardDistance,
-  l1Distance, l2Distance, lt, ne, sum } from "drizzle-orm";
+import {
+  asc, avg, cosineDistance, eq, hammingDistance, innerProduct, jaccardDistance, l1Distance,
+  l2Distance, lt, ne, sql, sum,
+} from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { migrate } from "drizzle-orm/node-postgres/migrator";
-import { bit, halfvec, index, integer, pgTable, sparsevec, text, vector } from "drizzle-orm/pg-core";
+import {
+  bit, halfvec, index, integer, pgTable, sparsevec, text, vector,
+} from "drizzle-orm/pg-core";
 
 export const items = pgTable("items", {
   id: integer("id").primaryKey().generatedByDefaultAsIdentity(),

@@ -66,7 +66,8 @@ assert.equal((await knex("items").columnInfo()).embedding.type, "USER-DEFINED");
 
 // Insert one
 const item = (name, vector, bits) => ({
-  name, embedding: toSql(vector), half: toSql(vector), sparse: toSql(new SparseVector(vector)), bits,
+  name, embedding: toSql(vector), half: toSql(vector), sparse: toSql(new SparseVector(vector)),
+  bits,
 });
 const [inserted] = await knex("items").insert(item("a", [1, 0, 0], "111111")).returning("*");
 assert.deepEqual(fromSql(inserted.embedding), [1, 0, 0]);

@@ -14,8 +14,9 @@ import { DataTypes, Op, Sequelize } from "sequelize";
 import { SequelizeStorage, Umzug } from "umzug";
 
 pgvector.registerTypes(Sequelize);
-const { cosineDistance, hammingDistance, jaccardDistance, l1Distance, l2Distance,
-  maxInnerProduct } = pgvector;
+const {
+  cosineDistance, hammingDistance, jaccardDistance, l1Distance, l2Distance, maxInnerProduct,
+} = pgvector;
 
 const connect = () => new Sequelize(process.env.DATABASE_URL, { logging: false });
 const first = connect();

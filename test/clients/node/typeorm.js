@@ -143,7 +143,8 @@ assert.deepEqual([upserted.id, upserted.embedding], [2, [6, 2, 0]]);
 
 // Aggregates
 assert.deepEqual(
-  await items.createQueryBuilder().select("avg(embedding)", "avg").addSelect("sum(embedding)", "sum")
+  await items.createQueryBuilder()
+    .select("avg(embedding)", "avg").addSelect("sum(embedding)", "sum")
     .getRawOne(),
   { avg: "[3,1,0.5]", sum: "[9,3,1.5]" },
 );
