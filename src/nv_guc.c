@@ -93,9 +93,10 @@ nv_guc_init(void)
 							PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("ivf.probes",
-							"How many lists an ivf scan looks into; 0 lets the index choose.",
+							"How many lists an ivf scan looks into at most; 0 lets the index choose.",
 							"More find more of the true nearest neighbors and take longer; all "
-							"lists give the exact answer.",
+							"lists give the exact answer.  Lists much farther than the nearest "
+							"are passed over.",
 							&ivf_settings.probes, 0, 0, IVF_MAX_LISTS,
 							PGC_USERSET, 0, NULL, NULL, NULL);
 
