@@ -34,6 +34,9 @@
 #define ROWS_PER_LIST 150
 #define MANY_ROWS 1e6
 
+/* In small tables the nearest rows are spread over about as many lists as in large ones. */
+#define LEAST_PROBES 72
+
 /* The sample: blocks to learn how many rows there are, then rows for each list. */
 #define FIRST_BLOCKS 100
 #define SAMPLE_PER_LIST 40
@@ -145,7 +148,7 @@ choose_lists(Relation rel, double rows)
 static uint16
 choose_probes(uint32 lists)
 {
-	return (uint16) Min(lists, Max(1, ceil(2.5 * sqrt(lists))));
+	return (uint16) Min(ceil(0.75 * lists), Max(LEAST_PROBES, ceil(2.5 * sqrt(lists))));
 }
 
 /* ---- the sample ---- */
