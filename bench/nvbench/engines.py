@@ -4,7 +4,7 @@ OPERATORS = {"l2": "<->", "ip": "<#>", "cosine": "<=>"}
 OPCLASSES = {"l2": "vector_l2_ops", "ip": "vector_ip_ops", "cosine": "vector_cosine_ops"}
 
 HNSW_SWEEP = (10, 20, 40, 80, 120, 200, 400)
-PROBES_SWEEP = (1, 2, 4, 8, 16, 32, 64)
+PROBES_SWEEP = (2, 4, 8, 16, 32, 48, 64, 128)
 
 
 class Contender:
