@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * nv_compat.h
- *		postgres.h, and what differs between PostgreSQL 14 and 18.
+ *		postgres.h, and what differs between PostgreSQL 14 and 19.
  *
  * The only file that looks at PG_VERSION_NUM.  Every .c file that is not a
  * kernel includes it first, in the place of postgres.h.
@@ -76,6 +76,21 @@
 #else
 #define NV_REL_LOCATOR(rel) ((rel)->rd_node)
 #define NV_REL_NUMBER(rel) ((rel)->rd_node.relNode)
+#endif
+
+#if PG_VERSION_NUM >= 190000
+#define NV_BEGINSCAN_PARALLEL(rel, scan) table_beginscan_parallel(rel, scan, SO_NONE)
+#else
+#define NV_BEGINSCAN_PARALLEL(rel, scan) table_beginscan_parallel(rel, scan)
+#endif
+
+/* From version 19 on, an array's elements are described once. */
+#if PG_VERSION_NUM >= 190000
+#define NV_ARRAY_ITER_SETUP(it, array, ...) array_iter_setup(it, array, __VA_ARGS__)
+#define NV_ARRAY_ITER_NEXT(it, null, i, ...) array_iter_next(it, null, i)
+#else
+#define NV_ARRAY_ITER_SETUP(it, array, ...) array_iter_setup(it, array)
+#define NV_ARRAY_ITER_NEXT(it, null, i, ...) array_iter_next(it, null, i, __VA_ARGS__)
 #endif
 
 #if PG_VERSION_NUM >= 180000

@@ -20,6 +20,9 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+/* How arrays hold vectors: length, by value, alignment. */
+#define VECTOR_ELEMENT -1, false, TYPALIGN_INT
+
 #define MOST_CLUSTERS 100000
 #define MOST_ITERATIONS 1000
 
@@ -113,7 +116,7 @@ cluster_rows(FunctionCallInfo fcinfo, const Rows *rows, const NvKmeansOptions *o
 	datums = palloc(sizeof(Datum) * k);
 	for (int c = 0; c < k; c++)
 		datums[c] = nv_dense_make(&nv_vector_type, centroids + (size_t) c * rows->dims, rows->dims);
-	*result = construct_array(datums, k, element, -1, false, TYPALIGN_INT);
+	*result = construct_array(datums, k, element, VECTOR_ELEMENT);
 	return true;
 }
 
@@ -131,7 +134,7 @@ NV_FUNCTION(nanovec_kmeans_array)
 	int			n;
 	ArrayType  *result;
 
-	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT, &datums, &nulls, &n);
+	deconstruct_array(array, ARR_ELEMTYPE(array), VECTOR_ELEMENT, &datums, &nulls, &n);
 	for (int i = 0; i < n; i++)
 	{
 		if (nulls[i])
@@ -264,11 +267,11 @@ NV_FUNCTION(nanovec_assign)
 	int			nearest = -1;
 	float		least = 0;
 
-	array_iter_setup(&it, array);
+	NV_ARRAY_ITER_SETUP(&it, array, VECTOR_ELEMENT);
 	for (int i = 0; i < n; i++)
 	{
 		bool		null;
-		Datum		datum = array_iter_next(&it, &null, i, -1, false, TYPALIGN_INT);
+		Datum		datum = NV_ARRAY_ITER_NEXT(&it, &null, i, VECTOR_ELEMENT);
 		NvDense		centroid;
 		float		distance;
 

@@ -521,7 +521,7 @@ build_in_parallel(HnswBuild *build, IndexInfo *info, const HnswMeta *meta, int n
 	build->leader = true;
 	open_build(build);
 	report_phase(build, HNSW_PHASE_LOAD);
-	run_build(build, info, table_beginscan_parallel(build->heap, parallel.scan));
+	run_build(build, info, NV_BEGINSCAN_PARALLEL(build->heap, parallel.scan));
 	wait_for_workers(&parallel);
 	result->heap_tuples = parallel.shared->heap_tuples;
 	result->index_tuples = parallel.shared->index_tuples;
@@ -559,7 +559,7 @@ hnsw_build_worker(dsm_segment *segment, shm_toc *toc)
 	info = BuildIndexInfo(build.rel);
 	info->ii_Concurrent = shared->concurrent;
 	open_build(&build);
-	run_build(&build, info, table_beginscan_parallel(build.heap, scan));
+	run_build(&build, info, NV_BEGINSCAN_PARALLEL(build.heap, scan));
 	dsa_detach(build.area);
 	index_close(build.rel, index_lock);
 	table_close(build.heap, heap_lock);
