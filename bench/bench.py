@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import platform
+import signal
 import subprocess
 import sys
 
@@ -228,6 +229,8 @@ def parse_memory(text):
 
 
 def main():
+    # who is told to stop stops what it started, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     args = arguments()
     server = servers.Server()
     dataset = datasets.open_dataset(args.dataset, args.shared)
