@@ -301,7 +301,7 @@ report_full(HnswBuild *build)
 {
 	if (build->leader)
 		ereport(NOTICE,
-				(errmsg("hnsw graph no longer fits into maintenance_work_mem after " UINT64_FORMAT " rows",
+				(errmsg("hnsw graph no longer fits into maintenance_work_mem after " UINT64_FORMAT " tuples",
 						pg_atomic_read_u64(&build->shared->ntuples)),
 				 errdetail("The build goes on, and takes longer."),
 				 errhint("Increase maintenance_work_mem to speed up the build.")));
