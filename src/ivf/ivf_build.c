@@ -549,7 +549,9 @@ write_groups(Build *build)
 		.records = palloc_extended(bytes * build->ix.layout.entries, MCXT_ALLOC_HUGE),
 		.last = InvalidBuffer
 	};
+	int64		done = 0;
 
+	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, (int64) build->ntuples);
 	tuplesort_performsort(build->sort);
 	while (tuplesort_gettupleslot(build->sort, true, false, build->slot, NULL))
 	{
@@ -564,6 +566,7 @@ write_groups(Build *build)
 		memcpy(w.records + w.n++ * bytes, VARDATA_ANY(record), bytes);
 		if (w.n == build->ix.layout.entries)
 			write_group(build, &w);
+		pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, ++done);
 	}
 	end_list(build, &w);
 	tuplesort_end(build->sort);
