@@ -119,7 +119,8 @@ is($node->safe_psql('plains', q{
 my $answer = q{SELECT md5(string_agg(format('%s %s', id, v), ',' ORDER BY id)) FROM items;
 	SET enable_seqscan = off; SELECT * FROM nearest};
 
-$node->safe_psql('postgres', q{CREATE VIEW nearest AS SELECT id FROM items ORDER BY v <-> array_fill(0.5, ARRAY[16])::vector(16) LIMIT 7});
+$node->safe_psql('postgres', q{
+	CREATE VIEW nearest AS SELECT id FROM items ORDER BY v <-> array_fill(0.5, ARRAY[16])::vector(16) LIMIT 7});
 command_ok([ 'pg_dump', '-Fc', '-d', $node->connstr('postgres'), '-f', $dump ], 'pg_dump');
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
 command_ok([ 'pg_restore', '-e', '-d', $node->connstr('restored'), $dump ], 'restore');
