@@ -28,6 +28,12 @@ like($ours->safe_psql('postgres', q{SELECT comment FROM pg_available_extensions 
 unlike($theirs->safe_psql('postgres', q{SELECT comment FROM pg_available_extensions WHERE name = 'vector'}),
 	qr/nanovec/, 'the other is not');
 
+my $settings = q{
+	SELECT '[1]'::vector;
+	SELECT name, boot_val, min_val, max_val, vartype, context, enumvals FROM pg_settings
+	WHERE name ~ '^(hnsw|ivfflat)[.]' ORDER BY name};
+is($ours->safe_psql('postgres', $settings), $theirs->safe_psql('postgres', $settings), 'settings have the same defaults');
+
 # ---- a database with everything ----
 
 my %operator = (l2 => '<->', ip => '<#>', cosine => '<=>', l1 => '<+>', hamming => '<~>', jaccard => '<%>');
@@ -443,7 +449,8 @@ is(scalar @errors, 6, 'and nothing else');
 like($late, qr/HINT:  Rebuild it with REINDEX INDEX app.graphs_v_idx/, 'with a hint');
 unlike($late, qr/server closed the connection/, 'nothing crashes');
 
-$theirs->safe_psql('app', 'REINDEX DATABASE app');
+my ($reindex) = slurp_file(source_file('docs/pgvector.md')) =~ /^\s*(SELECT format\('REINDEX.*?\\gexec)$/ms;
+$theirs->safe_psql('app', "$reindex\n");
 is($theirs->safe_psql('app', q{
 	SELECT c.relname, problem FROM pg_class c JOIN pg_am a ON a.oid = c.relam, LATERAL nanovec_index_check(c.oid)
 	WHERE a.amname IN ('hnsw', 'ivfflat') AND c.relkind = 'i'}), '', 'indexes are sound after REINDEX');
