@@ -27,8 +27,14 @@ REGRESS_OPTS = --load-extension=nanovec
 
 # The same code for databases and clients of pgvector, as its extension vector
 ALIAS_VERSION = 0.8.6
+ALIAS_COMMENT = vector data type and ivfflat and hnsw access methods (nanovec)
+# ALTER EXTENSION vector UPDATE makes a database of pgvector nanovec's.  From
+# pgvector of the same version the way leads through a version called nanovec.
+ALIAS_UPDATES = $(patsubst %,build/alias/vector--%--$(ALIAS_VERSION).sql, \
+	0.8.0 0.8.1 0.8.2 0.8.3 0.8.4 0.8.5) build/alias/vector--$(ALIAS_VERSION)--nanovec.sql
 ALIAS_FILES = build/alias/vector.so build/alias/vector.control \
-	build/alias/vector--$(ALIAS_VERSION).sql
+	build/alias/vector--$(ALIAS_VERSION).sql $(ALIAS_UPDATES) \
+	build/alias/vector--nanovec--$(ALIAS_VERSION).sql
 
 EXTRA_CLEAN = $(SRCS:.c=.d) nanovec--*.sql build results test/unit/build bench/kernels/build
 
@@ -114,13 +120,24 @@ build/alias/vector.so: build/alias/nv_edition.o $(filter-out src/nv_edition.o,$(
 
 build/alias/vector.control: nanovec.control Makefile
 	@mkdir -p $(@D)
-	sed -e "s/^comment = .*/comment = 'vector data type and ivfflat and hnsw access methods (nanovec)'/" \
+	sed -e "s/^comment = .*/comment = '$(ALIAS_COMMENT)'/" \
 		-e "s/^default_version = .*/default_version = '$(ALIAS_VERSION)'/" \
 		-e "s/^module_pathname = .*/module_pathname = '\$$libdir\/vector'/" $< > $@
 
 build/alias/vector--$(ALIAS_VERSION).sql: $(SQL_SCRIPT)
 	@mkdir -p $(@D)
 	sed 's/CREATE EXTENSION nanovec/CREATE EXTENSION vector/' $< > $@
+
+$(ALIAS_UPDATES): $(SQL_SCRIPT) sql/ext/from_pgvector.sql sql/ext/from_pgvector.awk Makefile
+	@mkdir -p $(@D)
+	printf '%s\n' '\echo Use "ALTER EXTENSION vector UPDATE" to load this file. \quit' > $@
+	cat sql/ext/from_pgvector.sql >> $@
+	awk -f sql/ext/from_pgvector.awk $< >> $@
+	echo "COMMENT ON EXTENSION vector IS '$(ALIAS_COMMENT)';" >> $@
+
+build/alias/vector--nanovec--$(ALIAS_VERSION).sql: Makefile
+	@mkdir -p $(@D)
+	echo '-- the same objects' > $@
 
 alias_dir = $(DESTDIR)$(datadir)/extension
 alias_is_ours = { [ ! -e "$(alias_dir)/vector.control" ] || grep -q nanovec "$(alias_dir)/vector.control"; }

@@ -25,13 +25,21 @@
 void
 nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric)
 {
-	const NvSpaceMetric *m = (const NvSpaceMetric *)
-		DatumGetPointer(FunctionCall1(index_getprocinfo(rel, 1, NV_METRIC_PROC),
-									  PointerGetDatum(NULL)));
-	const NvElementType *type = (const NvElementType *)
+	FmgrInfo   *metric_proc = index_getprocinfo(rel, 1, NV_METRIC_PROC);
+	const NvSpaceMetric *m;
+	const NvElementType *type;
+
+	/* pgvector's: our library in its place, or a session older than the update */
+	if (metric_proc->fn_nargs != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("operator class of index \"%s\" is pgvector's",
+						RelationGetRelationName(rel)),
+				 errhint("ALTER EXTENSION vector UPDATE, then connect anew.")));
+	m = (const NvSpaceMetric *) DatumGetPointer(FunctionCall1(metric_proc, PointerGetDatum(NULL)));
+	type = (const NvElementType *)
 		DatumGetPointer(FunctionCall1(index_getprocinfo(rel, 1, NV_TYPE_PROC),
 									  PointerGetDatum(NULL)));
-
 	if (m == NULL || type == NULL || !nv_metric_valid(type->kind, *m))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),

@@ -9,6 +9,12 @@
 
 #include "storage/buf_internals.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+/* What metapages of pgvector's hnsw and ivfflat begin with. */
+#define PGVECTOR_HNSW_MAGIC 0xA953A953
+#define PGVECTOR_IVFFLAT_MAGIC 0x014FF1A7
 
 /*
  * Where this backend last found a page.  Looking a page up in the shared
@@ -31,6 +37,16 @@ nv_page_init(Page page, NvPageKind kind)
 	tail->magic = NV_PAGE_MAGIC;
 }
 
+/* After an update from pgvector, where the database keeps its indexes as they are */
+static bool
+made_by_pgvector(Buffer metapage)
+{
+	uint32		magic;
+
+	memcpy(&magic, PageGetContents(BufferGetPage(metapage)), sizeof(magic));
+	return magic == PGVECTOR_HNSW_MAGIC || magic == PGVECTOR_IVFFLAT_MAGIC;
+}
+
 void
 nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind)
 {
@@ -47,6 +63,14 @@ nv_read_metapage(Relation index, NvPageKind kind, void *meta, Size bytes)
 	Buffer		buffer = ReadBuffer(index, 0);
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	if (!nv_page_is(BufferGetPage(buffer), kind) && made_by_pgvector(buffer))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("index \"%s\" was made by pgvector and has its format",
+						RelationGetRelationName(index)),
+				 errhint("Rebuild it with REINDEX INDEX %s.",
+						 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(index)),
+													RelationGetRelationName(index)))));
 	nv_page_check(index, buffer, kind);
 	memcpy(meta, NV_PAGE_CONTENTS(BufferGetPage(buffer)), bytes);
 	UnlockReleaseBuffer(buffer);

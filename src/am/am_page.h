@@ -71,7 +71,10 @@ nv_page_use(Page page, const char *end)
 extern void nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind)
 			__attribute__((noreturn));
 
-/* Copy the metapage, block 0.  ERROR (INDEX_CORRUPTED) when it is none of that kind. */
+/*
+ * Copy the metapage, block 0.  ERROR (INDEX_CORRUPTED) when it is none of that
+ * kind, or (OBJECT_NOT_IN_PREREQUISITE_STATE) when it is pgvector's.
+ */
 extern void nv_read_metapage(Relation index, NvPageKind kind, void *meta, Size bytes);
 
 /*

@@ -1,8 +1,8 @@
--- The SQL objects of nanovec, a line each, in the form of pgvector-surface.txt.
+-- The SQL objects of nanovec or its alias, a line each, in the form of pgvector-surface.txt.
 WITH member AS (
 	SELECT d.classid, d.objid
 	FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
-	WHERE e.extname = 'nanovec' AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
+	WHERE e.extname IN ('nanovec', 'vector') AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
 ), line AS (
 	SELECT format('type %s storage=%s typmod=%s binary=%s', format_type(t.oid, NULL), t.typstorage,
 				  (t.typmodin <> 0)::text, (t.typsend <> 0)::text) AS text

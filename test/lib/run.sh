@@ -14,6 +14,7 @@
 # Environment:
 #   PG_CONFIG   which PostgreSQL (default: the newest that is installed)
 #   KEEP=1      keep the temporary directory and say where it is
+#   NANOVEC_PGVECTOR   a pgvector to compare with, see provide_pgvector in setup.sh
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -67,5 +68,8 @@ echo
 if [ "$failed" -gt 0 ]; then
 	say "failed: ${failures[*]}"
 fi
+for reason in ${not_run[@]+"${not_run[@]}"}; do
+	say "NOT RUN: $reason"
+done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

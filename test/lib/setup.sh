@@ -165,6 +165,54 @@ install_alias()
 	make "$@" install-pgvector-alias DESTDIR="$work/pg"
 }
 
+# A real pgvector for the tests that compare with it, in a second copy of
+# PostgreSQL, $work/peer.  NANOVEC_PGVECTOR says which one:
+#   DIRECTORY   below it are its library, control file and scripts
+#   get         what the benchmark measures, downloaded and built (bench/get-pgvector.sh)
+#   none        none
+# Otherwise it is the machine's, or built from what the benchmark downloaded before.
+# Sets $peer_bin, or leaves it empty and says in $peer_missing why.
+provide_pgvector()
+{
+	local choice=${NANOVEC_PGVECTOR:-} peer=$work/peer file
+	local downloaded=${XDG_CACHE_HOME:-$HOME/.cache}/nanovec-peers/pgvector
+
+	peer_bin=
+	peer_missing=
+	if [ -z "$choice" ]; then
+		if [ -f "$sharedir/extension/vector.control" ] && ! grep -q nanovec "$sharedir/extension/vector.control"; then
+			choice=$sharedir:$libdir
+		elif [ -d "$downloaded" ]; then
+			choice=get
+		else
+			choice=none
+		fi
+	fi
+
+	if [ "$choice" = none ]; then
+		peer_missing="there is no pgvector here"
+		return
+	fi
+	cp -a "$work/pg" "$peer"
+	rm -f "$peer$sharedir/extension"/{vector,nanovec}{.control,--*.sql} "$peer$libdir"/{vector,nanovec}.so
+	if [ "$choice" = get ]; then
+		"$top/bench/get-pgvector.sh" "$peer" "$pg_config" > "$work/pgvector.log" 2>&1 ||
+			peer_missing="pgvector could not be built: $(tail -n 1 "$work/pgvector.log")"
+	else
+		IFS=: read -ra choice <<< "$choice"
+		find "${choice[@]}" \( -name vector.control -o -name 'vector--*.sql' \) \
+			-exec cp -t "$peer$sharedir/extension" {} +
+		find "${choice[@]}" -name vector.so -exec cp -t "$peer$libdir" {} +
+		[ -f "$peer$libdir/vector.so" ] && [ -f "$peer$sharedir/extension/vector.control" ] ||
+			peer_missing="there is no pgvector in $NANOVEC_PGVECTOR"
+	fi
+	if [ -z "$peer_missing" ]; then
+		# the test replaces its library
+		[ "$(id -u)" -ne 0 ] || chown -R "$user" "$peer"
+		peer_bin=$peer$("$pg_config" --bindir)
+	fi
+}
+
 # Build in a directory of its own for each PostgreSQL and user, below build/,
 # and install into the copy.
 build_extension()

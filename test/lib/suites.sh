@@ -3,6 +3,7 @@
 passed=0
 failed=0
 failures=()
+not_run=()
 
 # Count the TAP result lines of a log; name those that failed.
 count_tap()
@@ -37,6 +38,7 @@ run_tap()
 	"$@" > "$log" 2>&1 || status=$?
 	count_tap "$suite" "$log"
 	check_runner "$suite" "$status" "$before"
+	! grep -q '^# NOT RUN: ' "$log" || not_run+=("$suite: $(sed -n 's/^# NOT RUN: //p' "$log")")
 	if [ "$failed" -gt "$before" ]; then
 		cat "$log"
 	else
@@ -128,13 +130,15 @@ suite_tap()
 	if [ ${#files[@]} -eq 0 ]; then
 		files=($(cd "$top" && ls test/t/*.pl))
 	fi
+	[[ " ${files[*]} " != *_peer.pl\ * ]] || provide_pgvector
 	for file in "${files[@]}"; do
 		name=$(basename "$file" .pl)
 		before=$failed
 		run_tap "$name" as_user env PATH="$bin:$PATH" \
 			PERL5LIB="$pgxs/src/test/perl:$work/src/test/t" \
 			PG_REGRESS="$pgxs/src/test/regress/pg_regress" NANOVEC_SRC="$work/src" \
-			NANOVEC_PG_CONFIG="$pg_config" TESTDIR="$work/run" TESTDATADIR="$work/run/tap" \
+			NANOVEC_PG_CONFIG="$pg_config" NANOVEC_BIN="$bin" NANOVEC_PEER_BIN="${peer_bin:-}" \
+			NANOVEC_PEER_MISSING="${peer_missing:-}" TESTDIR="$work/run" TESTDATADIR="$work/run/tap" \
 			TESTLOGDIR="$work/run/tap/log" perl "$work/src/$file"
 		if [ "$failed" -gt "$before" ]; then
 			tail -n 30 "$work"/run/*/log/*"$name"* 2> /dev/null || true
