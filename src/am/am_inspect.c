@@ -87,12 +87,14 @@ nv_rows_add(NvRowList *rows, const ItemPointerData *tid)
 	rows->tids[rows->n++] = *tid;
 }
 
-static int
-compare_tids(const void *a, const void *b)
-{
-	return ItemPointerCompare((ItemPointer) unconstify(void *, a),
-							  (ItemPointer) unconstify(void *, b));
-}
+/* Millions of them, so the sort can be interrupted. */
+#define ST_SORT sort_tids
+#define ST_ELEMENT_TYPE ItemPointerData
+#define ST_COMPARE(a, b) ItemPointerCompare(unconstify(ItemPointer, a), unconstify(ItemPointer, b))
+#define ST_CHECK_FOR_INTERRUPTS
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 /* Whether the table has, or had until vacuum came by, a row there. */
 static bool
@@ -126,7 +128,7 @@ nv_rows_check(NvRowList *rows, Relation heap, NvReport *report)
 	Buffer		buffer = InvalidBuffer;
 
 	if (rows->n > 0)
-		qsort(rows->tids, rows->n, sizeof(ItemPointerData), compare_tids);
+		sort_tids(rows->tids, rows->n);
 	for (uint64 i = 0; i < rows->n; i++)
 	{
 		const ItemPointerData *tid = &rows->tids[i];
