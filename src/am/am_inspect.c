@@ -12,6 +12,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/index.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "funcapi.h"
 #include "hnsw/hnsw.h"
@@ -206,14 +207,25 @@ begin_report(FunctionCallInfo fcinfo)
 	return report;
 }
 
-/* Before any lock is taken: others may not make an owner wait. */
+/*
+ * Owners may look into an index, and who has pg_stat_scan_tables; where
+ * nobody has to wait for it, also readers of the whole table.  Asked before
+ * any lock is taken.
+ */
 static void
-check_owner(Oid oid)
+check_rights(Oid oid, bool readers)
 {
 	char	   *name = get_rel_name(oid);
+	Oid			table;
 
-	if (name != NULL && !NV_IS_OWNER(oid))
+	if (name == NULL || NV_IS_OWNER(oid) ||
+		has_privs_of_role(GetUserId(), ROLE_PG_STAT_SCAN_TABLES))
+		return;
+	table = IndexGetRelation(oid, true);
+	if (!readers || !OidIsValid(table))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_INDEX, name);
+	else if (pg_class_aclcheck(table, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(table));
 }
 
 NV_FUNCTION(nanovec_index_check)
@@ -223,7 +235,8 @@ NV_FUNCTION(nanovec_index_check)
 	Relation	heap;
 	Relation	rel;
 
-	check_owner(index);
+	/* vacuum waits for it, and inserts into hnsw do */
+	check_rights(index, false);
 	rel = open_index(index, ShareUpdateExclusiveLock, &heap);
 
 	(is_ivf(rel) ? ivf_check : hnsw_check) (heap, rel, &report);
@@ -239,7 +252,7 @@ NV_FUNCTION(nanovec_index_info)
 	Relation	heap;
 	Relation	rel;
 
-	check_owner(index);
+	check_rights(index, true);
 	rel = open_index(index, AccessShareLock, &heap);
 
 	(is_ivf(rel) ? ivf_info : hnsw_info) (rel, &report);
