@@ -2,6 +2,8 @@
 #
 #   make demo       nearest neighbours of real things, on a throw-away server
 #   make check      all tests, on a throw-away server
+#   make check-pg PG=17, check-upgrade     with another PostgreSQL; as root
+#   make check-large, soak MINUTES=n       long tests
 #   make bench      measurements against other engines (bench-quick: 5 minutes)
 #   make            build with the PostgreSQL that PG_CONFIG names
 #   make install    install into it
@@ -58,7 +60,7 @@ endif
 # These set up the machine themselves and so must work where PostgreSQL is not
 # installed yet: PGXS is not asked for.
 SELF_CONTAINED = demo check check-unit check-bench check-build check-regress check-isolation \
-	check-tap check-clients \
+	check-tap check-clients check-large soak check-pg check-upgrade \
 	reference bench bench-quick
 
 ifneq ($(filter $(SELF_CONTAINED),$(MAKECMDGOALS)),)
@@ -71,8 +73,20 @@ demo:
 check:
 	@test/lib/run.sh unit bench build regress isolation tap clients
 
-check-unit check-bench check-build check-regress check-isolation check-tap check-clients: check-%:
+check-unit check-bench check-build check-regress check-isolation check-tap check-clients check-large: check-%:
 	@test/lib/run.sh $*
+
+# 8 clients that write and 8 that read, beside an eager autovacuum
+soak:
+	@MINUTES=$(MINUTES) test/lib/run.sh soak
+
+# make check on another PostgreSQL: PG=17, PG=18; SUITES as for run.sh
+check-pg:
+	@test/lib/other_pg.sh "$(PG)" check $(SUITES)
+
+# pg_upgrade from 15 to PG
+check-upgrade:
+	@test/lib/other_pg.sh "$(or $(PG),17)" upgrade
 
 # nanovec against its peers: see bench/README.md; options in BENCH
 bench:

@@ -52,7 +52,8 @@ FROM unnest(ARRAY['free vector_l2_ops', 'loose halfvec_l2_ops', 'varying bit_ham
 WITH ORDINALITY AS u (c, n) ORDER BY n;
 SELECT test.full_error_of('CREATE UNIQUE INDEX ON ho_items USING hnsw (v vector_l2_ops)');
 SELECT test.full_error_of('CREATE INDEX ON ho_items USING hnsw (v vector_l2_ops) INCLUDE (id)');
-SELECT test.full_error_of('ALTER TABLE ho_items ADD EXCLUDE USING hnsw (v vector_l2_ops WITH =)');
+-- PostgreSQL 17 says where the operator is
+SELECT replace(test.full_error_of('ALTER TABLE ho_items ADD EXCLUDE USING hnsw (v vector_l2_ops WITH =)'), 'public.', '');
 SELECT test.full_error_of('CLUSTER ho_items USING ho_items_v_idx');
 -- nothing half made is left behind
 SELECT count(*) FROM pg_index WHERE indrelid = 'ho_items'::regclass AND NOT indisvalid;
@@ -184,25 +185,6 @@ SELECT format('%-6s ', f) || regexp_replace(test.full_error_of(format(
 	'SELECT * FROM nanovec_index_%s(4294967295)', f)), '\d{8,}', 'N')
 FROM unnest(ARRAY['check', 'info']) AS f;
 
--- only the owner may look into an index
-CREATE ROLE regress_hnsw_other;
-CREATE ROLE regress_hnsw_owner;
-GRANT SELECT ON ho_items TO regress_hnsw_other;
-SET ROLE regress_hnsw_other;
-SELECT test.full_error_of('SELECT * FROM nanovec_index_check(''ho_info'')');
-SELECT test.full_error_of('SELECT * FROM nanovec_index_info(''ho_info'')');
-SET hnsw.ef_search = 50;
-SELECT count(*) FROM (SELECT id FROM ho_items ORDER BY h <=> '[1,2,3]' LIMIT 7) AS s;
-RESET ROLE;
-RESET hnsw.ef_search;
-ALTER TABLE ho_items OWNER TO regress_hnsw_owner;
-SET ROLE regress_hnsw_owner;
-SELECT count(*) FROM nanovec_index_check('ho_info');
-SELECT count(*) > 0 FROM nanovec_index_info('ho_info');
-RESET ROLE;
-
 DROP VIEW ho_view;
 DROP SEQUENCE ho_sequence;
 DROP TABLE ho_items, ho_bit, ho_wide, ho_nearest, ho_none, ho_parent;
-DROP ROLE regress_hnsw_other;
-DROP ROLE regress_hnsw_owner;

@@ -66,10 +66,20 @@ CREATE FUNCTION test.sig(x double precision) RETURNS text LANGUAGE sql AS $$
 		END
 $$;
 
--- the plan of a query
+-- the plan of a query, as PostgreSQL 15 says it: 17 has other words for the
+-- result of an InitPlan, and 18 says what is disabled
 CREATE FUNCTION test.plan_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
 BEGIN
-	RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query;
+	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+		line := regexp_replace(line, '(InitPlan \d+) \(returns .*\)', '\1');
+		line := replace(line, '(InitPlan 1).col1', '$0');
+		line := replace(line, '(InitPlan 2).col1', '$1');
+		IF line !~ '^ *Disabled: true' THEN
+			RETURN NEXT line;
+		END IF;
+	END LOOP;
 END $$;
 -- Is there an index scan in the plan of a query?
 CREATE FUNCTION test.uses_index(query text) RETURNS boolean LANGUAGE sql AS $$

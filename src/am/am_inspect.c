@@ -12,6 +12,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/index.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "funcapi.h"
 #include "hnsw/hnsw.h"
@@ -87,12 +88,14 @@ nv_rows_add(NvRowList *rows, const ItemPointerData *tid)
 	rows->tids[rows->n++] = *tid;
 }
 
-static int
-compare_tids(const void *a, const void *b)
-{
-	return ItemPointerCompare((ItemPointer) unconstify(void *, a),
-							  (ItemPointer) unconstify(void *, b));
-}
+/* Millions of them, so the sort can be interrupted. */
+#define ST_SORT sort_tids
+#define ST_ELEMENT_TYPE ItemPointerData
+#define ST_COMPARE(a, b) ItemPointerCompare(unconstify(ItemPointer, a), unconstify(ItemPointer, b))
+#define ST_CHECK_FOR_INTERRUPTS
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 /* Whether the table has, or had until vacuum came by, a row there. */
 static bool
@@ -126,7 +129,7 @@ nv_rows_check(NvRowList *rows, Relation heap, NvReport *report)
 	Buffer		buffer = InvalidBuffer;
 
 	if (rows->n > 0)
-		qsort(rows->tids, rows->n, sizeof(ItemPointerData), compare_tids);
+		sort_tids(rows->tids, rows->n);
 	for (uint64 i = 0; i < rows->n; i++)
 	{
 		const ItemPointerData *tid = &rows->tids[i];
@@ -204,14 +207,25 @@ begin_report(FunctionCallInfo fcinfo)
 	return report;
 }
 
-/* Before any lock is taken: others may not make an owner wait. */
+/*
+ * Owners may look into an index, and who has pg_stat_scan_tables; where
+ * nobody has to wait for it, also readers of the whole table.  Asked before
+ * any lock is taken.
+ */
 static void
-check_owner(Oid oid)
+check_rights(Oid oid, bool readers)
 {
 	char	   *name = get_rel_name(oid);
+	Oid			table;
 
-	if (name != NULL && !NV_IS_OWNER(oid))
+	if (name == NULL || NV_IS_OWNER(oid) ||
+		has_privs_of_role(GetUserId(), ROLE_PG_STAT_SCAN_TABLES))
+		return;
+	table = IndexGetRelation(oid, true);
+	if (!readers || !OidIsValid(table))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_INDEX, name);
+	else if (pg_class_aclcheck(table, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(table));
 }
 
 NV_FUNCTION(nanovec_index_check)
@@ -221,7 +235,8 @@ NV_FUNCTION(nanovec_index_check)
 	Relation	heap;
 	Relation	rel;
 
-	check_owner(index);
+	/* vacuum waits for it, and inserts into hnsw do */
+	check_rights(index, false);
 	rel = open_index(index, ShareUpdateExclusiveLock, &heap);
 
 	(is_ivf(rel) ? ivf_check : hnsw_check) (heap, rel, &report);
@@ -237,7 +252,7 @@ NV_FUNCTION(nanovec_index_info)
 	Relation	heap;
 	Relation	rel;
 
-	check_owner(index);
+	check_rights(index, true);
 	rel = open_index(index, AccessShareLock, &heap);
 
 	(is_ivf(rel) ? ivf_info : hnsw_info) (rel, &report);

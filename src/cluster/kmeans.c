@@ -126,11 +126,12 @@ start_plus_plus(const float *x, size_t n, int dims, int k, uint64 *random, float
 		memcpy(centroids + (size_t) found++ * dims, centroid, sizeof(float) * dims);
 		if (found == k)
 			break;
-		CHECK_FOR_INTERRUPTS();
 		for (size_t i = 0; i < n; i++)
 		{
 			float		distance = clamp(nv_kern.l2sq_f32(x + i * dims, centroid, dims));
 
+			if (i % ROW_BLOCK == 0)
+				CHECK_FOR_INTERRUPTS();
 			nearest[i] = Min(nearest[i], distance);
 			total += nearest[i];
 		}
@@ -178,7 +179,11 @@ gather_rows(const float *x, const size_t *rows, size_t n, int dims)
 	float	   *out = alloc_array(n * dims, sizeof(float));
 
 	for (size_t i = 0; i < n; i++)
+	{
+		if (i % ROW_BLOCK == 0)
+			CHECK_FOR_INTERRUPTS();
 		memcpy(out + i * dims, x + rows[i] * dims, sizeof(float) * dims);
+	}
 	return out;
 }
 

@@ -202,8 +202,11 @@ extern void hnsw_search_start(HnswSearch *search, const NvQuery *query, uint32 e
 							  int ef);
 extern bool hnsw_search_step(HnswSearch *search);
 
-/* Go on as if ef had been this, larger than before; false when nothing is left. */
-extern bool hnsw_search_more(HnswSearch *search, int ef);
+/*
+ * Go on as if ef had been this, larger than before; false when nothing is left,
+ * or nothing that fits into so many bytes with all that the search has (0: any).
+ */
+extern bool hnsw_search_more(HnswSearch *search, int ef, Size limit);
 
 extern HnswFound *hnsw_found(HnswSearch *search, int *n);
 
@@ -215,7 +218,6 @@ extern const HnswFound *hnsw_nearest(const HnswSearch *search);
  * search ran out of nodes.
  */
 extern float hnsw_horizon(const HnswSearch *search, int n);
-extern Size hnsw_search_memory(HnswSearch *search);
 
 /*
  * Descend from the entry point to a level, to the nearest node there.

@@ -70,6 +70,7 @@ struct HnswSearch
 	bool		keep_vectors;
 	int			level;
 	int			ef;
+	Size		limit;			/* of memory; 0: none */
 	uint32		next;			/* node to visit, being fetched, or HNSW_NO_SLOT */
 	Pool		pool;
 	Best		best;
@@ -139,11 +140,12 @@ hnsw_horizon(const HnswSearch *s, int n)
 	return s->best.n < s->ef ? INFINITY : s->best.distances[n - 1];
 }
 
-Size
-hnsw_search_memory(HnswSearch *s)
+/* Memory of a search whose pool has this room. */
+static Size
+memory_with_pool(const HnswSearch *s, int room)
 {
 	return sizeof(Seen) * ((Size) s->seen_mask + 1) + sizeof(HnswFound) * s->found_room +
-		(sizeof(float) + sizeof(uint32)) * s->pool.room;
+		(2 * sizeof(float) + sizeof(uint32)) * room;
 }
 
 /* ---- nodes seen ---- */
@@ -202,22 +204,44 @@ grow_seen(HnswSearch *s)
 }
 
 /* Make room for n more. */
+static inline bool
+lacks_seen(const HnswSearch *s, uint32 n)
+{
+	return (s->nseen + n) / 2 > s->seen_mask / 3;
+}
+
 static inline void
 reserve_seen(HnswSearch *s, uint32 n)
 {
-	while (unlikely((s->nseen + n) / 2 > s->seen_mask / 3))
+	while (unlikely(lacks_seen(s, n)))
 		grow_seen(s);
+}
+
+/* Whether there is memory for one more visit. */
+static inline bool
+may_visit(const HnswSearch *s)
+{
+	Size		more = 0;
+
+	if (s->limit == 0)
+		return true;
+	/* what was seen is copied when it grows, what was found is not */
+	if (lacks_seen(s, hnsw_max_edges(&s->ix->meta)))
+		more += sizeof(Seen) * 2 * ((Size) s->seen_mask + 1);
+	if (s->nfound == s->found_room)
+		more += sizeof(HnswFound) * s->found_room;
+	return more == 0 || memory_with_pool(s, s->pool.room) + more <= s->limit;
 }
 
 /* ---- the pool ---- */
 
 /* So many more than ef, twice, fit before the pool is cut back. */
-#define POOL_SLACK 64
+#define POOL_ROOM(ef) (2 * (ef) + 64)
 
 static void
 pool_reset(HnswSearch *s, int ef)
 {
-	int			room = 2 * ef + POOL_SLACK;
+	int			room = POOL_ROOM(ef);
 
 	if (room > s->pool.room)
 	{
@@ -556,7 +580,7 @@ hnsw_search_step(HnswSearch *s)
 {
 	float		distance;
 
-	if (s->next == HNSW_NO_SLOT)
+	if (s->next == HNSW_NO_SLOT || !may_visit(s))
 		return false;
 	CHECK_FOR_INTERRUPTS();
 	if (visit(s, s->next, &distance))
@@ -596,6 +620,7 @@ hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 		s->table_serial = query->serial;
 	}
 	s->nfound = 0;
+	s->limit = 0;
 	pool_reset(s, ef);
 	reset_seen(s, ef);
 	consider(s, entry, hash_slot(s, entry), 0);
@@ -612,10 +637,13 @@ hnsw_search_level(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 
 /* As if the search had begun with the larger ef: nothing is visited twice. */
 bool
-hnsw_search_more(HnswSearch *s, int ef)
+hnsw_search_more(HnswSearch *s, int ef, Size limit)
 {
 	int			nfound = s->nfound;
 
+	if (limit > 0 && memory_with_pool(s, POOL_ROOM(ef)) > limit)
+		return false;
+	s->limit = limit;
 	pool_reset(s, ef);
 	for (int i = 0; i < s->nfound; i++)
 		best_add(s, clamp(s->found[i].distance));

@@ -458,7 +458,7 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, Placement *place, int level)
 	int			ef = ix->meta.ef_construction;
 
 	/* where vacuum is removing a whole region, look beyond it */
-	while (!found_live(search) && hnsw_search_more(search, ef *= 2))
+	while (!found_live(search) && hnsw_search_more(search, ef *= 2, 0))
 		CHECK_FOR_INTERRUPTS();
 	found = hnsw_found(search, &nfound);
 	c = palloc(sizeof(HnswCandidate) * Max(nfound, 1));

@@ -83,14 +83,14 @@ typedef struct OrderKey
 	uint16		level;			/* the highest of the vector */
 } OrderKey;
 
-static int
-compare_order(const void *a, const void *b)
-{
-	uint64		x = ((const OrderKey *) a)->hash;
-	uint64		y = ((const OrderKey *) b)->hash;
-
-	return x < y ? -1 : x > y;
-}
+/* Millions of them, so the sort can be interrupted. */
+#define ST_SORT sort_order
+#define ST_ELEMENT_TYPE OrderKey
+#define ST_COMPARE(a, b) ((a)->hash < (b)->hash ? -1 : (a)->hash > (b)->hash)
+#define ST_CHECK_FOR_INTERRUPTS
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 /*
  * Nodes of one vector have consecutive slots, the top level first.  Vectors
@@ -114,6 +114,7 @@ make_order(HnswBuild *build)
 	{
 		HnswNode   *node = hnsw_memory_node(ix, slot);
 
+		CHECK_FOR_INTERRUPTS();
 		if (node->kind != HNSW_SLOT_NODE)
 			continue;
 		shared->nslots++;
@@ -124,7 +125,7 @@ make_order(HnswBuild *build)
 		keys[n].level = node->top_level;
 		n++;
 	}
-	qsort(keys, n, sizeof(OrderKey), compare_order);
+	sort_order(keys, n);
 	for (uint32 i = 1; i < n; i++)
 	{
 		if (keys[i].level > keys[first].level)
@@ -372,16 +373,21 @@ choose_batch(Linker *linker, uint32 first, uint32 n)
 
 /* ---- between the steps: what to change, by node ---- */
 
-static int
-compare_pairs(const void *a, const void *b)
+static inline int
+compare_pairs(const HnswPair *x, const HnswPair *y)
 {
-	const HnswPair *x = a;
-	const HnswPair *y = b;
-
 	if (x->node != y->node)
 		return x->node < y->node ? -1 : 1;
 	return x->source < y->source ? -1 : x->source > y->source;
 }
+
+#define ST_SORT sort_pairs
+#define ST_ELEMENT_TYPE HnswPair
+#define ST_COMPARE(a, b) compare_pairs(a, b)
+#define ST_CHECK_FOR_INTERRUPTS
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 /*
  * Give the row of a node to the one with the same vector.  When that has no
@@ -414,6 +420,7 @@ gather_pairs(Linker *linker, uint32 first, uint32 n)
 		HnswNode   *node = hnsw_memory_node(linker->ix, slot);
 		uint32	   *choice = linker->choices + (Size) row * linker->choice_width;
 
+		CHECK_FOR_INTERRUPTS();
 		if (choice[0] == CHOICE_DUPLICATE)
 		{
 			/* in the row of the top level, for the vector; its other rows are 0 */
@@ -426,7 +433,7 @@ gather_pairs(Linker *linker, uint32 first, uint32 n)
 		for (uint32 i = 0; i < choice[0]; i++)
 			linker->pairs[npairs++] = (HnswPair) {choice[1 + i], slot, 0};
 	}
-	qsort(linker->pairs, npairs, sizeof(HnswPair), compare_pairs);
+	sort_pairs(linker->pairs, npairs);
 	shared->npairs = npairs;
 	pg_atomic_write_u32(&shared->next, 0);
 	pg_atomic_write_u32(&shared->next_group, 0);

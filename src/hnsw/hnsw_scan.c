@@ -150,6 +150,16 @@ start(IndexScanDesc scan, HnswScan *s)
 	take_results(s);
 }
 
+/* Memory that a search may take when it goes on: beside it, its results wait. */
+static Size
+search_limit(const HnswScan *s)
+{
+	double		limit = (double) work_mem * 1024 * hnsw_scan_mem_multiplier;
+
+	/* which may need twice the room afterwards */
+	return (Size) Max(1, limit - 2.0 * sizeof(NvResult) * s->results.room);
+}
+
 /* Search on; false when there is no more, or no more is allowed. */
 static bool
 go_on(HnswScan *s)
@@ -157,11 +167,10 @@ go_on(HnswScan *s)
 	bool		more = false;
 
 	if (!s->finished && hnsw_iterative_scan != NV_ITERATIVE_OFF &&
-		s->nreturned < hnsw_max_scan_tuples &&
-		hnsw_search_memory(s->search) < (double) work_mem * 1024 * hnsw_scan_mem_multiplier)
+		s->nreturned < hnsw_max_scan_tuples)
 	{
 		s->ef += Min(s->ef, LARGEST_STEP);
-		more = hnsw_search_more(s->search, s->ef);
+		more = hnsw_search_more(s->search, s->ef, search_limit(s));
 	}
 	if (more)
 		take_results(s);

@@ -242,6 +242,7 @@ move_sample(Build *build)
 		sum = palloc0(sizeof(double) * dims);
 		for (size_t i = 0; i < build->nsample; i++)
 		{
+			CHECK_FOR_INTERRUPTS();
 			for (int d = 0; d < dims; d++)
 				sum[d] += build->sample[i * build->length + d];
 		}
@@ -255,7 +256,10 @@ move_sample(Build *build)
 	if (build->meta.form == NV_FORM_BITS)
 		return;
 	for (size_t i = 0; i < build->nsample; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		nv_space_move(&build->ix.space, build->sample + i * build->length);
+	}
 }
 
 static void

@@ -263,11 +263,13 @@ count_list(IvfIndex *ix, uint32 list, uint64 step, float *centroid, Census *cens
 	for (BlockNumber block = ivf_read_list(ix, list).first; block != InvalidBlockNumber;
 		 block = next)
 	{
-		Buffer		buffer = ivf_lock_group(ix, block, list, BUFFER_LOCK_SHARE);
-		const IvfGroup *group = ivf_group_of(BufferGetPage(buffer));
 		Buffer		records = InvalidBuffer;
+		Buffer		buffer;
+		const IvfGroup *group;
 
 		CHECK_FOR_INTERRUPTS();
+		buffer = ivf_lock_group(ix, block, list, BUFFER_LOCK_SHARE);
+		group = ivf_group_of(BufferGetPage(buffer));
 		census->groups++;
 		census->sizes[list] += group->n;
 		for (uint32 i = 0; i < ix->layout.record_pages; i++)

@@ -288,11 +288,15 @@ look_into(IvfScan *s, const IvfNearList *near, BlockNumber block, BlockNumber th
 {
 	while (block != InvalidBlockNumber)
 	{
-		Buffer		buffer = ivf_lock_group(&s->ix, block, near->list, BUFFER_LOCK_SHARE);
-		const IvfGroup *group = ivf_group_of(BufferGetPage(buffer));
-		BlockNumber next = group->next;
+		Buffer		buffer;
+		const IvfGroup *group;
+		BlockNumber next;
 
+		/* here: nothing interrupts whoever holds the lock of a buffer */
 		CHECK_FOR_INTERRUPTS();
+		buffer = ivf_lock_group(&s->ix, block, near->list, BUFFER_LOCK_SHARE);
+		group = ivf_group_of(BufferGetPage(buffer));
+		next = group->next;
 		s->nentries += group->n;
 		if (!s->by_bound)
 			ivf_prefetch_codes(&s->ix, next != InvalidBlockNumber ? next : then);
@@ -365,11 +369,13 @@ refine_moved(IvfScan *s, const IvfGroup *group, BlockNumber block)
 static void
 refine_group(IvfScan *s, const Candidate *c, int n)
 {
-	Buffer		buffer = ivf_lock_group(&s->ix, c->block, IVF_MAX_LISTS, BUFFER_LOCK_SHARE);
-	const IvfGroup *group = ivf_group_of(BufferGetPage(buffer));
 	Buffer		records = InvalidBuffer;
+	Buffer		buffer;
+	const IvfGroup *group;
 
 	CHECK_FOR_INTERRUPTS();
+	buffer = ivf_lock_group(&s->ix, c->block, IVF_MAX_LISTS, BUFFER_LOCK_SHARE);
+	group = ivf_group_of(BufferGetPage(buffer));
 	if ((uint16) group->version != c->version)
 		refine_moved(s, group, c->block);
 	else

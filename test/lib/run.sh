@@ -3,6 +3,7 @@
 #
 #   test/lib/run.sh demo
 #   test/lib/run.sh [unit] [bench] [build] [regress [TEST ...]] [isolation [SPEC ...]] [tap [FILE ...]] [clients [LANGUAGE[/FILE] ...]]
+#   test/lib/run.sh large|soak
 #   test/lib/run.sh reference
 #
 # Installs the packages that are missing (as root or through sudo), builds
@@ -15,6 +16,8 @@
 #   PG_CONFIG   which PostgreSQL (default: the newest that is installed)
 #   KEEP=1      keep the temporary directory and say where it is
 #   NANOVEC_PGVECTOR   a pgvector to compare with, see provide_pgvector in setup.sh
+#   MINUTES     how long soak takes (60)
+#   NANOVEC_LARGE_ROWS   how many rows large has (10000000)
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -27,7 +30,7 @@ top=$(cd "$here/../.." && pwd)
 
 case $1 in
 	demo|reference) ;;
-	*) declare -F "suite_$1" > /dev/null || die "no such suite: $1 (there are unit, bench, build, regress, isolation, tap, clients)" ;;
+	*) declare -F "suite_$1" > /dev/null || die "no such suite: $1 (there are unit, bench, build, regress, isolation, tap, clients, large, soak)" ;;
 esac
 
 # what the tests install has places where they can make it wait

@@ -10,6 +10,24 @@ as_user()
 	fi
 }
 
+# The same, with a file system of a few MB at $NANOVEC_SMALL_DISK, for tests of a
+# full disk.  It takes root, and goes with the command: nobody else sees it.
+as_user_with_disk()
+{
+	local disk=$work/run/small
+
+	mkdir -p "$disk"
+	if [ "$(id -u)" -ne 0 ] ||
+		! unshare --mount --propagation private mount -t tmpfs nanovec "$disk" 2> /dev/null; then
+		as_user "$@"
+		return
+	fi
+	(cd "$work/run" && unshare --mount --propagation private sh -c '
+		mount -t tmpfs -o size=5m,mode=700,uid="$1" nanovec "$2" && shift 2 && exec "$@"' \
+		- "$(id -u "$user")" "$disk" \
+		runuser -u "$user" -- env HOME="$work/run" NANOVEC_SMALL_DISK="$disk" "$@")
+}
+
 start_server()
 {
 	local log=$work/run/initdb.log

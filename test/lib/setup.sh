@@ -99,7 +99,7 @@ setup_machine()
 					need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 					need qemu-aarch64 qemu-user
 				fi ;;
-			tap)
+			tap|large|soak)
 				need prove perl
 				perl -MIPC::Run -e 1 2> /dev/null || missing+=(libipc-run-perl) ;;
 			clients)

@@ -42,7 +42,7 @@ run_tap()
 	if [ "$failed" -gt "$before" ]; then
 		cat "$log"
 	else
-		grep -E '^# ' "$log" || true
+		grep -E '^# |# SKIP' "$log" || true
 	fi
 	say "$suite: $(grep -cE '^ok\b' "$log" || true) ok, $((failed - before)) failed"
 }
@@ -134,7 +134,7 @@ suite_tap()
 	for file in "${files[@]}"; do
 		name=$(basename "$file" .pl)
 		before=$failed
-		run_tap "$name" as_user env PATH="$bin:$PATH" \
+		run_tap "$name" as_user_with_disk env PATH="$bin:$PATH" \
 			PERL5LIB="$pgxs/src/test/perl:$work/src/test/t" \
 			PG_REGRESS="$pgxs/src/test/regress/pg_regress" NANOVEC_SRC="$work/src" \
 			NANOVEC_PG_CONFIG="$pg_config" NANOVEC_BIN="$bin" NANOVEC_PEER_BIN="${peer_bin:-}" \
@@ -144,6 +144,18 @@ suite_tap()
 			tail -n 30 "$work"/run/*/log/*"$name"* 2> /dev/null || true
 		fi
 	done
+}
+
+# Many rows; not in make check
+suite_large()
+{
+	suite_tap test/large/rows.pl
+}
+
+# 008_index_load for a long time: MINUTES of it, not in make check
+suite_soak()
+{
+	NANOVEC_LOAD_SECONDS=$((${MINUTES:-60} * 60)) NANOVEC_LOAD_CLIENTS=8 suite_tap test/t/008_index_load.pl
 }
 
 # Clients, as their users write them: every language of test/clients, or files

@@ -1,4 +1,7 @@
 # Inserts, updates, deletes, searches, vacuum and builds at once.
+#
+# NANOVEC_LOAD_SECONDS says how long.  With NANOVEC_LOAD_CLIENTS=n (make soak),
+# n clients write and n others read, and autovacuum runs all the time.
 
 use strict;
 use warnings;
@@ -8,11 +11,21 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $seconds = $ENV{NANOVEC_LOAD_SECONDS} // 8;
+my $clients = $ENV{NANOVEC_LOAD_CLIENTS};
 my $node = start_node('load');
 my $log_start = -s $node->logfile;
 
-$node->append_conf('postgresql.conf', "autovacuum = off\n");
-$node->reload;
+$node->append_conf('postgresql.conf', !$clients ? "autovacuum = off\n" : q{
+	autovacuum_naptime = 1s
+	autovacuum_max_workers = 3
+	autovacuum_vacuum_threshold = 20
+	autovacuum_vacuum_scale_factor = 0.001
+	autovacuum_vacuum_insert_threshold = 100
+	autovacuum_vacuum_insert_scale_factor = 0.001
+	autovacuum_vacuum_cost_delay = 0
+	max_connections = 200
+});
+$node->restart;
 $node->safe_psql('postgres', q{
 	CREATE FUNCTION a_vector(i int) RETURNS vector LANGUAGE sql IMMUTABLE AS
 		$$ SELECT array_agg((hashint4(i * 64 + d) % 1000) / 1000.0 + (hashint4(d - i % 20 * 64) % 1000) / 300.0)::vector
@@ -39,8 +52,10 @@ my %scripts = (
 		SELECT 1 / (count(*) = 10)::int FROM (SELECT id FROM items ORDER BY embedding <=> a_vector(:q) LIMIT 10) s;},
 	vacuum => q{VACUUM items;});
 my %weights = (insert => 40, duplicate => 5, delete => 6, search => 30, region => 1, vacuum => 1);
-my @files;
+my %files;
 
+# so that the table keeps its size, however long it takes
+$weights{delete} = 14 if $clients;
 foreach my $name (sort keys %scripts)
 {
 	my $file = "$PostgreSQL::Test::Utils::tmp_check/$name.sql";
@@ -48,18 +63,41 @@ foreach my $name (sort keys %scripts)
 	$scripts{$name} =~ s/\s+/ /g;
 	# a constant: the index does not serve a random() of the query
 	append_to_file($file, "\\set q random(1, 100000)\n$scripts{$name}\n");
-	push @files, '-f', "$file\@$weights{$name}";
+	$files{$name} = "$file\@$weights{$name}";
+}
+
+# Clients that run some of the scripts, in the background
+sub start_load
+{
+	my ($n, @names) = @_;
+	my $load = { out => '', err => '' };
+
+	$load->{run} = IPC::Run::start([ 'pgbench', '-n', '-c', $n, '-j', 2, '-T', $seconds,
+			(map { ('-f', $files{$_}) } @names), $node->connstr('postgres') ],
+		'>', \$load->{out}, '2>', \$load->{err});
+	return $load;
 }
 
 my ($out, $err) = ('', '');
-my $ok = IPC::Run::run([ 'pgbench', '-n', '-c', 6, '-j', 2, '-T', $seconds, @files,
-		$node->connstr('postgres') ], '>', \$out, '2>', \$err);
-ok($ok && $err !~ /error|aborted/i, 'all clients ran to the end');
-diag "$out$err" unless $ok && $err !~ /error|aborted/i;
+my @loads = !$clients ? start_load(6, sort keys %scripts) :
+  (start_load($clients, grep { !/search|vacuum/ } sort keys %scripts), start_load($clients, 'search'));
+foreach my $load (@loads)
+{
+	my $ok = $load->{run}->finish && $load->{err} !~ /error|aborted/i;
 
-my ($transactions) = $out =~ /transactions actually processed: (\d+)/;
-note "$transactions transactions";
-cmp_ok($transactions // 0, '>', 100, 'and did something');
+	ok($ok, 'all clients ran to the end');
+	diag "$load->{out}$load->{err}" unless $ok;
+	my ($transactions) = $load->{out} =~ /transactions actually processed: (\d+)/;
+	note "$transactions transactions";
+	cmp_ok($transactions // 0, '>', 100, 'and did something');
+}
+if ($clients)
+{
+	cmp_ok($node->safe_psql('postgres', q{SELECT autovacuum_count FROM pg_stat_user_tables WHERE relname = 'items'}),
+		'>', 0, 'autovacuum came by');
+	$node->append_conf('postgresql.conf', "autovacuum = off\n");
+	$node->reload;
+}
 my $check = join(' UNION ALL ', map { "SELECT problem FROM nanovec_index_check('$_')" } qw(items_x listed_x flat_x));
 my @problems = grep { !/cannot be reached/ } split /\n/, $node->safe_psql('postgres', $check);
 is_deeply(\@problems, [], 'the index is sound');
