@@ -2,6 +2,7 @@
 #
 #   make demo       nearest neighbours of real things, on a throw-away server
 #   make check      all tests, on a throw-away server
+#   make fuzz       fuzzers, each for FUZZ_SECONDS (600) seconds
 #   make bench      measurements against other engines (bench-quick: 5 minutes)
 #   make            build with the PostgreSQL that PG_CONFIG names
 #   make install    install into it
@@ -51,8 +52,8 @@ endif
 
 # These set up the machine themselves and so must work where PostgreSQL is not
 # installed yet: PGXS is not asked for.
-SELF_CONTAINED = demo check check-unit check-bench check-build check-regress check-isolation \
-	check-tap check-clients \
+SELF_CONTAINED = demo check check-unit check-bench check-build check-fuzz check-regress \
+	check-isolation check-tap check-clients fuzz \
 	reference bench bench-quick
 
 ifneq ($(filter $(SELF_CONTAINED),$(MAKECMDGOALS)),)
@@ -63,10 +64,13 @@ demo:
 	@test/lib/run.sh demo
 
 check:
-	@test/lib/run.sh unit bench build regress isolation tap clients
+	@test/lib/run.sh unit bench build fuzz regress isolation tap clients
 
-check-unit check-bench check-build check-regress check-isolation check-tap check-clients: check-%:
+check-unit check-bench check-build check-fuzz check-regress check-isolation check-tap check-clients: check-%:
 	@test/lib/run.sh $*
+
+fuzz:
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} test/lib/run.sh fuzz
 
 # nanovec against its peers: see bench/README.md; options in BENCH
 bench:

@@ -2,7 +2,7 @@
 # Run the demo or tests on a private, throw-away PostgreSQL.
 #
 #   test/lib/run.sh demo
-#   test/lib/run.sh [unit] [bench] [build] [regress [TEST ...]] [isolation [SPEC ...]] [tap [FILE ...]] [clients [LANGUAGE[/FILE] ...]]
+#   test/lib/run.sh [unit] [bench] [build] [fuzz [TARGET ...]] [regress [TEST ...]] [isolation [SPEC ...]] [tap [FILE ...]] [clients [LANGUAGE[/FILE] ...]]
 #   test/lib/run.sh reference
 #
 # Installs the packages that are missing (as root or through sudo), builds
@@ -12,8 +12,9 @@
 # unprivileged user and listens on a Unix socket only.
 #
 # Environment:
-#   PG_CONFIG   which PostgreSQL (default: the newest that is installed)
-#   KEEP=1      keep the temporary directory and say where it is
+#   PG_CONFIG      which PostgreSQL (default: the newest that is installed)
+#   FUZZ_SECONDS   how long each fuzzer runs (default: 5)
+#   KEEP=1         keep the temporary directory and say where it is
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -26,7 +27,7 @@ top=$(cd "$here/../.." && pwd)
 
 case $1 in
 	demo|reference) ;;
-	*) declare -F "suite_$1" > /dev/null || die "no such suite: $1 (there are unit, bench, build, regress, isolation, tap, clients)" ;;
+	*) declare -F "suite_$1" > /dev/null || die "no such suite: $1 (there are unit, bench, build, fuzz, regress, isolation, tap, clients)" ;;
 esac
 
 # what the tests install has places where they can make it wait
