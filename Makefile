@@ -4,6 +4,7 @@
 #   make check      all tests, on a throw-away server
 #   make check-pg PG=17, check-upgrade     with another PostgreSQL; as root
 #   make check-large, soak MINUTES=n       long tests
+#   make fuzz       fuzzers, each for FUZZ_SECONDS (600) seconds
 #   make bench      measurements against other engines (bench-quick: 5 minutes)
 #   make            build with the PostgreSQL that PG_CONFIG names
 #   make install    install into it
@@ -59,8 +60,8 @@ endif
 
 # These set up the machine themselves and so must work where PostgreSQL is not
 # installed yet: PGXS is not asked for.
-SELF_CONTAINED = demo check check-unit check-bench check-build check-regress check-isolation \
-	check-tap check-clients check-large soak check-pg check-upgrade \
+SELF_CONTAINED = demo check check-unit check-bench check-build check-fuzz check-regress \
+	check-isolation check-tap check-clients check-large soak check-pg check-upgrade fuzz \
 	reference bench bench-quick
 
 ifneq ($(filter $(SELF_CONTAINED),$(MAKECMDGOALS)),)
@@ -71,10 +72,13 @@ demo:
 	@test/lib/run.sh demo
 
 check:
-	@test/lib/run.sh unit bench build regress isolation tap clients
+	@test/lib/run.sh unit bench build fuzz regress isolation tap clients
 
-check-unit check-bench check-build check-regress check-isolation check-tap check-clients check-large: check-%:
+check-unit check-bench check-build check-fuzz check-regress check-isolation check-tap check-clients check-large: check-%:
 	@test/lib/run.sh $*
+
+fuzz:
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} test/lib/run.sh fuzz
 
 # 8 clients that write and 8 that read, beside an eager autovacuum
 soak:

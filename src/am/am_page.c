@@ -92,7 +92,7 @@ nv_metapage_damaged(Relation index)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INDEX_CORRUPTED),
-			 errmsg("index \"%s\" is damaged: its metapage makes no sense",
+			 errmsg("index \"%s\" is damaged: block 0: the metapage makes no sense",
 					RelationGetRelationName(index)),
 			 errhint("Rebuild it with REINDEX.")));
 }

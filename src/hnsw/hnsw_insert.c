@@ -534,6 +534,7 @@ find_place(HnswIndex *ix, const NvQuery *query, uint32 entry, int entry_level, P
 		   ItemPointer tid)
 {
 	HnswSearch *search = hnsw_search_begin(ix, true);
+	uint32		above = entry;
 
 	entry = hnsw_descend(search, query, entry, entry_level, Min(place->level, entry_level));
 	for (int level = Min(place->level, entry_level); level >= 0; level--)
@@ -541,11 +542,8 @@ find_place(HnswIndex *ix, const NvQuery *query, uint32 entry, int entry_level, P
 		const HnswFound *nearest;
 
 		if (entry == HNSW_NO_SLOT)
-			ereport(ERROR,
-					(errcode(ERRCODE_INDEX_CORRUPTED),
-					 errmsg("index \"%s\" is damaged: no way down to level %d",
-							RelationGetRelationName(ix->rel), level),
-					 errhint("Rebuild it with REINDEX.")));
+			hnsw_damaged(ix, above, "no way down from here");
+		above = entry;
 		hnsw_search_level(search, query, entry, level, ix->meta.ef_construction);
 		if (level == 0 && join_duplicate(ix, search, &place->stored, tid))
 			return true;

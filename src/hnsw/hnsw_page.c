@@ -261,7 +261,7 @@ hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level)
 	*level = meta->entry_level;
 	UnlockReleaseBuffer(buffer);
 	if (*level > HNSW_MAX_LEVEL)
-		hnsw_damaged(ix, *entry, "the level of the entry point");
+		nv_metapage_damaged(ix->rel);
 }
 
 /* What every reader relies on. */

@@ -117,7 +117,8 @@ take_results(HnswScan *s)
 static void
 start(IndexScanDesc scan, HnswScan *s)
 {
-	uint32		entry;
+	uint32		top,
+				entry;
 	int			entry_level;
 
 	s->started = true;
@@ -128,13 +129,13 @@ start(IndexScanDesc scan, HnswScan *s)
 	{
 		int			nfound = 0;
 
-		hnsw_get_entry(&s->ix, &entry, &entry_level);
-		if (entry == HNSW_NO_SLOT)
+		hnsw_get_entry(&s->ix, &top, &entry_level);
+		if (top == HNSW_NO_SLOT)
 		{
 			s->finished = true;
 			return;
 		}
-		entry = hnsw_descend(s->search, &s->query, entry, entry_level, 0);
+		entry = hnsw_descend(s->search, &s->query, top, entry_level, 0);
 		if (entry != HNSW_NO_SLOT)
 		{
 			hnsw_search_level(s->search, &s->query, entry, 0, s->ef);
@@ -145,7 +146,7 @@ start(IndexScanDesc scan, HnswScan *s)
 		/* vacuum freed the way down from under us: begin again */
 		CHECK_FOR_INTERRUPTS();
 		if (tries == MAX_TRIES)
-			hnsw_damaged(&s->ix, entry, "no way down from the entry point");
+			hnsw_damaged(&s->ix, top, "no way down from the entry point");
 	}
 	take_results(s);
 }

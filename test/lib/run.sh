@@ -2,7 +2,7 @@
 # Run the demo or tests on a private, throw-away PostgreSQL.
 #
 #   test/lib/run.sh demo
-#   test/lib/run.sh [unit] [bench] [build] [regress [TEST ...]] [isolation [SPEC ...]] [tap [FILE ...]] [clients [LANGUAGE[/FILE] ...]]
+#   test/lib/run.sh [unit] [bench] [build] [fuzz [TARGET ...]] [regress [TEST ...]] [isolation [SPEC ...]] [tap [FILE ...]] [clients [LANGUAGE[/FILE] ...]]
 #   test/lib/run.sh large|soak
 #   test/lib/run.sh reference
 #
@@ -13,10 +13,11 @@
 # unprivileged user and listens on a Unix socket only.
 #
 # Environment:
-#   PG_CONFIG   which PostgreSQL (default: the newest that is installed)
-#   KEEP=1      keep the temporary directory and say where it is
-#   NANOVEC_PGVECTOR   a pgvector to compare with, see provide_pgvector in setup.sh
-#   MINUTES     how long soak takes (60)
+#   PG_CONFIG      which PostgreSQL (default: the newest that is installed)
+#   KEEP=1         keep the temporary directory and say where it is
+#   FUZZ_SECONDS   how long each fuzzer runs (default: 5)
+#   MINUTES        how long soak takes (60)
+#   NANOVEC_PGVECTOR     a pgvector to compare with, see provide_pgvector in setup.sh
 #   NANOVEC_LARGE_ROWS   how many rows large has (10000000)
 set -euo pipefail
 
@@ -30,7 +31,7 @@ top=$(cd "$here/../.." && pwd)
 
 case $1 in
 	demo|reference) ;;
-	*) declare -F "suite_$1" > /dev/null || die "no such suite: $1 (there are unit, bench, build, regress, isolation, tap, clients, large, soak)" ;;
+	*) declare -F "suite_$1" > /dev/null || die "no such suite: $1 (there are unit, bench, build, fuzz, regress, isolation, tap, clients, large, soak)" ;;
 esac
 
 # what the tests install has places where they can make it wait

@@ -69,6 +69,13 @@ need()
 	command -v "$1" > /dev/null || missing+=("${@:2}")
 }
 
+# Does clang have its libraries of the fuzzer and the sanitizers?
+can_fuzz()
+{
+	echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n); int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return 0; }' |
+		clang -fsanitize=fuzzer,address,undefined -x c -o /dev/null - > /dev/null 2>&1
+}
+
 # What the languages of test/clients need: their client.sh says it in client_need
 need_clients()
 {
@@ -99,6 +106,9 @@ setup_machine()
 					need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 					need qemu-aarch64 qemu-user
 				fi ;;
+			fuzz)
+				need clang clang
+				can_fuzz || missing+=(libclang-rt-dev) ;;
 			tap|large|soak)
 				need prove perl
 				perl -MIPC::Run -e 1 2> /dev/null || missing+=(libipc-run-perl) ;;

@@ -73,6 +73,12 @@ suite_build()
 	run_tap build env PG_CONFIG="$pg_config" WORK="$work" LIBRARY="$built/nanovec.so" "$top/test/lib/build_checks.sh"
 }
 
+# Fuzzers of the types' input functions and casts, which need no server: all, or those named
+suite_fuzz()
+{
+	run_tap fuzz env PG_CONFIG="$pg_config" BUILD="$built-fuzz" "$top/test/fuzz/run.sh" "$@"
+}
+
 # Run pg_regress or its sister for isolation tests: SUITE PROGRAM INPUTDIR TEST ...
 run_regress()
 {

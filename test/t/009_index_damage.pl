@@ -1,5 +1,8 @@
 # Random bytes over the pages of indexes: whatever is done with them then may
-# fail with an error, but the server lives, and nothing hangs.
+# fail with an error that names a block, but the server lives, and nothing hangs.
+#
+# NANOVEC_DAMAGE_ROUNDS, _SEED and _TIMEOUT (seconds; for slow machines) change
+# what is done.
 
 use strict;
 use warnings;
@@ -12,6 +15,7 @@ use constant PAGE => 8192;
 
 my $rounds = $ENV{NANOVEC_DAMAGE_ROUNDS} // 12;
 my $seed = $ENV{NANOVEC_DAMAGE_SEED} // time();
+my $timeout = $ENV{NANOVEC_DAMAGE_TIMEOUT} // 20;
 my $node = start_node('damage');
 my %operator = (v => '<->', wide => '<=>', b => '<~>', s => '<->', h => '<#>', lv => '<->',
 	lwide => '<=>', lh => '<#>', lb => '<~>');
@@ -24,7 +28,7 @@ $node->append_conf('postgresql.conf', qq{
 	ignore_checksum_failure = on
 	jit = off
 	enable_seqscan = off
-	statement_timeout = 20s
+	statement_timeout = ${timeout}s
 });
 $node->restart;
 $node->safe_psql('postgres', q{
@@ -209,6 +213,19 @@ is("@unseen", '', 'the checker sees every wrong field');
 is($node->safe_psql('postgres', join(' UNION ALL ', map { "SELECT count(*) FROM nanovec_index_check('items_$_')" } qw(v lv))),
 	"0\n0", 'and nothing wrong when they are right');
 
+# Errors that do not say where the damage is.  The version of the format is in
+# the metapage, as its message implies.  Where a damaged code or its error bound
+# makes an estimate too large, it is PostgreSQL's executor that finds rows out of
+# order, and it does not know about blocks; nanovec_index_check() names them.
+sub vague_errors
+{
+	my ($err) = @_;
+
+	return grep { !/\bblock \d+/ && !/has format version \d+/ && !/statement timeout/
+		  && !/index returned tuples in wrong order/ && !/current transaction is aborted/ } $err =~ /ERROR:.*/g;
+}
+
+my %vague;
 my ($crashes, $stuck, $errors, $complaints, $unrepaired) = (0, 0, 0, 0, 0);
 foreach my $round (1 .. $rounds)
 {
@@ -227,9 +244,11 @@ foreach my $round (1 .. $rounds)
 		  "SELECT fill(1, 10);\nDELETE FROM items WHERE id % 17 = 3;\nVACUUM items;\n";
 
 		$node->psql('postgres', $sql, stdout => \$out, stderr => \$err, on_error_stop => 0,
-			timeout => 120, timed_out => \$timed_out);
+			timeout => 6 * $timeout, timed_out => \$timed_out);
 		$errors += () = $err =~ /ERROR:/g;
 		$complaints += () = $err =~ /is damaged/g;
+		$vague{$_}++ foreach vague_errors($err);
+		$vague{$_}++ foreach grep { / block (\d+)/ && $1 > 100_000 } $err =~ /ERROR:.*is damaged.*/g;
 		if ($timed_out || $err =~ /statement timeout/)
 		{
 			$stuck++;
@@ -248,7 +267,8 @@ foreach my $round (1 .. $rounds)
 		$crashes++;
 		diag "seed $seed, round $round ($kinds): $1" if $log =~ /(.*(?:terminated by signal|PANIC).*)/;
 	}
-	$node->safe_psql('postgres', 'REINDEX TABLE items; SELECT fill(1, 10)');
+	# how long this takes depends on the machine alone
+	$node->safe_psql('postgres', 'SET statement_timeout = 0; REINDEX TABLE items; SELECT fill(1, 10)');
 	foreach my $column (@columns)
 	{
 		my $problems = $node->safe_psql('postgres', "SELECT * FROM nanovec_index_check('items_$column')");
@@ -261,6 +281,7 @@ foreach my $round (1 .. $rounds)
 note "$errors errors, $complaints of them say that an index is damaged";
 is($crashes, 0, 'no crash');
 is($stuck, 0, 'nothing hangs');
+is(join("\n", sort keys %vague), '', 'errors name a block that there may be');
 is($unrepaired, 0, 'REINDEX makes a sound index');
 cmp_ok($errors, '>', 0, 'damage was found');
 
