@@ -87,7 +87,7 @@ SELECT test.error_of($$SELECT nanovec_kmeans('points', 'secret', 3)$$);
 RESET ROLE;
 
 -- a cancelled one ends
-SET statement_timeout = '200ms';
+SET statement_timeout = '20ms';
 SELECT nanovec_kmeans(array_agg(p), 4000, 1000) FROM many;
 RESET statement_timeout;
 

@@ -34,8 +34,14 @@
 #define ROWS_PER_LIST 150
 #define MANY_ROWS 1e6
 
-/* In small tables the nearest rows are spread over about as many lists as in large ones. */
+/*
+ * Lists that a search looks into by default: all of a few; in small tables
+ * about as many as in large ones, since the nearest rows are as spread, but not
+ * nearly all.
+ */
+#define FEW_LISTS 16
 #define LEAST_PROBES 72
+#define MOST_PROBES_PART 0.75
 
 /* The sample: blocks to learn how many rows there are, then rows for each list. */
 #define FIRST_BLOCKS 100
@@ -144,11 +150,13 @@ choose_lists(Relation rel, double rows)
 	return (uint32) Min(IVF_MAX_LISTS, Max(1, rint(lists)));
 }
 
-/* A search looks into about so many lists, unless a setting says otherwise. */
 static uint16
 choose_probes(uint32 lists)
 {
-	return (uint16) Min(ceil(0.75 * lists), Max(LEAST_PROBES, ceil(2.5 * sqrt(lists))));
+	double		wanted = Max(LEAST_PROBES, ceil(2.5 * sqrt(lists)));
+	double		most = Max(FEW_LISTS, ceil(MOST_PROBES_PART * lists));
+
+	return (uint16) Min(lists, Min(wanted, most));
 }
 
 /* ---- the sample ---- */
