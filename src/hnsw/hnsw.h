@@ -204,7 +204,8 @@ extern bool hnsw_search_step(HnswSearch *search);
 
 /*
  * Go on as if ef had been this, larger than before; false when nothing is left,
- * or nothing that fits into so many bytes with all that the search has (0: any).
+ * or nothing more that fits into so many bytes of the search's memory context
+ * (0: any).
  */
 extern bool hnsw_search_more(HnswSearch *search, int ef, Size limit);
 

@@ -37,17 +37,10 @@
 /* The mean is that of the rows in so many blocks. */
 #define MEAN_BLOCKS 300
 
-/* Beside each slot, linking and writing need about this many bytes. */
-#define BYTES_BESIDE_SLOT 320
-
 /* Keys of the shared memory of a parallel build. */
 #define KEY_SHARED 0x6e760001
 #define KEY_SCAN 0x6e760002
 #define KEY_MEAN 0x6e760003
-#define KEY_AREA 0x6e760004
-
-/* Of the area itself; the graph is in segments of its own. */
-#define AREA_BYTES (1024 * 1024)
 
 extern PGDLLEXPORT void hnsw_build_worker(dsm_segment *segment, shm_toc *toc);
 
@@ -56,28 +49,28 @@ extern PGDLLEXPORT void hnsw_build_worker(dsm_segment *segment, shm_toc *toc);
 HnswArray
 hnsw_array_alloc(HnswBuild *build, Size bytes)
 {
-	if (build->area == NULL)
+	if (build->alone)
 		return (HnswArray) (uintptr_t) MemoryContextAllocExtended(build->context, bytes,
 																  MCXT_ALLOC_HUGE |
 																  MCXT_ALLOC_ZERO);
-	return dsa_allocate_extended(build->area, bytes, DSA_ALLOC_HUGE | DSA_ALLOC_ZERO);
+	return hnsw_segment_create(bytes);
 }
 
 void *
 hnsw_array(HnswBuild *build, HnswArray array)
 {
-	if (build->area == NULL)
+	if (build->alone)
 		return (void *) (uintptr_t) array;
-	return dsa_get_address(build->area, array);
+	return hnsw_segment_address((dsm_handle) array);
 }
 
 void
 hnsw_array_free(HnswBuild *build, HnswArray array)
 {
-	if (build->area == NULL)
+	if (build->alone)
 		pfree((void *) (uintptr_t) array);
 	else
-		dsa_free(build->area, array);
+		hnsw_segment_detach((dsm_handle) array);
 }
 
 bool
@@ -283,7 +276,9 @@ report_phase(HnswBuild *build, HnswPhase phase)
 static void
 finish_memory(HnswBuild *build)
 {
-	MemoryContext old = MemoryContextSwitchTo(build->context);
+	MemoryContext context = AllocSetContextCreate(build->context, "hnsw link",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 
 	report_phase(build, HNSW_PHASE_LINK);
 	hnsw_link(build);
@@ -291,9 +286,12 @@ finish_memory(HnswBuild *build)
 	if (build->leader)
 		hnsw_write(build);
 	hnsw_build_wait(build);
+	hnsw_array_free(build, build->shared->order);
+	hnsw_memory_detach(build->ix.memory);
 	build->on_pages = true;
 	build->ix.memory = NULL;
 	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 }
 
 static void
@@ -336,7 +334,7 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, 
 	MemoryContextReset(build->scratch);
 }
 
-/* Open a process's view.  shared, area and mean are set. */
+/* Open a process's view.  shared and mean are set. */
 static void
 open_build(HnswBuild *build)
 {
@@ -345,8 +343,8 @@ open_build(HnswBuild *build)
 										   ALLOCSET_DEFAULT_SIZES);
 	hnsw_open_with(&build->ix, build->rel, &build->shared->meta, build->mean);
 	build->ix.logged = false;
-	build->ix.memory = hnsw_memory_attach(&build->shared->memory, build->area,
-										  build->ix.meta.slot_bytes);
+	build->ix.memory = hnsw_memory_attach(&build->shared->memory, build->ix.meta.slot_bytes,
+										  build->alone);
 	nv_query_alloc(&build->ix.space, &build->query);
 	build->stored = palloc_extended(build->ix.max_bytes, MCXT_ALLOC_HUGE);
 }
@@ -372,17 +370,20 @@ run_build(HnswBuild *build, IndexInfo *info, TableScanDesc scan)
 }
 
 static void
-init_shared(HnswBuildShared *shared, HnswBuild *build, const HnswMeta *meta, bool concurrent)
+init_shared(HnswBuildShared *shared, HnswBuild *build, const HnswMeta *meta, int nworkers,
+			bool concurrent)
 {
-	Size		per_slot = meta->slot_bytes + BYTES_BESIDE_SLOT;
-	Size		slots = (Size) maintenance_work_mem * 1024 / per_slot;
+	Size		most = (Size) maintenance_work_mem * 1024;
+	Size		processes = hnsw_link_process_bytes(meta) * (1 + nworkers);
+	Size		slots = (most - Min(processes, most / 2)) /
+		(meta->slot_bytes + hnsw_link_slot_bytes(meta));
 
 	memset(shared, 0, sizeof(*shared));
 	shared->heap = RelationGetRelid(build->heap);
 	shared->index = RelationGetRelid(build->rel);
 	shared->concurrent = concurrent;
 	shared->meta = *meta;
-	hnsw_memory_init(&shared->memory, meta->slot_bytes, slots * meta->slot_bytes);
+	hnsw_memory_init(&shared->memory, meta->slot_bytes, slots * meta->slot_bytes, build->alone);
 	BarrierInit(&shared->barrier, 0);
 	pg_atomic_init_u32(&shared->next, 0);
 	pg_atomic_init_u32(&shared->next_group, 0);
@@ -397,7 +398,8 @@ static HnswBuildShared *
 build_alone(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
 {
 	build->shared = palloc(sizeof(HnswBuildShared));
-	init_shared(build->shared, build, meta, info->ii_Concurrent);
+	build->alone = true;
+	init_shared(build->shared, build, meta, 0, info->ii_Concurrent);
 	build->leader = true;
 	BarrierAttach(&build->shared->barrier);
 	open_build(build);
@@ -430,7 +432,6 @@ start_workers(HnswBuild *build, IndexInfo *info, const HnswMeta *meta, int nwork
 	ParallelContext *pcxt;
 	Size		scan_bytes;
 	char	   *mean;
-	char	   *area;
 
 	EnterParallelMode();
 	pcxt = CreateParallelContext(nv_edition.library, "hnsw_build_worker", nworkers);
@@ -441,14 +442,13 @@ start_workers(HnswBuild *build, IndexInfo *info, const HnswMeta *meta, int nwork
 	shm_toc_estimate_chunk(&pcxt->estimator, sizeof(HnswBuildShared));
 	shm_toc_estimate_chunk(&pcxt->estimator, scan_bytes);
 	shm_toc_estimate_chunk(&pcxt->estimator, mean_bytes(meta));
-	shm_toc_estimate_chunk(&pcxt->estimator, AREA_BYTES);
-	shm_toc_estimate_keys(&pcxt->estimator, 4);
+	shm_toc_estimate_keys(&pcxt->estimator, 3);
 	InitializeParallelDSM(pcxt);
 	if (pcxt->seg == NULL)
 		return false;
 
 	parallel->shared = shm_toc_allocate(pcxt->toc, sizeof(HnswBuildShared));
-	init_shared(parallel->shared, build, meta, info->ii_Concurrent);
+	init_shared(parallel->shared, build, meta, nworkers, info->ii_Concurrent);
 	shm_toc_insert(pcxt->toc, KEY_SHARED, parallel->shared);
 	parallel->scan = shm_toc_allocate(pcxt->toc, scan_bytes);
 	table_parallelscan_initialize(build->heap, parallel->scan, parallel->snapshot);
@@ -457,9 +457,6 @@ start_workers(HnswBuild *build, IndexInfo *info, const HnswMeta *meta, int nwork
 	if (meta->has_mean)
 		memcpy(mean, build->mean, mean_bytes(meta));
 	shm_toc_insert(pcxt->toc, KEY_MEAN, mean);
-	area = shm_toc_allocate(pcxt->toc, AREA_BYTES);
-	build->area = dsa_create_in_place(area, AREA_BYTES, LWTRANCHE_PARALLEL_QUERY_DSA, pcxt->seg);
-	shm_toc_insert(pcxt->toc, KEY_AREA, area);
 
 	/* attached before anyone can wait at the barrier */
 	BarrierAttach(&parallel->shared->barrier);
@@ -474,11 +471,6 @@ static void
 end_workers(HnswBuild *build, ParallelBuild *parallel)
 {
 	WaitForParallelWorkersToFinish(parallel->pcxt);
-	if (build->area != NULL)
-	{
-		dsa_detach(build->area);
-		build->area = NULL;
-	}
 	if (IsMVCCSnapshot(parallel->snapshot))
 		UnregisterSnapshot(parallel->snapshot);
 	DestroyParallelContext(parallel->pcxt);
@@ -553,14 +545,12 @@ hnsw_build_worker(dsm_segment *segment, shm_toc *toc)
 
 	build.shared = shared;
 	build.mean = shm_toc_lookup(toc, KEY_MEAN, false);
-	build.area = dsa_attach_in_place(shm_toc_lookup(toc, KEY_AREA, false), segment);
 	build.heap = table_open(shared->heap, heap_lock);
 	build.rel = index_open(shared->index, index_lock);
 	info = BuildIndexInfo(build.rel);
 	info->ii_Concurrent = shared->concurrent;
 	open_build(&build);
 	run_build(&build, info, NV_BEGINSCAN_PARALLEL(build.heap, scan));
-	dsa_detach(build.area);
 	index_close(build.rel, index_lock);
 	table_close(build.heap, heap_lock);
 }

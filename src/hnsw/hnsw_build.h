@@ -16,8 +16,8 @@
 #include "storage/condition_variable.h"
 #include "storage/spin.h"
 
-/* An array that all processes of a build see: palloc'd, when there is one. */
-typedef dsa_pointer HnswArray;
+/* An array that all processes of a build see: a segment; palloc'd, when there is one process. */
+typedef uint64 HnswArray;
 
 /* Shared by the processes of a build. */
 typedef struct HnswBuildShared
@@ -58,7 +58,7 @@ typedef struct HnswBuild
 	Relation	rel;
 	HnswIndex	ix;
 	HnswBuildShared *shared;
-	dsa_area   *area;			/* NULL: the only process */
+	bool		alone;			/* the only process */
 	const float *mean;
 	bool		leader;
 	bool		on_pages;		/* memory is full, or linked and written */
@@ -76,7 +76,7 @@ hnsw_memory_node(HnswIndex *ix, uint32 slot)
 	return (HnswNode *) hnsw_memory_slot(ix->memory, slot);
 }
 
-/* A shared array, zeroed; and its address in this process. */
+/* A shared array, zeroed; its address in this process; and its end, in each. */
 extern HnswArray hnsw_array_alloc(HnswBuild *build, Size bytes);
 extern void *hnsw_array(HnswBuild *build, HnswArray array);
 extern void hnsw_array_free(HnswBuild *build, HnswArray array);
@@ -89,6 +89,10 @@ extern bool hnsw_build_wait(HnswBuild *build);
  * together.
  */
 extern void hnsw_link(HnswBuild *build);
+
+/* Bytes for each slot that linking and writing need beside it; and of a process, for searches. */
+extern Size hnsw_link_slot_bytes(const HnswMeta *meta);
+extern Size hnsw_link_process_bytes(const HnswMeta *meta);
 
 /* hnsw_write.c: write the graph in memory to the index; one process. */
 extern void hnsw_write(HnswBuild *build);

@@ -24,6 +24,7 @@
 
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
+#include "utils/memutils.h"
 
 /* The state of a node that a search has seen. */
 typedef enum SeenState
@@ -70,7 +71,8 @@ struct HnswSearch
 	bool		keep_vectors;
 	int			level;
 	int			ef;
-	Size		limit;			/* of memory; 0: none */
+	MemoryContext context;		/* with all of it */
+	Size		limit;			/* of its memory; 0: none */
 	uint32		next;			/* node to visit, being fetched, or HNSW_NO_SLOT */
 	Pool		pool;
 	Best		best;
@@ -100,6 +102,7 @@ hnsw_search_begin(HnswIndex *ix, bool keep_vectors)
 	HnswSearch *s = palloc0(sizeof(HnswSearch));
 
 	s->ix = ix;
+	s->context = CurrentMemoryContext;
 	s->keep_vectors = keep_vectors;
 	s->seen_mask = FIRST_SEEN - 1;
 	s->seen_shift = 32 - pg_leftmost_one_pos32(FIRST_SEEN);
@@ -140,12 +143,11 @@ hnsw_horizon(const HnswSearch *s, int n)
 	return s->best.n < s->ef ? INFINITY : s->best.distances[n - 1];
 }
 
-/* Memory of a search whose pool has this room. */
-static Size
-memory_with_pool(const HnswSearch *s, int room)
+/* Whether so many more bytes are within the limit. */
+static bool
+fits(const HnswSearch *s, Size more)
 {
-	return sizeof(Seen) * ((Size) s->seen_mask + 1) + sizeof(HnswFound) * s->found_room +
-		(2 * sizeof(float) + sizeof(uint32)) * room;
+	return s->limit == 0 || MemoryContextMemAllocated(s->context, false) + more <= s->limit;
 }
 
 /* ---- nodes seen ---- */
@@ -223,14 +225,12 @@ may_visit(const HnswSearch *s)
 {
 	Size		more = 0;
 
-	if (s->limit == 0)
-		return true;
 	/* what was seen is copied when it grows, what was found is not */
 	if (lacks_seen(s, hnsw_max_edges(&s->ix->meta)))
 		more += sizeof(Seen) * 2 * ((Size) s->seen_mask + 1);
 	if (s->nfound == s->found_room)
 		more += sizeof(HnswFound) * s->found_room;
-	return more == 0 || memory_with_pool(s, s->pool.room) + more <= s->limit;
+	return more == 0 || fits(s, more);
 }
 
 /* ---- the pool ---- */
@@ -641,9 +641,9 @@ hnsw_search_more(HnswSearch *s, int ef, Size limit)
 {
 	int			nfound = s->nfound;
 
-	if (limit > 0 && memory_with_pool(s, POOL_ROOM(ef)) > limit)
-		return false;
 	s->limit = limit;
+	if (!fits(s, (2 * sizeof(float) + sizeof(uint32)) * (Size) POOL_ROOM(ef)))
+		return false;
 	pool_reset(s, ef);
 	for (int i = 0; i < s->nfound; i++)
 		best_add(s, clamp(s->found[i].distance));

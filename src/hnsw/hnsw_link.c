@@ -32,6 +32,8 @@
 /* So many vectors are searched for by turns. */
 #define LANES 4
 
+#define FIRST_CANDIDATES 256
+
 /* A choice of this many neighbors says: the same vector as that one. */
 #define CHOICE_DUPLICATE PG_UINT32_MAX
 
@@ -581,6 +583,33 @@ alloc_shared_arrays(HnswBuild *build)
 	pg_atomic_write_u32(&shared->next_group, 0);
 }
 
+Size
+hnsw_link_slot_bytes(const HnswMeta *meta)
+{
+	Size		width = 1 + 2 * meta->m;
+
+	/* the order, then what the largest batches need; in their place, what writing does */
+	return sizeof(uint32) +
+		Max(sizeof(OrderKey), width * (sizeof(uint32) + sizeof(HnswPair)) / SECOND_BATCH_PART + 1);
+}
+
+/* Searches take about so many bytes for each of their candidates, and others beside. */
+#define BYTES_PER_EF 2048
+#define BYTES_OF_PROCESS (256 * 1024)
+
+Size
+hnsw_link_process_bytes(const HnswMeta *meta)
+{
+	Size		bytes = BYTES_OF_PROCESS + (Size) LANES * meta->ef_construction * BYTES_PER_EF;
+	Size		vector = nv_form_max_bytes(meta->form, meta->dims,
+										   nv_space_length(meta->element, meta->metric, meta->dims));
+
+	/* those that have to be put together are kept */
+	if (vector > meta->slot_bytes && meta->form != NV_FORM_SPARSE)
+		bytes += vector * ((Size) LANES * 2 * meta->ef_construction + FIRST_CANDIDATES);
+	return bytes;
+}
+
 void
 hnsw_link(HnswBuild *build)
 {
@@ -603,7 +632,7 @@ hnsw_link(HnswBuild *build)
 		nv_query_alloc(&build->ix.space, &lane->query);
 		lane->copy = palloc_extended(build->ix.max_bytes, MCXT_ALLOC_HUGE);
 	}
-	linker.candidates_room = 256;
+	linker.candidates_room = FIRST_CANDIDATES;
 	linker.candidates = palloc(sizeof(HnswCandidate) * linker.candidates_room);
 	if (build->ix.assembled != NULL)
 		linker.vectors = palloc_extended((Size) build->ix.max_bytes * linker.candidates_room,
@@ -612,12 +641,10 @@ hnsw_link(HnswBuild *build)
 	run_pass(&linker);
 	linker.second = true;
 	run_pass(&linker);
+	hnsw_array_free(build, shared->choices);
+	hnsw_array_free(build, shared->pairs);
 
 	if (hnsw_build_wait(build))
-	{
 		hnsw_connect_all(&build->ix, shared->entry, pg_atomic_read_u32(&shared->memory.used));
-		hnsw_array_free(build, shared->choices);
-		hnsw_array_free(build, shared->pairs);
-	}
 	hnsw_build_wait(build);
 }

@@ -15,26 +15,32 @@
 
 #include "hnsw/hnsw_page.h"
 #include "port/atomics.h"
+#include "storage/dsm.h"
 #include "storage/lwlock.h"
-#include "utils/dsa.h"
 
-/* A chunk is about this large: enough that few are needed. */
+/*
+ * A chunk is about this large, and of shared ones there are at most so many:
+ * each is a segment of its own, since those of a dsa_area double as it grows,
+ * and the last may be nearly empty.
+ */
 #define HNSW_CHUNK_BYTES (4 * 1024 * 1024)
+#define HNSW_SHARED_CHUNKS 128
 
 /* Shared by the processes of a build. */
 typedef struct HnswMemoryShared
 {
 	pg_atomic_uint32 used;		/* slots handed out */
-	uint32		limit;			/* most slots */
+	uint32		limit;			/* most slots: whole chunks */
+	int			chunk_shift;	/* slots per chunk: 1 << chunk_shift */
 	LWLock		lock;			/* adding chunks */
-	dsa_pointer chunks;			/* dsa_pointer of each chunk */
+	dsm_handle	chunks[HNSW_SHARED_CHUNKS];
 } HnswMemoryShared;
 
 /* Open in one process. */
 typedef struct HnswMemory
 {
 	HnswMemoryShared *shared;
-	dsa_area   *area;			/* NULL: one process, chunks are palloc'd here: */
+	bool		alone;			/* the only process: chunks are palloc'd here: */
 	MemoryContext context;
 	uint32		slot_bytes;
 	int			chunk_shift;	/* slots per chunk: 1 << chunk_shift */
@@ -42,15 +48,19 @@ typedef struct HnswMemory
 	char	  **chunks;			/* where chunks are in this process, or NULL */
 } HnswMemory;
 
-/* Prepare for at most so many bytes of slots. */
-extern void hnsw_memory_init(HnswMemoryShared *shared, uint32 slot_bytes, Size bytes);
+/* Prepare for at most so many bytes of slots, of one process or of several. */
+extern void hnsw_memory_init(HnswMemoryShared *shared, uint32 slot_bytes, Size bytes, bool alone);
 
-/*
- * Open it in this process, in the current memory context.  Without an area
- * there is one process only, and chunks are palloc'd.
- */
-extern HnswMemory *hnsw_memory_attach(HnswMemoryShared *shared, dsa_area *area,
-									  uint32 slot_bytes);
+/* Open it in this process, in the current memory context. */
+extern HnswMemory *hnsw_memory_attach(HnswMemoryShared *shared, uint32 slot_bytes, bool alone);
+
+/* Close it; the memory is free when all processes have. */
+extern void hnsw_memory_detach(HnswMemory *memory);
+
+/* Shared memory of several processes, zeroed; its address in this one; and the end of it. */
+extern dsm_handle hnsw_segment_create(Size bytes);
+extern void *hnsw_segment_address(dsm_handle handle);
+extern void hnsw_segment_detach(dsm_handle handle);
 
 /* Map a chunk into this process, zeroed when it is new. */
 extern char *hnsw_memory_map(HnswMemory *memory, uint32 chunk);

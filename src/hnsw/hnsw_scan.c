@@ -151,14 +151,14 @@ start(IndexScanDesc scan, HnswScan *s)
 	take_results(s);
 }
 
-/* Memory that a search may take when it goes on: beside it, its results wait. */
+/* Memory that a search may take when it goes on. */
 static Size
 search_limit(const HnswScan *s)
 {
 	double		limit = (double) work_mem * 1024 * hnsw_scan_mem_multiplier;
 
-	/* which may need twice the room afterwards */
-	return (Size) Max(1, limit - 2.0 * sizeof(NvResult) * s->results.room);
+	/* the room for its results, in the same context, may double afterwards */
+	return (Size) Max(1, limit - (double) sizeof(NvResult) * s->results.room);
 }
 
 /* Search on; false when there is no more, or no more is allowed. */

@@ -354,6 +354,20 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, 
 	MemoryContextReset(build->scratch);
 }
 
+/* What the team and the rows that wait leave of memory, in kB. */
+static int
+sort_memory(const Build *build)
+{
+	Size		row = sizeof(float) * build->length;
+	Size		team_rows = Max(build->room, build->most_waiting);
+	/* a row's place has a list and a distance; centroids are here and with the team */
+	Size		used = team_rows * (row + sizeof(uint32) + sizeof(float)) +
+		build->most_waiting * ((Size) build->ix.layout.record.bytes + sizeof(uint32) + sizeof(float)) +
+		2 * row * build->meta.lists;
+
+	return Max(maintenance_work_mem / 4, maintenance_work_mem - (int) Min(used / 1024, INT_MAX));
+}
+
 static double
 assign_rows(Build *build)
 {
@@ -367,12 +381,11 @@ assign_rows(Build *build)
 	TupleDescInitEntry(desc, 1, "list", INT4OID, -1, 0);
 	TupleDescInitEntry(desc, 2, "record", BYTEAOID, -1, 0);
 	build->slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
-	/* the other half is the team's */
+	build->most_waiting = rows_at_once(build);
 	build->sort = tuplesort_begin_heap(desc, 1, &column, &operator, &collation, &nulls_first,
-									   maintenance_work_mem / 2, NULL, 0);
+									   sort_memory(build), NULL, 0);
 	nv_query_alloc(&build->ix.space, &build->query);
 	nv_team_set_centroids(build->team, build->centroids, (int) build->meta.lists);
-	build->most_waiting = rows_at_once(build);
 	build->waiting = nv_team_rows(build->team);
 	build->records = palloc_extended((Size) build->ix.layout.record.bytes * build->most_waiting,
 									 MCXT_ALLOC_HUGE);

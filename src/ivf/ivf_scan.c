@@ -414,11 +414,14 @@ refine(IvfScan *s)
 static const Candidate before_all = {.key = -INFINITY};
 static const Candidate behind_all = {INFINITY, PG_UINT32_MAX, PG_UINT16_MAX, 0};
 
-/* Room for candidates; work_mem says how many there can be. */
+/*
+ * Room for candidates; a part of work_mem says how many there can be.  The
+ * rest is for results that wait, with room that doubles.
+ */
 static void
 reserve(IvfScan *s, int keep)
 {
-	Size		most = (Size) work_mem * 1024 / (2 * sizeof(Candidate));
+	Size		most = (Size) work_mem * 1024 / 3 / (2 * sizeof(Candidate));
 
 	s->keep = (int) Min((Size) keep, most / CUT_AT);
 	if (s->candidates != NULL)
@@ -426,6 +429,13 @@ reserve(IvfScan *s, int keep)
 	s->room = s->keep * CUT_AT;
 	s->candidates = palloc_extended(2 * sizeof(Candidate) * s->room, MCXT_ALLOC_HUGE);
 	s->selected = s->candidates + s->room;
+}
+
+/* How many results may wait when a round ends: the next adds about as many. */
+static double
+most_waiting(void)
+{
+	return (double) work_mem * 1024 / 8 / sizeof(NvResult);
 }
 
 /* How many lists a scan looks into at most. */
@@ -460,6 +470,8 @@ let_out(IvfScan *s, int nadded)
 		else if (!s->more)
 			n /= 2;
 	}
+	/* what memory has no room for can't wait */
+	n = Max(n, nv_results_waiting(&s->results) - most_waiting());
 	nv_results_ready_least(&s->results, (int) Max(n, 0));
 }
 

@@ -105,11 +105,11 @@ unpack_old()
 {
 	local new=$root/var/cache/old.new package
 
-	[ ! -x "$root/usr/lib/postgresql/$OLD_MAJOR/bin/postgres" ] || return 0
+	[ ! -x "$root/usr/lib/postgresql/$OLD_MAJOR/bin/pg_config" ] || return 0
 	private_apt_update "$OLD_SUITE" || die "no package lists of Debian $OLD_SUITE"
 	rm -rf "$new"
 	mkdir -p "$new/files"
-	for package in "postgresql-$OLD_MAJOR" "postgresql-server-dev-$OLD_MAJOR" \
+	for package in "postgresql-$OLD_MAJOR" "postgresql-client-$OLD_MAJOR" "postgresql-server-dev-$OLD_MAJOR" \
 		libicu72 libldap-2.5-0 libxml2 libssl3; do
 		(cd "$new" && private_apt "$OLD_SUITE" apt-get -qq download "$package")
 	done
