@@ -615,6 +615,7 @@ bool
 hnsw_search_more(HnswSearch *s, int ef)
 {
 	int			nfound = s->nfound;
+	bool		any_left = false;
 
 	pool_reset(s, ef);
 	for (int i = 0; i < s->nfound; i++)
@@ -625,12 +626,14 @@ hnsw_search_more(HnswSearch *s, int ef)
 		{
 			s->seen[i].state = SEEN_WAITING;
 			pool_add(s, mean_of(&s->seen[i]), i);
+			any_left = true;
 		}
 	}
 	pick_next(s);
 	while (hnsw_search_step(s))
 		;
-	return s->nfound > nfound;
+	/* with a small ef, none of those left may have been near enough yet */
+	return s->nfound > nfound || any_left;
 }
 
 uint32
