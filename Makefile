@@ -52,7 +52,7 @@ endif
 # These set up the machine themselves and so must work where PostgreSQL is not
 # installed yet: PGXS is not asked for.
 SELF_CONTAINED = demo check check-unit check-bench check-build check-regress check-isolation \
-	check-tap check-clients \
+	check-tap check-clients check-crash \
 	reference bench bench-quick
 
 ifneq ($(filter $(SELF_CONTAINED),$(MAKECMDGOALS)),)
@@ -67,6 +67,10 @@ check:
 
 check-unit check-bench check-build check-regress check-isolation check-tap check-clients: check-%:
 	@test/lib/run.sh $*
+
+# more crashes than check has time for
+check-crash:
+	@NANOVEC_CRASH_ROUNDS=$${NANOVEC_CRASH_ROUNDS:-1000} test/lib/run.sh tap test/t/013_crash.pl
 
 # nanovec against its peers: see bench/README.md; options in BENCH
 bench:
