@@ -61,7 +61,7 @@ endif
 # These set up the machine themselves and so must work where PostgreSQL is not
 # installed yet: PGXS is not asked for.
 SELF_CONTAINED = demo check check-unit check-bench check-build check-fuzz check-regress \
-	check-isolation check-tap check-clients check-large soak check-pg check-upgrade fuzz \
+	check-isolation check-tap check-clients check-large soak check-pg check-upgrade check-crash fuzz \
 	reference bench bench-quick
 
 ifneq ($(filter $(SELF_CONTAINED),$(MAKECMDGOALS)),)
@@ -91,6 +91,10 @@ check-pg:
 # pg_upgrade from 15 to PG
 check-upgrade:
 	@test/lib/other_pg.sh "$(or $(PG),17)" upgrade
+
+# more crashes than check has time for
+check-crash:
+	@NANOVEC_CRASH_ROUNDS=$${NANOVEC_CRASH_ROUNDS:-1000} test/lib/run.sh tap test/t/013_crash.pl
 
 # nanovec against its peers: see bench/README.md; options in BENCH
 bench:

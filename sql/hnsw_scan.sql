@@ -316,4 +316,16 @@ SELECT count(DISTINCT id), count(*) FROM (SELECT id FROM hs_moved ORDER BY v <->
 VACUUM hs_moved;
 SELECT value FROM nanovec_index_info('hs_moved_idx') WHERE property = 'rows';
 
-DROP TABLE hs_items, hs_nulls, hs_same, hs_wide, hs_parts, hs_unlogged, hs_temp, hs_built, hs_done, hs_moved;
+-- however small the search begins, it goes on until it has seen all
+CREATE TABLE hs_line (id int, v vector(64));
+CREATE INDEX hs_line_idx ON hs_line USING hnsw (v vector_l2_ops);
+INSERT INTO hs_line SELECT i, array_fill(i, ARRAY[64])::vector FROM generate_series(1, 100) AS i;
+SET hnsw.ef_search = 1;
+SET hnsw.iterative_scan = strict_order;
+SELECT count(*) FROM (SELECT id FROM hs_line ORDER BY v <-> array_fill(100, ARRAY[64])::vector) AS s;
+SET hnsw.iterative_scan = relaxed_order;
+SELECT count(*) FROM (SELECT id FROM hs_line ORDER BY v <-> array_fill(100, ARRAY[64])::vector) AS s;
+RESET hnsw.iterative_scan;
+RESET hnsw.ef_search;
+
+DROP TABLE hs_items, hs_nulls, hs_same, hs_wide, hs_parts, hs_unlogged, hs_temp, hs_built, hs_done, hs_moved, hs_line;

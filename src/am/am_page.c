@@ -7,6 +7,7 @@
  */
 #include "am/am_page.h"
 
+#include "nv_testpoint.h"
 #include "storage/buf_internals.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -143,6 +144,8 @@ nv_extend(Relation index)
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	if (lock)
 		UnlockRelationForExtension(index, ExclusiveLock);
+	/* a crash now leaves a page of zeros */
+	NV_TEST_POINT("page_added");
 	return buffer;
 }
 

@@ -9,6 +9,7 @@
 #include "am/am_wal.h"
 
 #include "access/xloginsert.h"
+#include "nv_testpoint.h"
 
 void
 nv_change_begin(NvChange *change, Relation index, bool logged)
@@ -43,6 +44,8 @@ nv_change_finish(NvChange *change)
 void
 nv_log_whole(Relation index, ForkNumber fork)
 {
+	NV_TEST_POINT("build_written");
 	if (RelationNeedsWAL(index) || fork == INIT_FORKNUM)
 		log_newpage_range(index, fork, 0, RelationGetNumberOfBlocksInFork(index, fork), true);
+	NV_TEST_POINT("build_logged");
 }

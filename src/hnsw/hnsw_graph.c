@@ -640,6 +640,7 @@ bool
 hnsw_search_more(HnswSearch *s, int ef, Size limit)
 {
 	int			nfound = s->nfound;
+	bool		any_left = false;
 
 	s->limit = limit;
 	if (!fits(s, (2 * sizeof(float) + sizeof(uint32)) * (Size) POOL_ROOM(ef)))
@@ -653,12 +654,14 @@ hnsw_search_more(HnswSearch *s, int ef, Size limit)
 		{
 			s->seen[i].state = SEEN_WAITING;
 			pool_add(s, mean_of(&s->seen[i]), i);
+			any_left = true;
 		}
 	}
 	pick_next(s);
 	while (hnsw_search_step(s))
 		;
-	return s->nfound > nfound;
+	/* with a small ef, none of those left may have been near enough yet */
+	return s->nfound > nfound || any_left;
 }
 
 uint32

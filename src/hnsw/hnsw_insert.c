@@ -421,8 +421,11 @@ write_node(HnswIndex *ix, const Placement *place, int level, uint32 down, uint32
 	NvChange	change;
 	Buffer		buffer;
 	uint32		slot;
-	HnswNode   *node = (HnswNode *) begin_slot(ix, &change, &buffer, &slot);
+	HnswNode   *node;
 
+	if (more != HNSW_NO_SLOT)
+		NV_TEST_POINT("insert_more_written");
+	node = (HnswNode *) begin_slot(ix, &change, &buffer, &slot);
 	hnsw_fill_node(ix, node, &place->stored, level, place->level, tid);
 	node->down = down;
 	node->base = base;
@@ -603,11 +606,16 @@ insert_locked(HnswIndex *ix, NvQuery *query, Placement *place, ItemPointer tid, 
 	if (alone && !exclusive)
 		return false;
 	for (int level = 0; level <= place->level; level++)
+	{
 		slots[level] = write_node(ix, place, level, level == 0 ? HNSW_NO_SLOT : slots[level - 1],
 								  level == 0 ? HNSW_NO_SLOT : slots[0], tid);
+		if (level < place->level)
+			NV_TEST_POINT("insert_level_written");
+	}
 	NV_TEST_POINT("insert_written");
 	for (int level = 0; level <= place->level; level++)
 		add_reverse_edges(ix, place, level, slots[level]);
+	NV_TEST_POINT("insert_linked");
 	if (alone || place->level > entry_level)
 		hnsw_set_entry(ix, slots[place->level], place->level);
 	return true;

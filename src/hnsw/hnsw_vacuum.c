@@ -34,6 +34,7 @@ typedef struct Vacuum
 	uint8	   *dead;			/* nodes, one bit a slot */
 	uint8	   *more;			/* rests of vectors that were there at the start */
 	uint8	   *used;			/* and those of live nodes */
+	bool		any_more;
 	uint64		ndead;
 	MemoryContext scratch;
 } Vacuum;
@@ -136,7 +137,10 @@ note_page(Vacuum *v, Page page, uint32 first_slot, bool upper)
 		const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
 
 		if (node->kind == HNSW_SLOT_MORE && !upper)
+		{
 			hnsw_set_bit(v->more, first_slot + i);
+			v->any_more = true;
+		}
 		if (node->kind != HNSW_SLOT_NODE || (node->level > 0) != upper)
 			continue;
 		if (node->flags & HNSW_DEAD)
@@ -405,16 +409,18 @@ repair_all(Vacuum *v)
 /* ---- pass 4 ---- */
 
 static bool
-is_garbage(const Vacuum *v, const HnswNode *node, uint32 slot)
+is_garbage(const Vacuum *v, const HnswNode *node, uint32 slot, HnswSlotKind kind)
 {
-	if (node->kind == HNSW_SLOT_NODE)
+	if (node->kind != kind)
+		return false;
+	if (kind == HNSW_SLOT_NODE)
 		return (node->flags & HNSW_DEAD) && hnsw_bit(v->dead, slot);
-	return node->kind == HNSW_SLOT_MORE && hnsw_bit(v->more, slot) && !hnsw_bit(v->used, slot);
+	return hnsw_bit(v->more, slot) && !hnsw_bit(v->used, slot);
 }
 
-/* Free what nothing points to any more; true when the page has room then. */
+/* Free what nothing points to any more, of a kind; true when the page has room then. */
 static bool
-free_in_page(Vacuum *v, Buffer buffer, uint32 first_slot)
+free_in_page(Vacuum *v, Buffer buffer, uint32 first_slot, HnswSlotKind kind)
 {
 	const HnswMeta *meta = &v->ix.meta;
 	Page		page = BufferGetPage(buffer);
@@ -426,7 +432,7 @@ free_in_page(Vacuum *v, Buffer buffer, uint32 first_slot)
 	{
 		const HnswNode *node = (const HnswNode *) hnsw_slot_at(meta, page, i);
 
-		garbage |= is_garbage(v, node, first_slot + i);
+		garbage |= is_garbage(v, node, first_slot + i, kind);
 		room |= node->kind == HNSW_SLOT_FREE;
 	}
 	if (!garbage)
@@ -438,7 +444,7 @@ free_in_page(Vacuum *v, Buffer buffer, uint32 first_slot)
 	{
 		HnswNode   *node = (HnswNode *) hnsw_slot_at(meta, page, i);
 
-		if (is_garbage(v, node, first_slot + i))
+		if (is_garbage(v, node, first_slot + i, kind))
 			node->kind = HNSW_SLOT_FREE;
 	}
 	nv_change_finish(&change);
@@ -446,20 +452,22 @@ free_in_page(Vacuum *v, Buffer buffer, uint32 first_slot)
 }
 
 static void
-free_all(Vacuum *v)
+free_all(Vacuum *v, HnswSlotKind kind)
 {
+	v->stats->pages_free = 0;
 	for (BlockNumber block = v->first_block; block < v->nblocks; block++)
 	{
 		Buffer		buffer = read_block(v, block, BUFFER_LOCK_EXCLUSIVE);
 		bool		room = false;
 
 		if (nv_page_is(BufferGetPage(buffer), NV_PAGE_HNSW_SLOTS))
-			room = free_in_page(v, buffer, hnsw_first_slot(&v->ix.meta, block));
+			room = free_in_page(v, buffer, hnsw_first_slot(&v->ix.meta, block), kind);
 		UnlockReleaseBuffer(buffer);
 		if (room)
 		{
 			RecordFreeIndexPage(v->ix.rel, block);
 			v->stats->pages_free++;
+			NV_TEST_POINT("vacuum_page_freed");
 		}
 	}
 }
@@ -500,12 +508,14 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	stats->pages_free = 0;
 
 	mark_dead(&v, false);
+	NV_TEST_POINT("vacuum_rows_dropped");
 	mark_dead(&v, true);
 	NV_TEST_POINT("vacuum_marked");
 	/* waits for inserts that may have chosen nodes that are dead now */
 	replace_entry(&v);
 	if (v.ndead > 0)
 		repair_all(&v);
+	NV_TEST_POINT("vacuum_repaired");
 	/* also what a crash, or two inserts at once, left out of reach */
 	hnsw_get_entry(&v.ix, &entry, &level);
 	hnsw_connect_all(&v.ix, entry, v.nslots);
@@ -514,7 +524,10 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 		/* an insert may still be on its way through dead nodes */
 		wait_for_inserts(&v);
 		NV_TEST_POINT("vacuum_frees");
-		free_all(&v);
+		/* a scan that still finds a dead node reads the rest of its vector, too */
+		free_all(&v, HNSW_SLOT_NODE);
+		if (v.any_more)
+			free_all(&v, HNSW_SLOT_MORE);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

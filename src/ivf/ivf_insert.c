@@ -55,6 +55,7 @@ begin_list(IvfIndex *ix, uint32 list)
 		ivf_init_group(ix, nv_change_page(&change, group, true), list);
 		set_list(ix, &change, directory, list, BufferGetBlockNumber(group));
 		nv_change_finish(&change);
+		NV_TEST_POINT("ivf_group_added");
 		UnlockReleaseBuffer(group);
 	}
 	UnlockReleaseBuffer(directory);
@@ -84,6 +85,7 @@ append_group(IvfIndex *ix, Buffer last, uint32 list)
 	ivf_group_of(nv_change_page(&change, last, false))->next =
 		BufferGetBlockNumber(buffer);
 	nv_change_finish(&change);
+	NV_TEST_POINT("ivf_group_added");
 	return buffer;
 }
 
@@ -204,7 +206,10 @@ add_entry(IvfIndex *ix, uint32 list, const float *centroid, const IvfRecord *rec
 	ivf_locate(&ix->layout.record, n, &page, &offset);
 	memcpy(blocks, old->records + page, sizeof(BlockNumber) * ix->layout.record.pages);
 	if (offset == 0)
+	{
 		write_pages(ix, record, blocks);
+		NV_TEST_POINT("ivf_records_written");
+	}
 	else
 	{
 		records = nv_read_buffer(ix->rel, blocks[0]);

@@ -9,6 +9,7 @@
 
 #include "commands/vacuum.h"
 #include "miscadmin.h"
+#include "nv_testpoint.h"
 #include "utils/memutils.h"
 
 /* An entry takes the place of a dead one. */
@@ -191,6 +192,7 @@ compact(Vacuum *v, Buffer buffer)
 			 v->moves[i + n].to / per_page == v->moves[i].to / per_page; n++)
 			;
 		move_to_page(v, buffer, v->moves + i, n, v->moves[i + n - 1].from);
+		NV_TEST_POINT("ivf_entries_moved");
 	}
 	if (ivf_group_of(BufferGetPage(buffer))->n != left)
 		cut_off(v, buffer, left);

@@ -8,8 +8,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $primary = PostgreSQL::Test::Cluster->new('primary');
-$primary->init(allows_streaming => 1);
+my $primary = new_node('primary', allows_streaming => 1);
 $primary->append_conf('postgresql.conf', "autovacuum = off\nmax_wal_size = 1GB\n");
 $primary->start;
 $primary->safe_psql('postgres', q{

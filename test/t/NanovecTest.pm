@@ -9,21 +9,37 @@ use Exporter 'import';
 use File::Basename;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Time::HiRes qw(sleep);
 
-our @EXPORT = qw(start_node source_file build_helper surface_of catalog_of);
+our @EXPORT = qw(new_node start_node source_file build_helper surface_of catalog_of vector_functions
+  index_problems scan_problems recall start_psql hold_lock release_lock TEST_POINT wait_for_test_point kill_server);
 
-# A running server with nanovec in its database postgres.  Options are those of
-# PostgreSQL::Test::Cluster->new and init, and extension (default: nanovec) and
-# conf (lines of postgresql.conf).
-sub start_node
+# The key of the lock that backends wait for at a test point: src/nv_testpoint.h
+use constant TEST_POINT => 4711;
+
+# A server that was not started yet.  Options are those of PostgreSQL::Test::Cluster->new
+# and init, and conf (lines of postgresql.conf).  Whatever is replayed of its WAL, by itself
+# after a crash or by others, is compared with what it logged.
+sub new_node
 {
 	my ($name, %options) = @_;
-	my $extension = delete $options{extension} // 'nanovec';
 	my $conf = delete $options{conf} // '';
 	my $node = PostgreSQL::Test::Cluster->new($name, %options);
 
 	$node->init(%options);
-	$node->append_conf('postgresql.conf', "fsync = off\n$conf\n");
+	$node->append_conf('postgresql.conf',
+		"fsync = off\nwal_consistency_checking = 'all'\n$conf\n");
+	return $node;
+}
+
+# A running server with nanovec in its database postgres; further option:
+# extension (default: nanovec).
+sub start_node
+{
+	my ($name, %options) = @_;
+	my $extension = delete $options{extension} // 'nanovec';
+	my $node = new_node($name, %options);
+
 	$node->start;
 	$node->safe_psql('postgres', "CREATE EXTENSION $extension");
 	return $node;
@@ -61,6 +77,196 @@ sub build_helper
 	system_or_bail('gcc', '-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', "-I$incdir",
 		source_file("test/lib/$name.c"), '-o', $program, "-L$libdir", '-lpq', @flags);
 	return $program;
+}
+
+# SQL: functions that make vectors of 16 and of 2200 dimensions, the latter
+# longer than a page.  One in 40 is the same as others.
+sub vector_functions
+{
+	return q{
+		CREATE FUNCTION a_vector(i int, version int) RETURNS vector LANGUAGE sql IMMUTABLE AS $$
+			SELECT array_agg((hashint4(x * 16 + d) % 1000) / 1000.0 + (hashint4(d - x % 20 * 64) % 1000) / 300.0)::vector
+			FROM generate_series(1, 16) d, (SELECT CASE WHEN i % 40 = 0 THEN i % 3 ELSE i + version * 7919 END AS x) s $$;
+		CREATE FUNCTION long_vector(i int, version int) RETURNS vector LANGUAGE sql IMMUTABLE AS $$
+			SELECT array_agg(x)::vector
+			FROM (SELECT unnest(a_vector(i, version)::real[]) x FROM generate_series(1, 140) LIMIT 2200) s $$;
+	};
+}
+
+# Of all valid indexes of nanovec: index, table, dimensions, operator
+sub valid_indexes
+{
+	my ($node) = @_;
+
+	return map { [ split /\|/ ] } split /\n/, $node->safe_psql('postgres', q{
+		SELECT c.relname, i.indrelid::regclass, t.atttypmod, o.oprname
+		FROM pg_class c JOIN pg_am a ON a.oid = c.relam JOIN pg_index i ON i.indexrelid = c.oid
+			JOIN pg_attribute t ON t.attrelid = i.indrelid AND t.attnum = i.indkey[0]
+			JOIN pg_opclass oc ON oc.oid = i.indclass[0]
+			JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amoppurpose = 'o'
+				AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
+			JOIN pg_operator o ON o.oid = ao.amopopr
+		WHERE a.amname IN ('hnsw', 'ivf', 'ivfflat') AND c.relkind = 'i' AND i.indisvalid
+		ORDER BY 1});
+}
+
+# What nanovec_index_check() says of all valid indexes, as "index: problem".
+sub index_problems
+{
+	my ($node) = @_;
+	my $sql = join(' UNION ALL ', map { "SELECT '$_->[0]: ' || problem FROM nanovec_index_check('$_->[0]')" }
+		  valid_indexes($node));
+
+	return $sql eq '' ? () : split /\n/, $node->safe_psql('postgres', $sql);
+}
+
+# Search every valid index for all there is, and compare with what the table
+# says.  Tables have columns id, version, embedding, and indexes of a table
+# serve different operators.  Returns what is wrong.
+sub scan_problems
+{
+	my ($node) = @_;
+	my @indexes = valid_indexes($node);
+	my @problems;
+	# tables first, as they are
+	my $sql = 'SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off;'
+	  . join('', map { "SELECT '$_ holds', id, version FROM $_;" } keys %{ { map { $_->[1] => 1 } @indexes } })
+	  . 'RESET ALL; SET enable_seqscan = off; SET enable_sort = off; SET jit = off;
+		SET hnsw.ef_search = 1000; SET hnsw.iterative_scan = relaxed_order;
+		SET hnsw.max_scan_tuples = 1000000; SET hnsw.scan_mem_multiplier = 100;
+		SET ivf.probes = 32768; SET ivfflat.probes = 32768;';
+
+	foreach (@indexes)
+	{
+		my ($index, $table, $dims, $operator) = @$_;
+		my $order = "ORDER BY embedding $operator '[" . join(',', (0.5) x $dims) . "]'";
+
+		$sql .= "SELECT 'search $index'; EXPLAIN (COSTS off) SELECT FROM $table $order;"
+		  . "SELECT '$index found', id, version FROM $table $order;";
+	}
+	my $out = $node->safe_psql('postgres', $sql);
+
+	foreach (@indexes)
+	{
+		my ($index, $table) = @$_;
+		my %there = $out =~ /^\Q$table\E holds\|(\d+)\|(-?\d+)$/mg;
+		my %found = $out =~ /^\Q$index\E found\|(\d+)\|(-?\d+)$/mg;
+		my $n = () = $out =~ /^\Q$index\E found\|/mg;
+		my @missing = grep { !defined $found{$_} } sort { $a <=> $b } keys %there;
+
+		push @problems, "$index was not used" if $out !~ /^search \Q$index\E\nIndex Scan using \Q$index\E /m;
+		push @problems, "$index: rows were found twice" if $n != keys %found;
+		push @problems, map { "$index: found row $_, version $found{$_}, which is not there" }
+		  grep { !defined $there{$_} || $there{$_} != $found{$_} } keys %found;
+		push @problems, "$index: " . @missing . ' of ' . keys(%there) . " rows were not found: @missing" if @missing;
+	}
+	return @problems;
+}
+
+# The part of the 10 nearest of 20 vectors that an index of items finds.  ivf looks into 4 lists.
+sub recall
+{
+	my ($node, $operator) = @_;
+
+	return $node->safe_psql('postgres', qq{
+		SET enable_seqscan = off; SET jit = off; SET hnsw.ef_search = 100; SET ivf.probes = 4;
+		SELECT count(*) / 200.0 FROM generate_series(1, 20) q,
+			LATERAL (SELECT embedding $operator a_vector(q, -5) AS d FROM items ORDER BY 1 LIMIT 10) n,
+			LATERAL (SELECT max(d) AS d FROM
+				(SELECT (embedding $operator a_vector(q, -5)) + 0 AS d FROM items ORDER BY 1 LIMIT 10) e) e
+		WHERE n.d <= e.d});
+}
+
+# Run psql with a script, in the background; what it prints goes to the two files.
+sub start_psql
+{
+	my ($node, $script, $out, $err) = @_;
+
+	return IPC::Run::start(
+		[ 'psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d',
+			$node->connstr('postgres'), '-f', $script ],
+		'<', '/dev/null', '>', $out, '2>', $err, IPC::Run::timeout(600));
+}
+
+# Hold an advisory lock, such as TEST_POINT, until release_lock() or a crash; in
+# a session that is idle, so that vacuum need not mind what it sees.
+sub hold_lock
+{
+	my ($node, $key) = @_;
+	my $input = "SELECT pg_advisory_lock($key);\n";
+	my $session = IPC::Run::start([ 'psql', '-X', '-q', '-d', $node->connstr('postgres') ],
+		'<', \$input, '>', '/dev/null', '2>', '/dev/null');
+
+	$session->pump while $input ne '';
+	$node->poll_query_until('postgres', qq{
+		SELECT count(*) > 0 FROM pg_locks
+		WHERE locktype = 'advisory' AND objid = $key AND mode = 'ExclusiveLock' AND granted})
+	  or die "lock $key cannot be had";
+	return $session;
+}
+
+sub release_lock
+{
+	my ($session) = @_;
+
+	# psql ends with its input
+	$session->finish;
+	return;
+}
+
+# The process that waits at a test point, or undef if there is none in some seconds.
+sub wait_for_test_point
+{
+	my ($node, $seconds) = @_;
+
+	for (my $end = time() + $seconds; time() <= $end; sleep(0.02))
+	{
+		my $pid = $node->safe_psql('postgres', q{
+			SELECT pid FROM pg_locks
+			WHERE locktype = 'advisory' AND objid = } . TEST_POINT . q{ AND NOT granted LIMIT 1});
+		return $pid if $pid ne '';
+	}
+	return undef;
+}
+
+# State and parent of a process, from /proc; nothing if it is gone.
+sub process_status
+{
+	my ($pid) = @_;
+
+	open(my $fh, '<', "/proc/$pid/stat") or return;
+	my $line = <$fh> // '';
+	return $line =~ /\) (\S) (\d+) / ? ($1, $2) : ();
+}
+
+# SIGKILL for all processes of a server; returns when none is left.
+sub kill_server
+{
+	my ($node) = @_;
+	my $postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+	my @processes = ($postmaster);
+
+	# it starts no others while it is stopped
+	kill('STOP', $postmaster);
+	sleep(0.01) while ((process_status($postmaster))[0] // 'T') ne 'T';
+	foreach (grep { m{/(\d+)/stat$} } glob('/proc/[0-9]*/stat'))
+	{
+		my ($pid) = m{/(\d+)/stat$};
+		my ($state, $parent) = process_status($pid);
+
+		push @processes, $pid if defined $parent && $parent == $postmaster;
+	}
+	kill('KILL', reverse @processes);
+	$node->kill9;
+	foreach my $pid (@processes)
+	{
+		my $state;
+
+		sleep(0.01) while ($state = (process_status($pid))[0]) && $state ne 'Z';
+	}
+	# a zombie, until the machine's first process looks, would pass for a server
+	unlink($node->data_dir . '/postmaster.pid', $node->host . '/.s.PGSQL.' . $node->port . '.lock');
+	return;
 }
 
 1;
