@@ -454,7 +454,7 @@ foreach my $round (1 .. $rounds)
 	{
 		$holder = hold_lock($node, TEST_POINT);
 		$victim = start_victim(@$point);
-		$pid = wait_for_test_point($node, 20);
+		$pid = wait_for_test_point($node, 90);
 		$reached{"@$point"} += defined $pid;
 		failed($round, "nobody came to test point @$point: " . slurp_file($victim->{err})) if !defined $pid;
 	}
