@@ -63,10 +63,10 @@ my $search = "SET enable_seqscan = off;\n" . join("\n", map {
 	  . " (SELECT id, version FROM $table ORDER BY embedding $operator $function(:q, 0) LIMIT 30) s;"
 } [ 'items', 'a_vector', '<->' ], [ 'items', 'a_vector', '<#>' ], [ 'longs', 'long_vector', '<=>' ], [ 'longs', 'long_vector', '<->' ]);
 
-# Run scripts [weight, SQL] in the background until all_stop().
+# Run scripts [weight, SQL] in the background, so many a second.
 sub start_load
 {
-	my ($node, $clients, %scripts) = @_;
+	my ($node, $clients, $rate, %scripts) = @_;
 	my %load = (out => '', err => '');
 	my @files;
 
@@ -77,7 +77,7 @@ sub start_load
 		append_to_file($file, "\\set q random(1, 100000)\n$scripts{$name}[1]\n");
 		push @files, '-f', "$file\@$scripts{$name}[0]";
 	}
-	$load{run} = IPC::Run::start([ 'pgbench', '-n', '-c', $clients, '-T', 1000, @files, $node->connstr('postgres') ],
+	$load{run} = IPC::Run::start([ 'pgbench', '-n', '-c', $clients, '-R', $rate, '-T', 3000, @files, $node->connstr('postgres') ],
 		'<', '/dev/null', '>', \$load{out}, '2>', \$load{err});
 	return \%load;
 }
@@ -120,8 +120,8 @@ sub compare
 
 # ---- the standby, while the primary writes ----
 
-my $load = start_load($primary, 3, %load);
-my $searches = start_load($standby, 1, search => [ 1, $search ]);
+my $load = start_load($primary, 3, 100, %load);
+my $searches = start_load($standby, 1, 20, search => [ 1, $search ]);
 
 # A backend does something of which it does the rest when everyone has looked:
 # [test point, SQL before, SQL up to the point, whether others can write meanwhile]

@@ -120,6 +120,26 @@ sub index_problems
 	return $sql eq '' ? () : split /\n/, $node->safe_psql('postgres', $sql);
 }
 
+# How scans look for all there is
+my $all_candidates = 'SET enable_seqscan = off; SET enable_sort = off; SET jit = off;
+	SET hnsw.ef_search = 1000; SET hnsw.iterative_scan = relaxed_order;
+	SET hnsw.max_scan_tuples = 1000000; SET hnsw.scan_mem_multiplier = 100;
+	SET ivf.probes = 32768; SET ivfflat.probes = 32768;';
+
+# Those of some rows that an index does not find although it is asked for their
+# own vectors.  Edges of a graph go one way: from far away, a few rows among many
+# that are the same may be out of reach.
+sub not_found
+{
+	my ($node, $table, $operator, @ids) = @_;
+
+	return grep {
+		$node->safe_psql('postgres', qq{$all_candidates
+			SELECT count(*) FROM (SELECT id FROM $table ORDER BY embedding $operator
+				(SELECT embedding FROM $table WHERE id = $_)) s WHERE id = $_}) eq '0'
+	} @ids;
+}
+
 # Search every valid index for all there is, and compare with what the table
 # says.  Tables have columns id, version, embedding, and indexes of a table
 # serve different operators.  Returns what is wrong.
@@ -131,10 +151,7 @@ sub scan_problems
 	# tables first, as they are
 	my $sql = 'SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off;'
 	  . join('', map { "SELECT '$_ holds', id, version FROM $_;" } keys %{ { map { $_->[1] => 1 } @indexes } })
-	  . 'RESET ALL; SET enable_seqscan = off; SET enable_sort = off; SET jit = off;
-		SET hnsw.ef_search = 1000; SET hnsw.iterative_scan = relaxed_order;
-		SET hnsw.max_scan_tuples = 1000000; SET hnsw.scan_mem_multiplier = 100;
-		SET ivf.probes = 32768; SET ivfflat.probes = 32768;';
+	  . "RESET ALL; $all_candidates";
 
 	foreach (@indexes)
 	{
@@ -148,11 +165,12 @@ sub scan_problems
 
 	foreach (@indexes)
 	{
-		my ($index, $table) = @$_;
+		my ($index, $table, $dims, $operator) = @$_;
 		my %there = $out =~ /^\Q$table\E holds\|(\d+)\|(-?\d+)$/mg;
 		my %found = $out =~ /^\Q$index\E found\|(\d+)\|(-?\d+)$/mg;
 		my $n = () = $out =~ /^\Q$index\E found\|/mg;
-		my @missing = grep { !defined $found{$_} } sort { $a <=> $b } keys %there;
+		my @missing = not_found($node, $table, $operator,
+			grep { !defined $found{$_} } sort { $a <=> $b } keys %there);
 
 		push @problems, "$index was not used" if $out !~ /^search \Q$index\E\nIndex Scan using \Q$index\E /m;
 		push @problems, "$index: rows were found twice" if $n != keys %found;
