@@ -54,8 +54,6 @@ my %scripts = (
 my %weights = (insert => 40, duplicate => 5, delete => 6, search => 30, region => 1, vacuum => 1);
 my %files;
 
-# so that the table keeps its size, however long it takes
-$weights{delete} = 14 if $clients;
 foreach my $name (sort keys %scripts)
 {
 	my $file = "$PostgreSQL::Test::Utils::tmp_check/$name.sql";
