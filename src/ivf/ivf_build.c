@@ -359,7 +359,7 @@ static int
 sort_memory(const Build *build)
 {
 	Size		row = sizeof(float) * build->length;
-	Size		team_rows = Max(build->room, build->most_waiting);
+	Size		team_rows = Max(build->room, (size_t) build->most_waiting);
 	/* a row's place has a list and a distance; centroids are here and with the team */
 	Size		used = team_rows * (row + sizeof(uint32) + sizeof(float)) +
 		build->most_waiting * ((Size) build->ix.layout.record.bytes + sizeof(uint32) + sizeof(float)) +
