@@ -5,6 +5,8 @@
 #   make check-pg PG=17, check-upgrade     with another PostgreSQL; as root
 #   make check-large, soak MINUTES=n       long tests
 #   make fuzz       fuzzers, each for FUZZ_SECONDS (600) seconds
+#   make check-asan, check-valgrind, check-assert    SQL tests under sanitizers, in
+#                   valgrind, and on a PostgreSQL with assertions; long
 #   make bench      measurements against other engines (bench-quick: 5 minutes)
 #   make            build with the PostgreSQL that PG_CONFIG names
 #   make install    install into it
@@ -62,6 +64,7 @@ endif
 # installed yet: PGXS is not asked for.
 SELF_CONTAINED = demo check check-unit check-bench check-build check-fuzz check-regress \
 	check-isolation check-tap check-clients check-large soak check-pg check-upgrade check-crash fuzz \
+	check-asan check-valgrind check-assert \
 	reference bench bench-quick
 
 ifneq ($(filter $(SELF_CONTAINED),$(MAKECMDGOALS)),)
@@ -95,6 +98,17 @@ check-upgrade:
 # more crashes than check has time for
 check-crash:
 	@NANOVEC_CRASH_ROUNDS=$${NANOVEC_CRASH_ROUNDS:-1000} test/lib/run.sh tap test/t/013_crash.pl
+
+# These take long and are no part of check.  Debian's server does not start with
+# the sanitizer's library, see test/lib/assert.sh.
+check-asan:
+	@NANOVEC_WATCH=asan test/lib/assert.sh regress isolation
+
+check-valgrind:
+	@NANOVEC_WATCH=valgrind test/lib/run.sh regress isolation
+
+check-assert:
+	@test/lib/assert.sh
 
 # nanovec against its peers: see bench/README.md; options in BENCH
 bench:

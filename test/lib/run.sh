@@ -14,6 +14,8 @@
 #
 # Environment:
 #   PG_CONFIG      which PostgreSQL (default: the newest that is installed)
+#   NANOVEC_WATCH  asan or valgrind: watch the server of regress and isolation
+#   NANOVEC_BUILD  name of a build directory of its own, for another compiler or PostgreSQL
 #   KEEP=1         keep the temporary directory and say where it is
 #   FUZZ_SECONDS   how long each fuzzer runs (default: 5)
 #   MINUTES        how long soak takes (60)
@@ -26,6 +28,7 @@ top=$(cd "$here/../.." && pwd)
 . "$here/setup.sh"
 . "$here/server.sh"
 . "$here/suites.sh"
+. "$here/watch.sh"
 
 [ $# -gt 0 ] || { sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'; exit 2; }
 
@@ -40,6 +43,7 @@ esac
 setup_machine "$@"
 make_workdir
 trap cleanup EXIT
+watch_prepare
 build_extension
 
 case $1 in
@@ -68,6 +72,7 @@ while [ $# -gt 0 ]; do
 	"suite_$suite" ${arguments[@]+"${arguments[@]}"}
 done
 
+watch_report
 echo
 if [ "$failed" -gt 0 ]; then
 	say "failed: ${failures[*]}"

@@ -43,7 +43,8 @@ start_server()
 		max_parallel_workers_per_gather = 2
 		log_line_prefix = '%m [%p] %q%a '
 	CONF
-	as_user "$bin/pg_ctl" -D "$work/run/data" -l "$work/run/server.log" -w start > "$log" 2>&1 ||
+	as_user env ${watch_env[@]+"${watch_env[@]}"} "$bin/pg_ctl" -D "$work/run/data" -l "$work/run/server.log" \
+		${watch_start[@]+"${watch_start[@]}"} -w start > "$log" 2>&1 ||
 		{ cat "$log" "$work/run/server.log"; exit 1; }
 	server_running=1
 	say "server started"

@@ -118,6 +118,7 @@ setup_machine()
 				need python3 python3 ;;
 		esac
 	done
+	[ "${NANOVEC_WATCH:-}" != valgrind ] || need valgrind valgrind
 	if [ ${#missing[@]} -eq 0 ] && [ -n "$pg_config" ]; then
 		return
 	fi
@@ -232,8 +233,9 @@ build_extension()
 
 	built=$top/build/pg$("$pg_config" --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/')-$(id -un)
 	[ -z "${test_points:-}" ] || built+=-test
+	[ -z "${NANOVEC_BUILD:-}" ] || built+=-$NANOVEC_BUILD
 	make_args=(-s -C "$built" PG_CONFIG="$pg_config" with_llvm=no WERROR=1
-		${test_points:+TEST_POINTS=1})
+		${test_points:+TEST_POINTS=1} ${watch_make_args[@]+"${watch_make_args[@]}"})
 
 	say "building"
 	mkdir -p "$built/sql"

@@ -51,7 +51,7 @@ $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION nanovec;' . vector_functions() . q{
 	CREATE TABLE items (id int PRIMARY KEY, version int, embedding vector(16));
 	CREATE TABLE longs (id int PRIMARY KEY, version int, embedding vector(2200));
-	CREATE INDEX items_hnsw ON items USING hnsw (embedding vector_l2_ops) WITH (m = 6, ef_construction = 40);
+	CREATE INDEX items_hnsw ON items USING hnsw (embedding vector_l2_ops) WITH (m = 8, ef_construction = 64);
 	CREATE INDEX items_ivf ON items USING ivf (embedding vector_ip_ops) WITH (lists = 4);
 	CREATE INDEX longs_hnsw ON longs USING hnsw (embedding vector_cosine_ops) WITH (m = 4, ef_construction = 16, storage = float4);
 	CREATE INDEX longs_flat ON longs USING ivfflat (embedding vector_l2_ops) WITH (lists = 2);
