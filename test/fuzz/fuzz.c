@@ -174,50 +174,7 @@ short_form(Datum value)
 	return PointerGetDatum(to);
 }
 
-/* Text and binary forms give the same value back; the type modifier is enforced. */
-static void
-check_value(Kind kind, Datum value)
-{
-	const Type *type = &types[kind];
-	int			dim = dim_of(kind, value);
-	Datum		text,
-				bytes,
-				again;
-
-	stub_message[0] = '\0';
-	if (!call1(type->out, value, &text))
-		fail(type->name, "a value does not print");
-	if (!read_text(type, DatumGetCString(text), &again))
-		fail(type->name, "what a value prints is refused");
-	if (!same(value, again))
-		fail(type->name, "what a value prints reads back as another");
-
-	if (!call1(type->send, value, &bytes))
-		fail(type->name, "a value has no binary form");
-	if (!read_binary(type, VARDATA(DatumGetPointer(bytes)), VARSIZE(DatumGetPointer(bytes)) - VARHDRSZ,
-					 &again))
-		fail(type->name, "the binary form of a value is refused");
-	if (!same(value, again))
-		fail(type->name, "the binary form of a value reads back as another");
-
-	if (VARATT_CAN_MAKE_SHORT(DatumGetPointer(value)))
-	{
-		Datum		packed = short_form(value);
-
-		if (!call1(type->out, packed, &again) || strcmp(DatumGetCString(text), DatumGetCString(again)) != 0)
-			fail(type->name, "a value with a short header prints as another");
-		if (!call1(type->send, packed, &again) || !same(bytes, again))
-			fail(type->name, "a value with a short header is sent as another");
-	}
-
-	if (!call3(type->enforce_typmod, value, Int32GetDatum(dim), BoolGetDatum(false), &again) ||
-		!same(value, again))
-		fail(type->name, "the right type modifier is refused");
-	if (call3(type->enforce_typmod, value, Int32GetDatum(dim + 1), BoolGetDatum(false), &again))
-		fail(type->name, "a wrong type modifier is accepted");
-}
-
-/* An IEEE binary16 in plain arithmetic; finite */
+/* An IEEE binary16 in plain arithmetic; not NaN */
 static float
 half_to_float(uint16 half)
 {
@@ -225,10 +182,12 @@ half_to_float(uint16 half)
 	int			fraction = half & 1023;
 	float		x = exponent == 0 ? ldexpf((float) fraction, -24) : ldexpf((float) (fraction + 1024), exponent - 25);
 
+	if (exponent == 31)
+		x = INFINITY;
 	return half & 0x8000 ? -x : x;
 }
 
-/* The elements of a sound value, of at most NV_MAX_DIM dimensions, in plain arithmetic */
+/* The elements of a value, of at most NV_MAX_DIM dimensions, in plain arithmetic */
 static float *
 elements_of(Kind kind, Datum value)
 {
@@ -262,6 +221,87 @@ elements_of(Kind kind, Datum value)
 		}
 	}
 	return out;
+}
+
+/* What the rest of nanovec relies on, read from the bytes of the value */
+static void
+check_contents(Kind kind, Datum value)
+{
+	int			dim = dim_of(kind, value);
+	const NvSparseHeader *sparse = (const NvSparseHeader *) DatumGetPointer(value);
+
+	if (dim < 1 || dim > (kind == SPARSEVEC ? NV_SPARSE_MAX_DIM : NV_MAX_DIM))
+		fail(types[kind].name, "a value has a wrong number of dimensions");
+	if (kind == SPARSEVEC)
+	{
+		const int32 *indices = (const int32 *) (sparse + 1);
+		const float *values = (const float *) (indices + sparse->nnz);
+
+		for (int i = 0; i < sparse->nnz; i++)
+		{
+			if (indices[i] < 0 || indices[i] >= dim || (i > 0 && indices[i] <= indices[i - 1]))
+				fail("sparsevec", "a value has wrong indices");
+			if (values[i] == 0 || !isfinite(values[i]))
+				fail("sparsevec", "a value has a wrong element");
+		}
+	}
+	else
+	{
+		float	   *elements = elements_of(kind, value);
+
+		for (int i = 0; i < dim; i++)
+		{
+			if (!isfinite(elements[i]))
+				fail(types[kind].name, "a value has a wrong element");
+		}
+	}
+}
+
+/*
+ * The contents are sound, text and binary forms give the same value back, and
+ * the type modifier is enforced.
+ */
+static void
+check_value(Kind kind, Datum value)
+{
+	const Type *type = &types[kind];
+	int			dim = dim_of(kind, value);
+	Datum		text,
+				bytes,
+				again;
+
+	stub_message[0] = '\0';
+	check_contents(kind, value);
+	if (!call1(type->out, value, &text))
+		fail(type->name, "a value does not print");
+	if (!read_text(type, DatumGetCString(text), &again))
+		fail(type->name, "what a value prints is refused");
+	if (!same(value, again))
+		fail(type->name, "what a value prints reads back as another");
+
+	if (!call1(type->send, value, &bytes))
+		fail(type->name, "a value has no binary form");
+	if (!read_binary(type, VARDATA(DatumGetPointer(bytes)), VARSIZE(DatumGetPointer(bytes)) - VARHDRSZ,
+					 &again))
+		fail(type->name, "the binary form of a value is refused");
+	if (!same(value, again))
+		fail(type->name, "the binary form of a value reads back as another");
+
+	if (VARATT_CAN_MAKE_SHORT(DatumGetPointer(value)))
+	{
+		Datum		packed = short_form(value);
+
+		if (!call1(type->out, packed, &again) || strcmp(DatumGetCString(text), DatumGetCString(again)) != 0)
+			fail(type->name, "a value with a short header prints as another");
+		if (!call1(type->send, packed, &again) || !same(bytes, again))
+			fail(type->name, "a value with a short header is sent as another");
+	}
+
+	if (!call3(type->enforce_typmod, value, Int32GetDatum(dim), BoolGetDatum(false), &again) ||
+		!same(value, again))
+		fail(type->name, "the right type modifier is refused");
+	if (call3(type->enforce_typmod, value, Int32GetDatum(dim + 1), BoolGetDatum(false), &again))
+		fail(type->name, "a wrong type modifier is accepted");
 }
 
 /* How far an element x may move when it becomes one of the value result. */
