@@ -159,6 +159,8 @@ compare('after all of it');
 is(join("\n", scan_problems($standby)), '', 'the standby finds every row');
 is(join("\n", grep { !/cannot be reached/ } index_problems($primary)), '', 'the indexes are sound');
 release_lock($quiet);
+# REINDEX CONCURRENTLY does not wait for a standby's searches before it drops the old index
+stop_load($searches, 'searches on the standby');
 
 # ---- points to recover to ----
 
@@ -173,19 +175,20 @@ my @targets;
 use constant SOME_PAGES => 40 * 8192;
 
 foreach (
-	[ 'an hnsw build', 'CREATE INDEX longs_late ON longs USING hnsw (embedding vector_l1_ops)' ],
+	[ 'an hnsw build', 'CREATE INDEX longs_late ON longs USING hnsw (embedding vector_l1_ops) WITH (storage = float4)' ],
 	[ 'an ivf build', 'CREATE INDEX longs_late ON longs USING ivfflat (embedding vector_ip_ops)' ],
-	[ 'a concurrent build', 'CREATE INDEX CONCURRENTLY longs_late ON longs USING hnsw (embedding vector_l1_ops)' ],
+	[ 'a concurrent build', 'CREATE INDEX CONCURRENTLY longs_late ON longs USING hnsw (embedding vector_l1_ops) WITH (storage = float4)' ],
 	[ 'a concurrent rebuild', 'REINDEX INDEX CONCURRENTLY longs_flat' ])
 {
 	my ($what, $sql) = @$_;
+	# first: a transaction of the load that waits for the build would keep this one
+	my $quiet = hold_lock($primary, LOAD);
 	my $at_point = hold_lock($primary, TEST_POINT);
 	my $file = "$tmp/late_" . @targets;
 
 	append_to_file("$file.sql", "SET nanovec.test_point = 'build_written';\n$sql;\n");
 	my $build = start_psql($primary, "$file.sql", "$file.out", "$file.err");
 	ok(wait_for_test_point($primary, 60), "$what has written its pages");
-	my $quiet = hold_lock($primary, LOAD);
 	my $target = number_of($primary->lsn('insert')) + SOME_PAGES;
 	release_lock($at_point);
 	$primary->poll_query_until('postgres', "SELECT pg_current_wal_insert_lsn() > '" . lsn_of($target) . "'")
@@ -208,7 +211,6 @@ $primary->wait_for_catchup($standby, 'replay', $last);
 $primary->poll_query_until('postgres', q{
 	SELECT last_archived_wal >= pg_walfile_name('} . $last . q{'::pg_lsn - 1) FROM pg_stat_archiver})
   or die 'the archive does not grow';
-stop_load($searches, 'searches on the standby');
 kill_server($primary);
 $load->{run}->finish;
 $standby->promote;
