@@ -69,7 +69,7 @@ SET ivfflat.iterative_scan = relaxed_order;
 SELECT pg_temp.found(30), pg_temp.found(60), pg_temp.found(100);
 WITH found AS MATERIALIZED (
 	SELECT id, v <-> '[1001,0,1]' AS distance FROM it_items WHERE wanted ORDER BY distance LIMIT 60
-) SELECT array_agg(id ORDER BY distance) = array(SELECT i FROM generate_series(50, 3000, 50) AS i
+) SELECT array_agg(id ORDER BY distance + 0) = array(SELECT i FROM generate_series(50, 3000, 50) AS i
 	ORDER BY abs(i - 1001)) FROM found;
 -- at most so many lists, but never fewer than probes
 SHOW ivfflat.max_probes;

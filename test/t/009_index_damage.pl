@@ -221,7 +221,7 @@ sub vague_errors
 {
 	my ($err) = @_;
 
-	return grep { !/\bblock \d+/ && !/has format version \d+/ && !/statement timeout/
+	return grep { !/\bblocks? \d+/ && !/has format version \d+/ && !/statement timeout/
 		  && !/index returned tuples in wrong order/ && !/current transaction is aborted/ } $err =~ /ERROR:.*/g;
 }
 

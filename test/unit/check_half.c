@@ -142,7 +142,12 @@ check_short_to_float(const NvKernels *k, size_t n, size_t shift, bool at_end)
 	memcpy(in, halves + from, n * 2);
 	k->f16_to_f32((nv_f16 *) in, (nv_f32 *) out, n);
 	for (size_t i = 0; i < n; i++)
-		expect_float(halves[from + i], ((nv_f32 *) out)[i]);
+	{
+		float		value;
+
+		memcpy(&value, out + i * 4, 4);
+		expect_float(halves[from + i], value);
+	}
 	if (!canaries_intact(memory_out, out, out + n * 4))
 		tap_fail("wrote outside of %zu floats", n);
 	memset(out, memory_out.start[SHORT_MAX * 4 + 100], n * 4);
