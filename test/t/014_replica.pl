@@ -32,7 +32,8 @@ $primary->safe_psql('postgres', 'CREATE EXTENSION nanovec;' . vector_functions()
 	INSERT INTO longs SELECT i, 0, long_vector(i, 0) FROM generate_series(1, 100) i;
 	CREATE INDEX items_hnsw ON items USING hnsw (embedding vector_l2_ops) WITH (m = 8, ef_construction = 64);
 	CREATE INDEX items_ivf ON items USING ivf (embedding vector_ip_ops) WITH (lists = 4);
-	CREATE INDEX longs_hnsw ON longs USING hnsw (embedding vector_cosine_ops) WITH (m = 4, ef_construction = 16, storage = float4);
+	CREATE INDEX longs_hnsw ON longs USING hnsw (embedding vector_cosine_ops)
+		WITH (m = 4, ef_construction = 16, storage = float4);
 	CREATE INDEX longs_flat ON longs USING ivfflat (embedding vector_l2_ops) WITH (lists = 2);
 });
 $primary->backup('base');
@@ -49,19 +50,29 @@ $standby->start;
 
 # ---- the load ----
 
-my $guard = 'SELECT pg_advisory_xact_lock_shared(' . LOAD . ');';
+my $next_id = q{(SELECT nextval('ids')::int AS i)};
+my $some_item = 'id = (SELECT id FROM items ORDER BY hashint4(id + :q) LIMIT 1)';
+my $some_long = 'id = (SELECT id FROM longs ORDER BY hashint4(id + :q) LIMIT 1)';
+# [how often, what a transaction does]
 my %load = (
-	insert => [ 10, "BEGIN; $guard INSERT INTO items SELECT i, 0, a_vector(i, 0) FROM (SELECT nextval('ids')::int AS i FROM generate_series(1, 3)) s; COMMIT;" ],
-	insert_long => [ 2, "BEGIN; $guard INSERT INTO longs SELECT i, 0, long_vector(i, 0) FROM (SELECT nextval('ids')::int AS i) s; COMMIT;" ],
-	update => [ 5, "BEGIN; $guard UPDATE items SET version = version + 1, embedding = a_vector(id, version + 1) WHERE id = (SELECT id FROM items ORDER BY hashint4(id + :q) LIMIT 1); COMMIT;" ],
-	delete => [ 15, "BEGIN; $guard DELETE FROM items WHERE id = (SELECT id FROM items ORDER BY hashint4(id + :q) LIMIT 1); COMMIT;" ],
-	delete_long => [ 1, "BEGIN; $guard DELETE FROM longs WHERE id = (SELECT id FROM longs ORDER BY hashint4(id + :q) LIMIT 1); COMMIT;" ],
-	aborted => [ 2, "BEGIN; $guard INSERT INTO items SELECT i, -1, a_vector(i, 0) FROM (SELECT nextval('ids')::int AS i) s; ROLLBACK;" ]);
+	insert => [ 10, q{INSERT INTO items SELECT i, 0, a_vector(i, 0)
+		FROM (SELECT nextval('ids')::int AS i FROM generate_series(1, 3)) s; COMMIT} ],
+	insert_long => [ 2, "INSERT INTO longs SELECT i, 0, long_vector(i, 0) FROM $next_id s; COMMIT" ],
+	update => [ 5, "UPDATE items SET version = version + 1, embedding = a_vector(id, version + 1)
+		WHERE $some_item; COMMIT" ],
+	delete => [ 15, "DELETE FROM items WHERE $some_item; COMMIT" ],
+	delete_long => [ 1, "DELETE FROM longs WHERE $some_long; COMMIT" ],
+	aborted => [ 2, "INSERT INTO items SELECT i, -1, a_vector(i, 0) FROM $next_id s; ROLLBACK" ]);
+$_->[1] = 'BEGIN; SELECT pg_advisory_xact_lock_shared(' . LOAD . "); $_->[1];" foreach values %load;
+
+# table, function that makes its vectors, operator
+my @searches = ([ 'items', 'a_vector', '<->' ], [ 'items', 'a_vector', '<#>' ],
+	[ 'longs', 'long_vector', '<=>' ], [ 'longs', 'long_vector', '<->' ]);
 my $search = "SET enable_seqscan = off;\n" . join("\n", map {
 	my ($table, $function, $operator) = @$_;
 	"SELECT 1 / (count(*) > 0 AND count(DISTINCT id) = count(*) AND min(version) >= 0)::int FROM"
 	  . " (SELECT id, version FROM $table ORDER BY embedding $operator $function(:q, 0) LIMIT 30) s;"
-} [ 'items', 'a_vector', '<->' ], [ 'items', 'a_vector', '<#>' ], [ 'longs', 'long_vector', '<=>' ], [ 'longs', 'long_vector', '<->' ]);
+} @searches);
 
 # Run scripts [weight, SQL] in the background, so many a second.
 sub start_load
@@ -77,7 +88,8 @@ sub start_load
 		append_to_file($file, "\\set q random(1, 100000)\n$scripts{$name}[1]\n");
 		push @files, '-f', "$file\@$scripts{$name}[0]";
 	}
-	$load{run} = IPC::Run::start([ 'pgbench', '-n', '-c', $clients, '-R', $rate, '-T', 3000, @files, $node->connstr('postgres') ],
+	$load{run} = IPC::Run::start(
+		[ 'pgbench', '-n', '-c', $clients, '-R', $rate, '-T', 3000, @files, $node->connstr('postgres') ],
 		'<', '/dev/null', '>', \$load{out}, '2>', \$load{err});
 	return \%load;
 }
@@ -104,7 +116,7 @@ my $answers = 'SET enable_seqscan = off; SET hnsw.ef_search = 60; SET hnsw.itera
 	FROM queries;
 	SELECT count(*), md5(string_agg(id || ' ' || version, ',')) FROM
 		(SELECT id, version FROM $table ORDER BY embedding $operator $function(7, -3)) s;"
-  } [ 'items', 'a_vector', '<->' ], [ 'items', 'a_vector', '<#>' ], [ 'longs', 'long_vector', '<=>' ], [ 'longs', 'long_vector', '<->' ]);
+  } @searches);
 
 # Nobody writes now.
 sub compare
@@ -175,9 +187,11 @@ my @targets;
 use constant SOME_PAGES => 40 * 8192;
 
 foreach (
-	[ 'an hnsw build', 'CREATE INDEX longs_late ON longs USING hnsw (embedding vector_l1_ops) WITH (storage = float4)' ],
+	[ 'an hnsw build', 'CREATE INDEX longs_late ON longs
+		USING hnsw (embedding vector_l1_ops) WITH (storage = float4)' ],
 	[ 'an ivf build', 'CREATE INDEX longs_late ON longs USING ivfflat (embedding vector_ip_ops)' ],
-	[ 'a concurrent build', 'CREATE INDEX CONCURRENTLY longs_late ON longs USING hnsw (embedding vector_l1_ops) WITH (storage = float4)' ],
+	[ 'a concurrent build', 'CREATE INDEX CONCURRENTLY longs_late ON longs
+		USING hnsw (embedding vector_l1_ops) WITH (storage = float4)' ],
 	[ 'a concurrent rebuild', 'REINDEX INDEX CONCURRENTLY longs_flat' ])
 {
 	my ($what, $sql) = @$_;

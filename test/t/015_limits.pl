@@ -1,5 +1,5 @@
-# Limits: memory of builds and scans, a full disk, the longest rows, and how soon
-# a command stops.
+# Limits: memory of builds and scans, the longest rows, and how soon a command
+# stops.
 
 use strict;
 use warnings;
@@ -176,7 +176,6 @@ foreach my $workers (0, 2)
 		session_end();
 	}
 }
-
 
 # ---- memory of scans ----
 
