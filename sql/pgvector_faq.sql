@@ -88,7 +88,8 @@ INSERT INTO fa_inline SELECT i, array_fill(i, ARRAY[400]) FROM generate_series(1
 ANALYZE fa_inline;
 BEGIN;
 SET LOCAL min_parallel_table_scan_size = 1;
-SET LOCAL parallel_setup_cost = 1;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
 SELECT count(*) FROM test.plan_of('SELECT id FROM fa_inline
 	ORDER BY v <-> array_fill(7, ARRAY[400])::vector LIMIT 2') AS line
 WHERE line LIKE '%Parallel Seq Scan%';

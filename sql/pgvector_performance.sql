@@ -27,7 +27,7 @@ CREATE FUNCTION pg_temp.explain(query text) RETURNS SETOF text LANGUAGE plpgsql 
 DECLARE
 	line text;
 BEGIN
-	FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query LOOP
+	FOR line IN EXECUTE 'EXPLAIN (ANALYZE, BUFFERS OFF, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query LOOP
 		-- whole rows from PostgreSQL 18 on, which also counts searches of an index
 		IF line !~ 'Index Searches|Sort Method|Memory' THEN
 			RETURN NEXT regexp_replace(line, 'rows=(\d+)\.00', 'rows=\1');

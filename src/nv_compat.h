@@ -57,6 +57,16 @@
 #define NV_SET_CAN_BUILD_PARALLEL(am) ((void) 0)
 #endif
 
+/*
+ * Costs alone do not keep the planner from a path, from version 18 on: this
+ * puts it behind a sequential scan that is disabled.
+ */
+#if PG_VERSION_NUM >= 180000
+#define NV_DISABLE_PATH(p) ((p)->disabled_nodes = 2)
+#else
+#define NV_DISABLE_PATH(p) ((void) (p))
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define NV_VACUUM_DELAY_POINT() vacuum_delay_point(false)
 #else

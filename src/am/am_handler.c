@@ -31,10 +31,11 @@ nv_make_handler(void)
 }
 
 bool
-nv_cost_without_order(const IndexPath *path, const NvCosts *costs)
+nv_cost_without_order(IndexPath *path, const NvCosts *costs)
 {
 	if (path->indexorderbys != NIL)
 		return false;
+	NV_DISABLE_PATH(&path->path);
 	*costs->startup = *costs->total = get_float8_infinity();
 	*costs->selectivity = 0;
 	*costs->correlation = 0;

@@ -28,10 +28,10 @@ typedef struct NvCosts
 } NvCosts;
 
 /*
- * Without an order there is nothing to search for: then an endless cost, and
- * true.
+ * Without an order there is nothing to search for: then an endless cost, the
+ * path disabled, and true.
  */
-extern bool nv_cost_without_order(const IndexPath *path, const NvCosts *costs);
+extern bool nv_cost_without_order(IndexPath *path, const NvCosts *costs);
 
 /* amvacuumcleanup: counts rows, where nothing was deleted, and pages. */
 extern IndexBulkDeleteResult *nv_vacuum_cleanup(IndexVacuumInfo *info,

@@ -239,9 +239,11 @@ build_extension()
 
 	say "building"
 	mkdir -p "$built/sql"
-	cp -a "$top/Makefile" "$top/nanovec.control" "$built/"
-	(cd "$top" && find src sql/ext -type f ! -name '*.o' ! -name '*.d' ! -name '*.bc' -print0 |
-		xargs -0 cp -a --parents -t "$built")
+	# what differs, with the time of now: an older file may come, from another branch or clone
+	(cd "$top" && find Makefile nanovec.control src sql/ext -type f ! -name '*.o' ! -name '*.d' ! -name '*.bc') |
+		while read -r file; do
+			cmp -s "$top/$file" "$built/$file" || install -D -m 644 "$top/$file" "$built/$file"
+		done
 	# sources that are gone
 	(cd "$built" && find src sql -type f \( -name '*.[ch]' -o -name '*.sql' \)) | while read -r file; do
 		[ -e "$top/$file" ] || rm "$built/$file"
