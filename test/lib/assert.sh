@@ -36,8 +36,9 @@ build_postgresql()
 	local source=$1 prefix=$2
 
 	(cd "$source" &&
-		./configure --prefix="$prefix" --enable-cassert --enable-debug --enable-tap-tests --disable-rpath \
-			--without-readline --without-zlib --without-icu CFLAGS='-O1 -fno-omit-frame-pointer' &&
+		./configure --prefix="$prefix" --enable-cassert --enable-debug --enable-tap-tests \
+			--disable-rpath --without-readline --without-zlib --without-icu \
+			CFLAGS='-O1 -fno-omit-frame-pointer' &&
 		make -s -j"$(nproc)" &&
 		make -s install &&
 		make -s -C contrib/pageinspect install &&
