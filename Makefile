@@ -132,6 +132,8 @@ endif
 include $(PGXS)
 
 include src/simd/flags.mk
+override CFLAGS += $(NV_FLOAT_CFLAGS)
+override BITCODE_CFLAGS += $(NV_FLOAT_CFLAGS)
 src/simd/kern_%.o: CFLAGS += $(NV_KERNEL_CFLAGS)
 
 # plain loops over arrays that gain from what compilers can do with them
