@@ -3,6 +3,7 @@
 #   make demo       nearest neighbours of real things, on a throw-away server
 #   make check      all tests, on a throw-away server
 #   make check-pg PG=17, check-upgrade     with another PostgreSQL; as root
+#   make check-pg PG=15 ARCH=i386          in a 32-bit Debian; as root
 #   make check-large, soak MINUTES=n       long tests
 #   make fuzz       fuzzers, each for FUZZ_SECONDS (600) seconds
 #   make check-asan, check-valgrind, check-assert    SQL tests under sanitizers, in
@@ -87,9 +88,9 @@ fuzz:
 soak:
 	@MINUTES=$(MINUTES) test/lib/run.sh soak
 
-# make check on another PostgreSQL: PG=17, PG=18; SUITES as for run.sh
+# make check on another PostgreSQL: PG=17, PG=18; SUITES as for run.sh; ARCH=i386 for 32 bits
 check-pg:
-	@test/lib/other_pg.sh "$(PG)" check $(SUITES)
+	@ARCH=$(ARCH) test/lib/other_pg.sh "$(PG)" check $(SUITES)
 
 # pg_upgrade from 15 to PG
 check-upgrade:
@@ -131,6 +132,8 @@ endif
 include $(PGXS)
 
 include src/simd/flags.mk
+override CFLAGS += $(NV_FLOAT_CFLAGS)
+override BITCODE_CFLAGS += $(NV_FLOAT_CFLAGS)
 src/simd/kern_%.o: CFLAGS += $(NV_KERNEL_CFLAGS)
 
 # plain loops over arrays that gain from what compilers can do with them

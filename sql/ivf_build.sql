@@ -91,6 +91,7 @@ SET statement_timeout = '5ms';
 CREATE INDEX ib_failed ON ib_items USING ivf (v vector_cosine_ops) WITH (lists = 2000);
 RESET statement_timeout;
 SELECT to_regclass('ib_failed') IS NULL;
+VACUUM ib_items;
 SELECT pg_temp.judge();
 
 DROP TABLE ib_items, ib_queries, ib_exact, ib_first, ib_few;

@@ -149,7 +149,8 @@ RESET max_parallel_maintenance_workers;
 -- progress: a view with a row for each build, and what each phase is called
 SELECT phase, round(100.0 * blocks_done / nullif(blocks_total, 0),
 	1) AS "%" FROM pg_stat_progress_create_index;
-SELECT n, pg_indexam_progress_phasename(oid, n) FROM pg_am, generate_series(1, 6) AS n
+SELECT n, test.phase_name(oid, n, name) FROM pg_am, unnest(ARRAY['initializing', 'loading vectors',
+	'linking neighbors', 'writing pages', 'inserting beyond memory', NULL]) WITH ORDINALITY AS u (name, n)
 WHERE amname = 'hnsw' ORDER BY n;
 
 -- sizes

@@ -137,7 +137,8 @@ SELECT array(SELECT id FROM iv_early ORDER BY v <-> '[3000,42]' LIMIT 5);
 -- progress: a view with a row for each build, and what each phase is called
 SELECT phase, round(100.0 * tuples_done / nullif(tuples_total, 0),
 	1) AS "%" FROM pg_stat_progress_create_index;
-SELECT n, pg_indexam_progress_phasename(oid, n) FROM pg_am, generate_series(1, 6) AS n
+SELECT n, test.phase_name(oid, n, name) FROM pg_am, unnest(ARRAY['initializing', 'sampling table',
+	'performing k-means', 'assigning tuples', 'loading tuples', NULL]) WITH ORDINALITY AS u (name, n)
 WHERE amname = 'ivfflat' ORDER BY n;
 
 DROP TABLE iv_items, iv_many, iv_early;

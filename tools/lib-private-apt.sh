@@ -10,6 +10,8 @@
 #                                    PRIVATE_APT_MAX_AGE minutes to change that)
 #   private_apt SUITE TOOL ARGS...   run apt-get or apt-cache on that suite
 #   private_apt_dir SUITE            print the directory of the suite
+#
+# With private_apt_arch=ARCH all of that is for packages of another architecture.
 
 peers_cache=${XDG_CACHE_HOME:-$HOME/.cache}/nanovec-peers
 
@@ -43,7 +45,7 @@ private_apt_mirror()
 
 private_apt_dir()
 {
-	echo "$peers_cache/apt/$1"
+	echo "$peers_cache/apt/$1${private_apt_arch:+-$private_apt_arch}"
 }
 
 private_apt_setup()
@@ -91,6 +93,13 @@ private_apt_setup()
 		Dir::Etc::preferences "$dir/preferences";
 		Dir::Etc::preferencesparts "$dir/preferences.d";
 	END
+	if [ -n "${private_apt_arch:-}" ]; then
+		cat >>"$dir/apt.conf" <<-END
+			#clear APT::Architectures;
+			APT::Architecture "$private_apt_arch";
+			APT::Architectures { "$private_apt_arch"; };
+		END
+	fi
 }
 
 private_apt()

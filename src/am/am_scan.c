@@ -18,7 +18,9 @@ nv_scan_begin(Relation index, int nkeys, int norderbys, void *opaque)
 
 	if (norderbys > 0)
 	{
-		scan->xs_orderbyvals = palloc0(sizeof(Datum) * norderbys);
+		scan->xs_orderbyvals = palloc(sizeof(Datum) * norderbys);
+		for (int i = 0; i < norderbys; i++)
+			scan->xs_orderbyvals[i] = Float8GetDatum(0);
 		scan->xs_orderbynulls = palloc0(sizeof(bool) * norderbys);
 	}
 	scan->opaque = opaque;
@@ -60,6 +62,10 @@ nv_scan_return(IndexScanDesc scan, const NvSpace *space, bool null_query, double
 	scan->xs_heaptid = *tid;
 	scan->xs_recheck = false;
 	scan->xs_orderbynulls[0] = null_query;
-	scan->xs_orderbyvals[0] = null_query ? (Datum) 0 : Float8GetDatum(bound);
+	/* by reference on 32-bit machines, where each row would take new memory otherwise */
+	if (FLOAT8PASSBYVAL)
+		scan->xs_orderbyvals[0] = Float8GetDatum(bound);
+	else
+		*(float8 *) DatumGetPointer(scan->xs_orderbyvals[0]) = bound;
 	scan->xs_recheckorderby = !null_query && !nv_space_is_exact(space);
 }

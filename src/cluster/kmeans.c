@@ -12,6 +12,7 @@
 
 #include "miscadmin.h"
 #include "simd/simd.h"
+#include "storage/shmem.h"
 #include "utils/memutils.h"
 
 /* Rows and centroids that are measured against each other at a time. */
@@ -45,10 +46,11 @@ next_uniform(uint64 *state)
 	return (double) (nv_random(state) >> 11) / 9007199254740992.0;
 }
 
+/* ERROR when it is more than a Size of 32 bits can say. */
 static void *
 alloc_array(size_t n, size_t element)
 {
-	return palloc_extended(Max(n, 1) * element, MCXT_ALLOC_HUGE);
+	return palloc_extended(mul_size(Max(n, 1), element), MCXT_ALLOC_HUGE);
 }
 
 /* Distances that overflow are large, not infinite. */

@@ -135,6 +135,9 @@ NV_FUNCTION(nanovec_kmeans_array)
 	ArrayType  *result;
 
 	deconstruct_array(array, ARR_ELEMTYPE(array), VECTOR_ELEMENT, &datums, &nulls, &n);
+	/* nulls take no room: of vectors alone there are no more bytes than the array has */
+	for (int i = 0; i < n; i++)
+		rows.room += !nulls[i];
 	for (int i = 0; i < n; i++)
 	{
 		if (nulls[i])
@@ -142,7 +145,7 @@ NV_FUNCTION(nanovec_kmeans_array)
 		if (rows.dims == 0)
 		{
 			rows.dims = dims_of(datums[i]);
-			rows.x = palloc_extended(sizeof(float) * rows.dims * (size_t) n, MCXT_ALLOC_HUGE);
+			rows.x = palloc_extended(sizeof(float) * rows.dims * rows.room, MCXT_ALLOC_HUGE);
 		}
 		if (set_row(&rows, rows.n, datums[i], spherical))
 			rows.n++;

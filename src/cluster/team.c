@@ -16,6 +16,7 @@
 #include "nv_edition.h"
 #include "port/atomics.h"
 #include "storage/barrier.h"
+#include "storage/shmem.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
@@ -39,7 +40,7 @@ typedef struct Job
 	int			dims;
 	int			k;
 	size_t		n;				/* rows */
-	pg_atomic_uint64 next;		/* part to take */
+	pg_atomic_uint32 next;		/* part to take */
 } Job;
 
 struct NvTeam
@@ -86,7 +87,7 @@ take_parts(NvTeam *team)
 	}
 	for (;;)
 	{
-		size_t		row = pg_atomic_fetch_add_u64(&job->next, 1) * step;
+		size_t		row = (size_t) pg_atomic_fetch_add_u32(&job->next, 1) * step;
 
 		if (row >= job->n)
 			break;
@@ -141,7 +142,7 @@ start_workers(NvTeam *team, size_t rows, int dims, int k, int nworkers)
 	}			parts[] = {
 		{sizeof(Job), (void **) &team->job},
 		{sizeof(float) * dims * rows, (void **) &team->rows},
-		{sizeof(float) * dims * k, (void **) &team->centroids},
+		{mul_size(sizeof(float) * dims, k), (void **) &team->centroids},
 		{sizeof(uint32) * rows, (void **) &team->cluster},
 		{sizeof(float) * rows, (void **) &team->distances},
 	};
@@ -163,7 +164,7 @@ start_workers(NvTeam *team, size_t rows, int dims, int k, int nworkers)
 		}
 		memset(team->job, 0, sizeof(Job));
 		BarrierInit(&team->job->barrier, 0);
-		pg_atomic_init_u64(&team->job->next, 0);
+		pg_atomic_init_u32(&team->job->next, 0);
 		/* attached before anyone can wait at the barrier */
 		BarrierAttach(&team->job->barrier);
 		LaunchParallelWorkers(pcxt);
@@ -187,9 +188,9 @@ nv_team_start(size_t rows, int dims, int k, int nworkers)
 	if (nworkers == 0 || !start_workers(team, rows, dims, k, nworkers))
 	{
 		team->job = palloc0(sizeof(Job));
-		pg_atomic_init_u64(&team->job->next, 0);
+		pg_atomic_init_u32(&team->job->next, 0);
 		team->rows = palloc_extended(sizeof(float) * dims * rows, MCXT_ALLOC_HUGE);
-		team->centroids = palloc_extended(sizeof(float) * dims * k, MCXT_ALLOC_HUGE);
+		team->centroids = palloc_extended(mul_size(sizeof(float) * dims, k), MCXT_ALLOC_HUGE);
 		team->cluster = palloc_extended(sizeof(uint32) * rows, MCXT_ALLOC_HUGE);
 		team->distances = palloc_extended(sizeof(float) * rows, MCXT_ALLOC_HUGE);
 	}
@@ -243,7 +244,7 @@ nv_team_assign(NvTeam *team, size_t n, uint32 *cluster, float *distances)
 	Job		   *job = team->job;
 
 	job->n = n;
-	pg_atomic_write_u64(&job->next, 0);
+	pg_atomic_write_u32(&job->next, 0);
 	if (team->pcxt != NULL)
 		BarrierArriveAndWait(&job->barrier, PG_WAIT_EXTENSION);
 	take_parts(team);

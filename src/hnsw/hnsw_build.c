@@ -374,8 +374,8 @@ init_shared(HnswBuildShared *shared, HnswBuild *build, const HnswMeta *meta, int
 			bool concurrent)
 {
 	Size		most = (Size) maintenance_work_mem * 1024;
-	Size		processes = hnsw_link_process_bytes(meta) * (1 + nworkers);
-	Size		slots = (most - Min(processes, most / 2)) /
+	uint64		processes = (uint64) hnsw_link_process_bytes(meta) * (1 + nworkers);
+	Size		slots = (most - (Size) Min(processes, most / 2)) /
 		(meta->slot_bytes + hnsw_link_slot_bytes(meta));
 
 	memset(shared, 0, sizeof(*shared));
@@ -397,7 +397,9 @@ init_shared(HnswBuildShared *shared, HnswBuild *build, const HnswMeta *meta, int
 static HnswBuildShared *
 build_alone(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
 {
-	build->shared = palloc(sizeof(HnswBuildShared));
+	/* it has an atomic of 8 bytes, and what palloc returns may be aligned for 4 */
+	build->shared = (HnswBuildShared *) TYPEALIGN(sizeof(uint64),
+												  palloc(sizeof(HnswBuildShared) + sizeof(uint64)));
 	build->alone = true;
 	init_shared(build->shared, build, meta, 0, info->ii_Concurrent);
 	build->leader = true;

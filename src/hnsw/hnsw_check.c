@@ -13,6 +13,7 @@
 
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/shmem.h"
 #include "utils/memutils.h"
 
 /* What is known of each slot after the first look. */
@@ -375,7 +376,7 @@ hnsw_check(Relation heap, Relation rel, NvReport *report)
 	check->nblocks = RelationGetNumberOfBlocks(rel);
 	check->nslots = check->nblocks > check->first_block ?
 		hnsw_first_slot(&check->ix.meta, check->nblocks) : 0;
-	check->slots = palloc_extended(sizeof(SlotInfo) * ((Size) check->nslots + 1),
+	check->slots = palloc_extended(mul_size(sizeof(SlotInfo), add_size(check->nslots, 1)),
 								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	/* slots of pages that can't be read count as free */
 	for (uint32 i = 0; i < check->nslots; i++)

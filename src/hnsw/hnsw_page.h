@@ -40,7 +40,7 @@
 
 #define HNSW_NO_SLOT PG_UINT32_MAX
 
-/* The metapage.  All but the last three fields stay as the build wrote them. */
+/* The metapage.  All but entry_level and entry stay as the build wrote them. */
 typedef struct HnswMeta
 {
 	uint32		version;		/* HNSW_FORMAT_VERSION */
@@ -60,6 +60,7 @@ typedef struct HnswMeta
 	uint16		unused;
 	uint16		entry_level;
 	uint32		entry;			/* node where searches begin, or HNSW_NO_SLOT */
+	uint32		unused_end;		/* where a uint64 is aligned as a uint32 is, there is no padding */
 } HnswMeta;
 
 typedef enum HnswSlotKind

@@ -157,6 +157,8 @@ search_limit(const HnswScan *s)
 {
 	double		limit = (double) work_mem * 1024 * hnsw_scan_mem_multiplier;
 
+	/* of 32 bits, a Size may have no room for so much */
+	limit = Min(limit, (double) MaxAllocHugeSize);
 	/* the room for its results, in the same context, may double afterwards */
 	return (Size) Max(1, limit - (double) sizeof(NvResult) * s->results.room);
 }

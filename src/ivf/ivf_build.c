@@ -25,6 +25,7 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/shmem.h"
 #include "utils/memutils.h"
 #include "utils/tuplesort.h"
 
@@ -278,7 +279,7 @@ train(Build *build)
 
 	move_sample(build);
 	report_phase(IVF_PHASE_TRAIN);
-	build->centroids = palloc_extended(sizeof(float) * build->length * build->meta.lists,
+	build->centroids = palloc_extended(mul_size(sizeof(float) * build->length, build->meta.lists),
 									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	options.k = (int) build->meta.lists;
 	options.team = build->team;

@@ -207,8 +207,9 @@ fastscan_estimate(const uint16_t *sums, const NvHalfFloat *add, const NvHalfFloa
 static void
 decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out)
 {
+	/* rounded once, as by fused instructions: the product alone may overflow */
 	for (size_t i = 0; i < n; i++)
-		out[i] = offset + scale * (float) codes[i];
+		out[i] = (float) (offset + (double) scale * codes[i]);
 }
 
 static float

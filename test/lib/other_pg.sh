@@ -7,6 +7,9 @@
 #   test/lib/other_pg.sh MAJOR upgrade
 #       pg_upgrade from version 15 to MAJOR: see upgrade.sh
 #
+# Environment:
+#   ARCH=i386      in a 32-bit Debian, whose programs an x86-64 kernel runs as they are
+#
 # Needs root.  The Debian is below the cache directory (about 2 GB), made once
 # from the machine's own package source with another suite name; remove it to
 # have it made anew.  All mounts are in a mount namespace of this script, so
@@ -34,6 +37,9 @@ case $major in
 	18) suite=sid ;;
 	*) die "no Debian suite is known to have PostgreSQL $major" ;;
 esac
+arch=${ARCH:-}
+[ -z "$arch" ] || [ "$arch $(uname -m)" = "i386 x86_64" ] ||
+	die "ARCH is i386, on an x86-64 machine, or not given"
 [ "$(id -u)" -eq 0 ] || die "needs root, for chroot"
 
 if [ -z "${NANOVEC_OWN_MOUNTS:-}" ]; then
@@ -41,7 +47,9 @@ if [ -z "${NANOVEC_OWN_MOUNTS:-}" ]; then
 		"$here/other_pg.sh" "$major" "$action" "$@"
 fi
 
-root=$peers_cache/debian/$suite
+private_apt_arch=$arch
+debian=$suite${arch:+-$arch}
+root=$peers_cache/debian/$debian
 tree=/root/nanovec
 
 say()
@@ -49,10 +57,10 @@ say()
 	echo "# $*"
 }
 
-# Run a command in there, in the source tree.
+# Run a command in there, in the source tree; uname tells it the Debian's architecture.
 inside()
 {
-	env -u NANOVEC_OWN_MOUNTS -u TMPDIR -u PERL5LIB HOME=/root LC_ALL=C.UTF-8 \
+	${arch:+setarch "$arch"} env -u ARCH -u NANOVEC_OWN_MOUNTS -u TMPDIR -u PERL5LIB HOME=/root LC_ALL=C.UTF-8 \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		chroot "$root" sh -c 'cd "$0" && exec "$@"' "$tree" "$@"
 }
@@ -75,7 +83,7 @@ make_debian()
 	mirror=$(private_apt_mirror)
 	rm -rf "$new"
 	mkdir -p "$new"
-	debootstrap --variant=minbase "$suite" "$new" "$mirror"
+	debootstrap ${arch:+--arch="$arch"} --variant=minbase "$suite" "$new" "$mirror"
 	# nothing starts by itself in there
 	printf '#!/bin/sh\nexit 101\n' > "$new/usr/sbin/policy-rc.d"
 	chmod +x "$new/usr/sbin/policy-rc.d"
@@ -93,8 +101,8 @@ install_postgresql()
 	echo 'create_main_cluster = false' >> "$root/etc/postgresql-common/createcluster.conf"
 	# what setup.sh would install, for all suites
 	install_packages "postgresql-$major" "postgresql-server-dev-$major" libpq-dev \
-		gcc libc6-dev make clang perl libipc-run-perl python3 procps \
-		gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+		gcc libc6-dev make clang perl libipc-run-perl python3 procps
+	[ -n "$arch" ] || install_packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 	rm -f "$root"/var/cache/apt/archives/*.deb
 	touch "$stamp"
 }
@@ -139,15 +147,15 @@ copy_tree()
 }
 
 mkdir -p "$peers_cache"
-[ -e "$root/var/lib/nanovec-packages" ] || say "making a Debian $suite, which takes some minutes"
+[ -e "$root/var/lib/nanovec-packages" ] || say "making a Debian $debian, which takes some minutes"
 {
 	[ -d "$root" ] || make_debian
 	mount_all
 	install_postgresql
 	[ "$action" = check ] || unpack_old
-} > "$peers_cache/debian-$suite.log" 2>&1 || {
-	tail -n 30 "$peers_cache/debian-$suite.log"
-	die "Debian $suite could not be made"
+} > "$peers_cache/debian-$debian.log" 2>&1 || {
+	tail -n 30 "$peers_cache/debian-$debian.log"
+	die "Debian $debian could not be made"
 }
 copy_tree
 
