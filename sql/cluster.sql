@@ -78,6 +78,13 @@ SELECT test.error_of($$SELECT nanovec_kmeans('points', 'p', 3000)$$);
 SELECT pg_temp.sorted(nanovec_kmeans('points', 'p', 3));
 RESET work_mem;
 
+-- more rows than the sample has room for: at most 10,000, or what fits into memory
+CREATE TABLE crowd AS SELECT i, ARRAY[i % 3 * 10, 5]::vector(2) AS p FROM generate_series(1, 30000) AS i;
+SELECT pg_temp.sorted(nanovec_kmeans('crowd', 'p', 3));
+SET work_mem = 64;
+SELECT seed, pg_temp.sorted(nanovec_kmeans('crowd', 'p', 3, seed => seed)) FROM generate_series(1, 5) AS seed;
+RESET work_mem;
+
 -- with the rights of who asks
 CREATE ROLE nanovec_cluster_guest;
 GRANT SELECT (id, p) ON points TO nanovec_cluster_guest;
@@ -91,5 +98,5 @@ SET statement_timeout = '20ms';
 SELECT nanovec_kmeans(array_agg(p), 4000, 1000) FROM many;
 RESET statement_timeout;
 
-DROP TABLE points, empty, many;
+DROP TABLE points, empty, many, crowd;
 DROP ROLE nanovec_cluster_guest;

@@ -44,11 +44,12 @@ nv_random(uint64 *state)
 static inline size_t
 nv_sample_place(size_t room, uint64 *seen, uint64 *random)
 {
-	uint64		number = (*seen)++;
+	uint64		place = (*seen)++;
 
-	if (number < room)
-		return (size_t) number;
-	return (size_t) Min(room, nv_random(random) % *seen);
+	/* not within Min(), which would draw twice */
+	if (place >= room)
+		place = nv_random(random) % *seen;
+	return (size_t) Min(room, place);
 }
 
 /*
