@@ -328,4 +328,39 @@ SELECT count(*) FROM (SELECT id FROM hs_line ORDER BY v <-> array_fill(100, ARRA
 RESET hnsw.iterative_scan;
 RESET hnsw.ef_search;
 
-DROP TABLE hs_items, hs_nulls, hs_same, hs_wide, hs_parts, hs_unlogged, hs_temp, hs_built, hs_done, hs_moved, hs_line;
+-- a search ends nowhere in a graph of many rows with few different vectors, as they
+-- lie in the table, built or inserted, and after vacuum
+CREATE FUNCTION pg_temp.least_found(k int) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	n bigint;
+	least bigint := k;
+BEGIN
+	FOR q IN 0 .. 39 LOOP
+		EXECUTE format('SELECT count(*) FROM (SELECT id FROM hs_few ORDER BY v <-> %L LIMIT %s) AS s
+			WHERE id %% 40 = %s', ARRAY[q + q * q * 0.001]::vector(1), k, q) INTO n;
+		least := least(least, n);
+	END LOOP;
+	RETURN least;
+END $$;
+CREATE TABLE hs_few (id int, pad text, v vector(1));
+ALTER TABLE hs_few ALTER pad SET STORAGE plain;
+INSERT INTO hs_few SELECT x * 40 + y, repeat('x', 32), ARRAY[y + y * y * 0.001]::vector
+	FROM generate_series(0, 39) AS x, generate_series(0, 39) AS y;
+CREATE INDEX hs_few_idx ON hs_few USING hnsw (v vector_l2_ops);
+SELECT pg_temp.least_found(40);
+SELECT value FROM nanovec_index_info('hs_few_idx') WHERE property = 'nodes';
+TRUNCATE hs_few;
+INSERT INTO hs_few SELECT x * 40 + y, repeat('x', 57), ARRAY[y + y * y * 0.001]::vector
+	FROM generate_series(0, 39) AS x, generate_series(0, 39) AS y;
+SELECT pg_temp.least_found(40);
+DELETE FROM hs_few WHERE id / 40 % 2 = 0;
+VACUUM hs_few;
+SELECT pg_temp.least_found(20);
+INSERT INTO hs_few SELECT x * 40 + 7, '', ARRAY[7.049]::vector FROM generate_series(100, 699) AS x;
+REINDEX INDEX hs_few_idx;
+SET hnsw.ef_search = 100;
+SELECT pg_temp.least_found(20);
+RESET hnsw.ef_search;
+SELECT count(*) FROM nanovec_index_check('hs_few_idx');
+
+DROP TABLE hs_items, hs_nulls, hs_same, hs_wide, hs_parts, hs_unlogged, hs_temp, hs_built, hs_done, hs_moved, hs_line, hs_few;

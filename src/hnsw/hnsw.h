@@ -239,9 +239,11 @@ typedef struct HnswCandidate
  * Choose at most "limit" of n candidates as neighbors of one node, by the
  * heuristic of the HNSW paper (Malkov and Yashunin, 2018, algorithm 4): the
  * nearest first, and none that is nearer to one already chosen than to the
- * node, or with "fill" not much nearer.  With "fill", what the heuristic left
- * out then fills free places, nearest first.  The chosen ones are moved to the
- * front, in that order; returns their number.
+ * node, or with "fill" not much nearer.  One with the node's own vector does not
+ * count for that, except against others that have it.  With "fill", what the
+ * heuristic left out then fills free places, nearest first, but those that have
+ * the vector of a chosen one last.  The chosen ones are moved to the front, in
+ * that order; returns their number.
  */
 extern int	hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, int limit, bool fill);
 

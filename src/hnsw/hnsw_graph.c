@@ -738,10 +738,39 @@ unique_candidates(HnswCandidate *candidates, int n)
  */
 #define FILL_ALPHA 1.1f
 
+/*
+ * Whether a chosen candidate stands for another one.  From one that has the
+ * node's own vector everything is as far as from the node: that refuses only
+ * what has this vector, too, or else the node would have no other neighbor.
+ */
+static bool
+stands_for(HnswIndex *ix, const HnswCandidate *chosen, const HnswCandidate *c, float alpha)
+{
+	float		distance = nv_distance_between(&ix->space, &chosen->stored, &c->stored);
+
+	if (alpha * distance > c->distance)
+		return false;
+	return distance < c->distance || nv_stored_equal(&chosen->stored, &c->stored);
+}
+
+/* Add candidates to those chosen, as far as they have, or have not, the vector of one of these. */
+static int
+fill_places(HnswCandidate *candidates, int chosen, int limit, const HnswCandidate *refused,
+			const bool *repeats, int nrefused, bool repeated)
+{
+	for (int i = 0; i < nrefused && chosen < limit; i++)
+	{
+		if (repeats[i] == repeated)
+			candidates[chosen++] = refused[i];
+	}
+	return chosen;
+}
+
 int
 hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, int limit, bool fill)
 {
 	HnswCandidate *refused;
+	bool	   *repeats;
 	int			nrefused = 0;
 	int			chosen = 0;
 	float		alpha = fill && ix->space.metric != NV_SPACE_IP ? FILL_ALPHA : 1;
@@ -749,21 +778,28 @@ hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, int limit, bool fil
 	sort_candidates(candidates, n);
 	n = unique_candidates(candidates, n);
 	refused = palloc(sizeof(HnswCandidate) * Max(n, 1));
+	repeats = palloc(sizeof(bool) * Max(n, 1));
 	for (int i = 0; i < n && chosen < limit; i++)
 	{
 		HnswCandidate c = candidates[i];
-		bool		good = true;
+		int			k = 0;
 
-		for (int k = 0; k < chosen && good; k++)
-			good = alpha * nv_distance_between(&ix->space, &c.stored, &candidates[k].stored) >
-				c.distance;
-		if (good)
+		while (k < chosen && !stands_for(ix, &candidates[k], &c, alpha))
+			k++;
+		if (k == chosen)
 			candidates[chosen++] = c;
 		else
+		{
+			repeats[nrefused] = nv_stored_equal(&candidates[k].stored, &c.stored);
 			refused[nrefused++] = c;
+		}
 	}
-	for (int i = 0; fill && i < nrefused && chosen < limit; i++)
-		candidates[chosen++] = refused[i];
+	if (fill)
+	{
+		chosen = fill_places(candidates, chosen, limit, refused, repeats, nrefused, false);
+		chosen = fill_places(candidates, chosen, limit, refused, repeats, nrefused, true);
+	}
+	pfree(repeats);
 	pfree(refused);
 	return chosen;
 }

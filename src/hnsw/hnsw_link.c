@@ -22,6 +22,7 @@
  */
 #include "hnsw/hnsw_build.h"
 
+#include "common/hashfn.h"
 #include "miscadmin.h"
 
 /* The same batches, however many processes: at most this part of all nodes. */
@@ -49,6 +50,7 @@ typedef struct HnswPair
 typedef struct Lane
 {
 	bool		busy;
+	bool		known;			/* has neighbors already, of an earlier pass */
 	HnswSearch *search;
 	NvQuery		query;
 	NvStored	self;			/* the vector */
@@ -76,6 +78,43 @@ typedef struct Linker
 	char	   *vectors;		/* copies, where vectors are put together */
 } Linker;
 
+/* ---- rows with the same vector ---- */
+
+/*
+ * Give the rows of a node on level 0 to another with the same vector.  When
+ * that has no room the node stays; returns whether it had.
+ */
+static bool
+take_rows(HnswIndex *ix, uint32 into, uint32 slot)
+{
+	HnswNode   *node = hnsw_memory_node(ix, slot);
+	HnswNode   *other = hnsw_memory_node(ix, into);
+
+	if (other->ntids + node->ntids > HNSW_NODE_TIDS)
+		return false;
+	memcpy(other->tids + other->ntids, node->tids, sizeof(ItemPointerData) * node->ntids);
+	other->ntids += node->ntids;
+	other->error = Max(other->error, node->error);
+	for (int level = node->top_level; level >= 0; level--)
+		hnsw_memory_node(ix, slot - level)->flags |= HNSW_DEAD;
+	return true;
+}
+
+/* The vector of a node; in a buffer of its own, if it has to be put together. */
+static NvStored
+vector_of(HnswIndex *ix, uint32 slot, char *copy)
+{
+	HnswRef		ref = {.node = hnsw_memory_node(ix, slot), .buffer = InvalidBuffer};
+	NvStored	v = hnsw_stored(ix, &ref);
+
+	if (v.data == ix->assembled)
+	{
+		memcpy(copy, v.data, v.bytes);
+		v.data = copy;
+	}
+	return v;
+}
+
 /* ---- order of insertion ---- */
 
 typedef struct OrderKey
@@ -94,6 +133,64 @@ typedef struct OrderKey
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
+/* The same for vectors that nv_stored_equal() says are equal, but for 0 and -0. */
+static uint64
+hash_stored(const NvStored *v)
+{
+	float		numbers[2] = {v->scale, v->offset};
+	uint64		seed;
+
+	StaticAssertStmt(sizeof(numbers) == sizeof(seed), "two floats are a seed");
+	memcpy(&seed, numbers, sizeof(seed));
+	return hash_bytes_extended((const unsigned char *) v->data, (int) v->bytes, seed);
+}
+
+/*
+ * Have rows with the same vector share nodes.  Later, searches find such nodes
+ * too, but those of one batch don't see each other.
+ */
+static void
+merge_duplicates(HnswBuild *build, OrderKey *keys)
+{
+	HnswIndex  *ix = &build->ix;
+	uint32		used = pg_atomic_read_u32(&build->shared->memory.used);
+	char	   *copy = palloc_extended(ix->max_bytes, MCXT_ALLOC_HUGE);
+	char	   *into_copy = palloc_extended(ix->max_bytes, MCXT_ALLOC_HUGE);
+	uint32		into = 0;		/* number of its key */
+	uint32		n = 0;
+
+	for (uint32 slot = 0; slot < used; slot++)
+	{
+		HnswNode   *node = hnsw_memory_node(ix, slot);
+		NvStored	v;
+
+		CHECK_FOR_INTERRUPTS();
+		if (node->kind != HNSW_SLOT_NODE || node->level > 0)
+			continue;
+		v = vector_of(ix, slot, copy);
+		keys[n].hash = hash_stored(&v);
+		keys[n++].slot = slot;
+	}
+	sort_order(keys, n);
+	for (uint32 i = 1; i < n; i++)
+	{
+		NvStored	v;
+		NvStored	other;
+
+		CHECK_FOR_INTERRUPTS();
+		if (keys[i].hash == keys[into].hash)
+		{
+			v = vector_of(ix, keys[i].slot, copy);
+			other = vector_of(ix, keys[into].slot, into_copy);
+			if (nv_stored_equal(&v, &other) && take_rows(ix, keys[into].slot, keys[i].slot))
+				continue;
+		}
+		into = i;
+	}
+	pfree(copy);
+	pfree(into_copy);
+}
+
 /*
  * Nodes of one vector have consecutive slots, the top level first.  Vectors
  * go in the order of a hash of their row's place: a table sorted by topic
@@ -110,6 +207,7 @@ make_order(HnswBuild *build)
 	uint32		n = 0;
 	uint32		first = 0;
 
+	merge_duplicates(build, keys);
 	shared->nslots = 0;
 	shared->entry = HNSW_NO_SLOT;
 	for (uint32 slot = 0; slot < used; slot++)
@@ -117,7 +215,7 @@ make_order(HnswBuild *build)
 		HnswNode   *node = hnsw_memory_node(ix, slot);
 
 		CHECK_FOR_INTERRUPTS();
-		if (node->kind != HNSW_SLOT_NODE)
+		if (node->kind != HNSW_SLOT_NODE || (node->flags & HNSW_DEAD))
 			continue;
 		shared->nslots++;
 		if (node->level > 0)
@@ -203,21 +301,6 @@ prefetch_vector(HnswIndex *ix, uint32 slot)
 		__builtin_prefetch(vector + b);
 }
 
-/* The vector of a node; in a buffer of its own, if it has to be put together. */
-static NvStored
-vector_of(Linker *linker, uint32 slot, char *copy)
-{
-	HnswRef		ref = {.node = hnsw_memory_node(linker->ix, slot), .buffer = InvalidBuffer};
-	NvStored	v = hnsw_stored(linker->ix, &ref);
-
-	if (v.data == linker->ix->assembled)
-	{
-		memcpy(copy, v.data, v.bytes);
-		v.data = copy;
-	}
-	return v;
-}
-
 /* A node on level 0 with the same vector, or HNSW_NO_SLOT. */
 static uint32
 find_duplicate(const HnswFound *found, int nfound, const NvStored *self)
@@ -276,10 +359,11 @@ start_vector(Linker *linker, Lane *lane, uint32 slot, uint32 *choice)
 	lane->top = lane->level = hnsw_memory_node(ix, slot)->level;
 	lane->base = slot + lane->top;
 	lane->choice = lane->first_choice = choice;
-	lane->self = vector_of(linker, lane->base, lane->copy);
+	lane->self = vector_of(ix, lane->base, lane->copy);
 	nv_query_set_stored(&ix->space, &lane->self, &lane->query);
-	/* in the second pass it is in the graph: where it is, its neighbors are */
-	if (!linker->second)
+	/* in the second pass it is in the graph: where it is, its neighbors are, if it has any */
+	lane->known = linker->second && hnsw_memory_node(ix, lane->base)->nedges > 0;
+	if (!lane->known)
 		entry = hnsw_descend(lane->search, &lane->query, shared->entry, shared->entry_level,
 							 lane->top);
 	hnsw_search_start(lane->search, &lane->query, entry, lane->top, ix->meta.ef_construction);
@@ -322,7 +406,7 @@ finish_level(Linker *linker, Lane *lane)
 		lane->busy = false;
 		return;
 	}
-	if (!linker->second)
+	if (!lane->known)
 		entry = hnsw_nearest(lane->search)->down;
 	hnsw_search_start(lane->search, &lane->query, entry, lane->level,
 					  linker->ix->meta.ef_construction);
@@ -391,25 +475,6 @@ compare_pairs(const HnswPair *x, const HnswPair *y)
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
-/*
- * Give the row of a node to the one with the same vector.  When that has no
- * room the node stays, and the second pass links it.
- */
-static void
-merge_duplicate(Linker *linker, uint32 slot, uint32 into)
-{
-	HnswNode   *node = hnsw_memory_node(linker->ix, slot);
-	HnswNode   *other = hnsw_memory_node(linker->ix, into);
-
-	if (other->ntids + node->ntids > HNSW_NODE_TIDS)
-		return;
-	memcpy(other->tids + other->ntids, node->tids, sizeof(ItemPointerData) * node->ntids);
-	other->ntids += node->ntids;
-	other->error = Max(other->error, node->error);
-	for (int level = node->top_level; level >= 0; level--)
-		hnsw_memory_node(linker->ix, slot - level)->flags |= HNSW_DEAD;
-}
-
 static void
 gather_pairs(Linker *linker, uint32 first, uint32 n)
 {
@@ -426,7 +491,7 @@ gather_pairs(Linker *linker, uint32 first, uint32 n)
 		if (choice[0] == CHOICE_DUPLICATE)
 		{
 			/* in the row of the top level, for the vector; its other rows are 0 */
-			merge_duplicate(linker, slot + node->level, choice[1]);
+			take_rows(linker->ix, choice[1], slot + node->level);
 			continue;
 		}
 		if (choice[0] == 0)
@@ -448,7 +513,7 @@ change_node(Linker *linker, const HnswPair *pairs, int npairs, char *copy)
 {
 	HnswIndex  *ix = linker->ix;
 	HnswNode   *node = hnsw_memory_node(ix, pairs[0].node);
-	NvStored	self = vector_of(linker, pairs[0].node, copy);
+	NvStored	self = vector_of(ix, pairs[0].node, copy);
 	int			limit = hnsw_max_edges(&ix->meta);
 	bool		own = pairs[npairs - 1].source == HNSW_NO_SLOT;
 	const uint32 *edges = HNSW_NEIGHBORS(node);

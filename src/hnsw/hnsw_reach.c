@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * hnsw_reach.c
- *		Finds nodes that cannot be reached from the entry point, and links
- *		them.
+ *		Finds nodes that cannot be reached from the entry point, or have no
+ *		way on, and links them.
  *
- * The choice of neighbors may drop the only edge to a node.  Builds and
- * vacuum end with a walk over the graph that mends this.
+ * The choice of neighbors may drop the only edge to a node, and repairs may
+ * find no neighbor for one.  Builds and vacuum end with a walk over the graph
+ * that mends this.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +26,7 @@ typedef struct Walk
 	HnswIndex  *ix;
 	uint8	   *reached;
 	uint8	   *expanded;
+	uint8	   *ends;			/* reached, but without neighbors */
 	uint32		nslots;
 	uint32	   *stack;
 	uint32		depth;
@@ -60,6 +62,8 @@ expand(Walk *walk, uint32 slot)
 	n = ref.node->nedges;
 	memcpy(neighbors, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * n);
 	hnsw_release(&ref);
+	if (n == 0)
+		hnsw_set_bit(walk->ends, slot);
 	for (int i = 0; i < n; i++)
 		reach(walk, neighbors[i]);
 }
@@ -112,6 +116,7 @@ walk_begin(Walk *walk, HnswIndex *ix, uint8 *reached, uint32 nslots)
 	walk->reached = reached;
 	walk->nslots = nslots;
 	walk->expanded = palloc_extended(nslots / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	walk->ends = palloc_extended(nslots / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	walk->stack = palloc(sizeof(uint32) * STACK_ROOM);
 }
 
@@ -119,6 +124,7 @@ static void
 walk_end(Walk *walk)
 {
 	pfree(walk->expanded);
+	pfree(walk->ends);
 	pfree(walk->stack);
 }
 
@@ -162,38 +168,80 @@ entry_on_level(HnswIndex *ix, uint32 entry, int level)
 }
 
 /*
- * Link a node from the nearest one that takes it.  Returns whether one did.
+ * The live nodes near a node on its level, nearest first, their number in *n.
  * The search begins at the entry point's own node on the level, so that it
  * finds only nodes that can be reached.
  */
+static HnswFound *
+nodes_near(HnswIndex *ix, HnswSearch *search, NvQuery *query, uint32 entry, uint32 slot,
+		   const HnswNodeCopy *node, int *n)
+{
+	HnswFound  *found = NULL;
+	int			nfound = 0;
+
+	*n = 0;
+	nv_query_set_stored(&ix->space, &node->stored, query);
+	entry = entry_on_level(ix, entry, node->level);
+	if (entry != HNSW_NO_SLOT)
+	{
+		hnsw_search_level(search, query, entry, node->level, ix->meta.ef_construction);
+		found = hnsw_found(search, &nfound);
+		qsort(found, nfound, sizeof(HnswFound), compare_found);
+	}
+	for (int i = 0; i < nfound; i++)
+	{
+		if (found[i].slot != slot && !found[i].dead)
+			found[(*n)++] = found[i];
+	}
+	return found;
+}
+
+/* Link a node from the nearest one that takes it.  Returns whether one did. */
 static bool
 connect_node(HnswIndex *ix, HnswSearch *search, NvQuery *query, uint32 entry, uint32 slot)
 {
 	HnswCandidate self = {.slot = slot};
-	HnswFound  *found;
-	int			nfound;
+	HnswFound  *near;
+	int			n;
 	HnswNodeCopy node;
 	bool		linked = false;
 
 	if (!hnsw_copy_node(ix, slot, &node))
 		return false;
 	self.stored = node.stored;
-	nv_query_set_stored(&ix->space, &node.stored, query);
-	entry = entry_on_level(ix, entry, node.level);
-	if (entry != HNSW_NO_SLOT)
-	{
-		hnsw_search_level(search, query, entry, node.level, ix->meta.ef_construction);
-		found = hnsw_found(search, &nfound);
-		qsort(found, nfound, sizeof(HnswFound), compare_found);
-		for (int i = 0; i < nfound && !linked; i++)
-			linked = found[i].slot != slot && !found[i].dead &&
-				hnsw_add_edge(ix, found[i].slot, &self, false);
-		for (int i = 0; i < nfound && !linked; i++)
-			linked = found[i].slot != slot && !found[i].dead &&
-				hnsw_add_edge(ix, found[i].slot, &self, true);
-	}
+	near = nodes_near(ix, search, query, entry, slot, &node, &n);
+	for (int i = 0; i < n && !linked; i++)
+		linked = hnsw_add_edge(ix, near[i].slot, &self, false);
+	for (int i = 0; i < n && !linked; i++)
+		linked = hnsw_add_edge(ix, near[i].slot, &self, true);
 	pfree(unconstify(void *, node.stored.data));
 	return linked;
+}
+
+/* Link a node that leads nowhere to the nearest one: a search that comes there has to get on. */
+static void
+lead_on(HnswIndex *ix, HnswSearch *search, NvQuery *query, uint32 entry, uint32 slot)
+{
+	HnswFound  *near;
+	int			n;
+	HnswNodeCopy node;
+	HnswNodeCopy other;
+	bool		linked = false;
+
+	if (!hnsw_copy_node(ix, slot, &node))
+		return;
+	near = nodes_near(ix, search, query, entry, slot, &node, &n);
+	for (int i = 0; i < n && !linked; i++)
+	{
+		HnswCandidate neighbor = {.slot = near[i].slot};
+
+		if (!hnsw_copy_node(ix, neighbor.slot, &other))
+			continue;
+		neighbor.stored = other.stored;
+		linked = hnsw_add_edge(ix, slot, &neighbor, false);
+		pfree(unconstify(void *, other.stored.data));
+	}
+	pfree(unconstify(void *, node.stored.data));
 }
 
 static bool
@@ -237,6 +285,12 @@ connect_round(HnswIndex *ix, uint32 entry, int entry_level, uint32 nslots)
 			reach(&walk, slot);
 			walk_on(&walk);
 		}
+	}
+	for (uint32 slot = 0; slot < nslots; slot++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (hnsw_bit(walk.ends, slot))
+			lead_on(ix, search, &query, entry, slot);
 	}
 	return lost;
 }
