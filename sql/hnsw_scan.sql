@@ -229,6 +229,7 @@ SELECT id FROM hs_items ORDER BY v <-> '[19.6,20.4]' LIMIT 4;
 SELECT count(DISTINCT id) FROM (SELECT id FROM hs_parts ORDER BY v <-> '[19.6,20.4]' LIMIT 500) AS s;
 SELECT count(*) FROM nanovec_index_check('hs_part1_v_idx');
 SELECT count(*) FROM nanovec_index_check('hs_part2_v_idx');
+SELECT test.full_error_of('SELECT nanovec_index_info(''hs_parts_v_idx'')');
 
 -- unlogged and temporary tables, concurrent builds, REINDEX, TRUNCATE
 SET hnsw.iterative_scan = relaxed_order;

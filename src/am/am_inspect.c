@@ -166,6 +166,11 @@ open_index(Oid oid, LOCKMODE lock, Relation *heap)
 	/* the table first, as everywhere; it may be dropped meanwhile */
 	*heap = OidIsValid(heap_oid) ? table_open(heap_oid, lock) : NULL;
 	rel = relation_open(oid, AccessShareLock);
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_INDEX)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a partitioned index", RelationGetRelationName(rel)),
+				 errhint("Name the index of a partition.")));
 	if (rel->rd_rel->relkind != RELKIND_INDEX ||
 		!(is_ivf(rel) || rel->rd_indam->ambuild == hnsw_build))
 		ereport(ERROR,

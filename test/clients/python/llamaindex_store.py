@@ -1,4 +1,4 @@
-"""LlamaIndex's vector store in PostgreSQL.
+"""LlamaIndex: its vector store in PostgreSQL.
 
     pip install llama-index-vector-stores-postgres
 

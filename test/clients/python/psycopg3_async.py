@@ -1,4 +1,4 @@
-"""psycopg 3 with asyncio, and its connection pool.
+"""psycopg 3 with asyncio: the driver without waiting, and its connection pool.
 
     pip install "psycopg[binary,pool]" pgvector
 
