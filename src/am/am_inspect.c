@@ -135,7 +135,8 @@ nv_rows_check(NvRowList *rows, Relation heap, NvReport *report)
 		const ItemPointerData *tid = &rows->tids[i];
 
 		CHECK_FOR_INTERRUPTS();
-		if (i > 0 && ItemPointerEquals(&rows->tids[i], &rows->tids[i - 1]))
+		/* not ItemPointerEquals(): damaged ones need not be valid */
+		if (i > 0 && ItemPointerCompare(&rows->tids[i], &rows->tids[i - 1]) == 0)
 			nv_report_problem(report, 0, "row (%u,%u) is in the index twice",
 							  ItemPointerGetBlockNumberNoCheck(tid),
 							  ItemPointerGetOffsetNumberNoCheck(tid));

@@ -15,6 +15,7 @@
 
 #include "nv_compat.h"
 
+#include "access/genam.h"
 #include "storage/bufmgr.h"
 #include "storage/bufpage.h"
 #include "utils/rel.h"
@@ -98,6 +99,21 @@ nv_page_check(Relation index, Buffer buffer, NvPageKind kind)
 {
 	if (unlikely(!nv_page_is(BufferGetPage(buffer), kind)))
 		nv_page_wrong(index, buffer, kind);
+}
+
+/* Whether a table can have a row there: what a damaged page says need not be a place. */
+static inline bool
+nv_row_possible(const ItemPointerData *tid)
+{
+	return ItemPointerGetOffsetNumberNoCheck(tid) != InvalidOffsetNumber &&
+		ItemPointerGetBlockNumberNoCheck(tid) != InvalidBlockNumber;
+}
+
+/* What ambulkdelete's callback says of a row; one that cannot be is gone. */
+static inline bool
+nv_row_gone(IndexBulkDeleteCallback callback, void *state, ItemPointerData tid)
+{
+	return !nv_row_possible(&tid) || callback(&tid, state);
 }
 
 /*

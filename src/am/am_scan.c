@@ -7,6 +7,7 @@
  */
 #include "am/am_scan.h"
 
+#include "am/am_page.h"
 #include "pgstat.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -59,6 +60,15 @@ void
 nv_scan_return(IndexScanDesc scan, const NvSpace *space, bool null_query, double bound,
 			   const ItemPointerData *tid)
 {
+	/* PostgreSQL would add a page to the table where the block is none */
+	if (!nv_row_possible(tid))
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("index \"%s\" is damaged: it leads to row (%u,%u), which cannot be",
+						RelationGetRelationName(scan->indexRelation),
+						ItemPointerGetBlockNumberNoCheck(tid),
+						ItemPointerGetOffsetNumberNoCheck(tid)),
+				 errhint("Rebuild it with REINDEX.")));
 	scan->xs_heaptid = *tid;
 	scan->xs_recheck = false;
 	scan->xs_orderbynulls[0] = null_query;

@@ -30,6 +30,7 @@ extern bool nv_scan_start(IndexScanDesc scan, const NvSpace *space, NvQuery *que
 /*
  * Return a row with the lower bound of its distance, or the distance of NULL.
  * Where bounds are not exact, the executor computes distances from the rows.
+ * ERROR (INDEX_CORRUPTED): there can be no row in that place of a table.
  */
 extern void nv_scan_return(IndexScanDesc scan, const NvSpace *space, bool null_query,
 						   double bound, const ItemPointerData *tid);

@@ -67,7 +67,7 @@ drop_rows(Vacuum *v, HnswNode *node)
 
 	for (int i = 0; i < node->ntids; i++)
 	{
-		if (!v->callback(&node->tids[i], v->callback_state))
+		if (!nv_row_gone(v->callback, v->callback_state, node->tids[i]))
 			node->tids[kept++] = node->tids[i];
 	}
 	dropped = node->ntids - kept;
@@ -96,12 +96,8 @@ page_has_dead(Vacuum *v, Page page, bool upper)
 		if (node->ntids == 0 && !(node->flags & HNSW_DEAD))
 			return true;
 		for (int t = 0; t < Min(node->ntids, HNSW_NODE_TIDS); t++)
-		{
-			ItemPointerData tid = node->tids[t];
-
-			if (v->callback(&tid, v->callback_state))
+			if (nv_row_gone(v->callback, v->callback_state, node->tids[t]))
 				return true;
-		}
 	}
 	return false;
 }

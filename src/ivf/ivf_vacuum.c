@@ -41,9 +41,8 @@ find_dead(Vacuum *v, const IvfGroup *group)
 
 	for (uint32 i = 0; i < group->n; i++)
 	{
-		ItemPointerData tid = ivf_read_record(&v->ix, group, i, &records)->tid;
-
-		v->dead[i] = v->callback(&tid, v->callback_state);
+		v->dead[i] = nv_row_gone(v->callback, v->callback_state,
+								 ivf_read_record(&v->ix, group, i, &records)->tid);
 		ndead += v->dead[i];
 	}
 	ivf_release_record(&records);

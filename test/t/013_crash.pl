@@ -11,7 +11,7 @@
 use strict;
 use warnings;
 
-use List::Util qw(shuffle);
+use List::Util qw(min shuffle);
 use NanovecTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -413,7 +413,14 @@ sub check_backup
 	$node->start;
 	my %there = rows_of($node);
 	my %copied = rows_of($copy);
-	failed($round, 'the copy has other rows') if !same_rows(\%there, \%copied);
+	if (!same_rows(\%there, \%copied))
+	{
+		my @missing = grep { !defined $copied{$_} } sort keys %there;
+		my @more = grep { !defined $there{$_} } sort keys %copied;
+
+		failed($round, 'the copy has other rows: ' . @missing . " are missing (@missing[0 .. min(9, $#missing)]), "
+			  . @more . " should not be there (@more[0 .. min(9, $#more)])");
+	}
 	check_everything("$round, copy", $copy);
 	unlike(slurp_file($copy->logfile), qr/PANIC|inconsistent page|\(PID \d+\) was terminated/, "the copy of round $round recovers");
 	$copy->clean_node;
