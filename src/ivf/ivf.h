@@ -43,6 +43,7 @@ typedef struct IvfIndex
 	const IvfSettings *settings;
 	uint32		max_bytes;		/* of a stored vector */
 	int			length;			/* floats of a centroid */
+	BlockNumber group;			/* locked last: errors name it */
 	char	   *assembled;		/* room for a record longer than a page, or NULL */
 	float	   *floats;			/* room for "length" of them */
 	float	   *query_floats;	/* and for those of a query */

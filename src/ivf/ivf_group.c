@@ -25,6 +25,7 @@ ivf_lock_group(IvfIndex *ix, BlockNumber block, uint32 list, int lock)
 	/* new ones are at the end of the file, so that a chain cannot be a ring */
 	if (group->next <= block)
 		ivf_damaged(ix, block, "the next group of the list comes before it");
+	ix->group = block;
 	return buffer;
 }
 
@@ -46,7 +47,7 @@ lock_records(IvfIndex *ix, const IvfGroup *group, uint32 page, Buffer *buffer)
 	{
 		ivf_release_record(buffer);
 		if (block < ix->layout.groups || block == InvalidBlockNumber)
-			ivf_damaged(ix, block, "it cannot hold records");
+			ivf_damaged(ix, ix->group, "where a group says its records are");
 		*buffer = nv_read_buffer(ix->rel, block);
 		LockBuffer(*buffer, BUFFER_LOCK_SHARE);
 		nv_page_check(ix->rel, *buffer, NV_PAGE_IVF_RECORDS);

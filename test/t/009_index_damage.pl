@@ -24,6 +24,7 @@ srand($seed);
 note "seed $seed";
 # where pages have checksums, damage that they find is not what is tested
 $node->append_conf('postgresql.conf', qq{
+	restart_after_crash = on
 	autovacuum = off
 	ignore_checksum_failure = on
 	jit = off
@@ -259,7 +260,7 @@ foreach my $round (1 .. $rounds)
 		{
 			$crashes++;
 			diag "seed $seed, round $round, $column: the server crashed ($kinds)";
-			$node->poll_query_until('postgres', 'SELECT true');
+			wait_until_up($node);
 		}
 	}
 	my $log = slurp_file($node->logfile, $log_start);

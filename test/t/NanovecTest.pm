@@ -12,7 +12,8 @@ use PostgreSQL::Test::Utils;
 use Time::HiRes qw(sleep);
 
 our @EXPORT = qw(new_node start_node source_file build_helper surface_of catalog_of vector_functions
-  index_problems scan_problems recall start_psql hold_lock release_lock TEST_POINT wait_for_test_point kill_server);
+  index_problems scan_problems recall start_psql hold_lock release_lock TEST_POINT wait_for_test_point kill_server
+  wait_until_up);
 
 # The key of the lock that backends wait for at a test point: src/nv_testpoint.h
 use constant TEST_POINT => 4711;
@@ -195,6 +196,21 @@ sub recall
 			LATERAL (SELECT max(d) AS d FROM
 				(SELECT (embedding $operator v) + 0 AS d FROM items ORDER BY 1 LIMIT 10) e) e
 		WHERE n.d <= e.d});
+}
+
+# Wait for a server that restarts after a crash.  Not poll_query_until(): the
+# psql that is refused ends before it has read its input, and IPC::Run dies.
+sub wait_until_up
+{
+	my ($node) = @_;
+
+	for (1 .. 1800)
+	{
+		return if IPC::Run::run([ 'psql', '-X', '-d', $node->connstr('postgres'), '-c', 'SELECT 1' ],
+			'<', '/dev/null', '>', '/dev/null', '2>', '/dev/null');
+		sleep(0.1);
+	}
+	die 'the server does not come back';
 }
 
 # Run psql with a script, in the background; what it prints goes to the two files.
