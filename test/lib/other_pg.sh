@@ -118,7 +118,7 @@ unpack_old()
 	rm -rf "$new"
 	mkdir -p "$new/files"
 	for package in "postgresql-$OLD_MAJOR" "postgresql-client-$OLD_MAJOR" "postgresql-server-dev-$OLD_MAJOR" \
-		libicu72 libldap-2.5-0 libxml2 libssl3; do
+		libicu72 libldap-2.5-0 libxml2 libssl3 libgnutls30 libnettle8 libhogweed6 libunistring2; do
 		(cd "$new" && private_apt "$OLD_SUITE" apt-get -qq download "$package")
 	done
 	for package in "$new"/*.deb; do
