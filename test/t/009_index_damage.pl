@@ -224,7 +224,8 @@ sub vague_errors
 	my ($err) = @_;
 
 	return grep { !/\bblocks? \d+/ && !/has format version \d+/ && !/statement timeout/
-		  && !/index returned tuples in wrong order/ && !/leads to row \(\d+,\d+\)/ && !/current transaction is aborted/ } $err =~ /ERROR:.*/g;
+		  && !/index returned tuples in wrong order/ && !/leads to row \(\d+,\d+\)/
+		  && !/current transaction is aborted/ } $err =~ /ERROR:.*/g;
 }
 
 my %vague;

@@ -92,27 +92,7 @@ foreach my $build ([ 'hnsw', 'm = 8' ], [ 'ivfflat', 'lists = 20' ], [ 'ivf', 'l
 
 # ---- schemas and users ----
 
-$node->safe_psql('postgres', q{
-	CREATE DATABASE elsewhere;
-	\c elsewhere
-	CREATE SCHEMA extensions;
-	CREATE EXTENSION vector SCHEMA extensions;
-	CREATE TABLE t (v extensions.vector(3));
-	CREATE INDEX ON t USING hnsw (v extensions.vector_l2_ops);
-	INSERT INTO t VALUES ('[1,2,3]');
-	ALTER EXTENSION vector SET SCHEMA public;
-});
-is($node->safe_psql('elsewhere', q{SET enable_seqscan = off; SELECT v <-> '[1,2,3]' FROM t ORDER BY v <-> '[1,2,3]'}),
-	'0', 'works from another schema, and moved');
-
-$node->safe_psql('postgres', q{
-	CREATE ROLE plain LOGIN;
-	CREATE DATABASE plains OWNER plain;
-});
-is($node->safe_psql('plains', q{
-	CREATE EXTENSION vector;
-	SELECT '[3,4]'::vector <-> '[0,0]';
-}, extra_params => [ '-U', 'plain' ]), '5', 'trusted: no superuser needed');
+installs_anywhere($node, 'vector');
 
 # ---- dump and restore ----
 

@@ -48,14 +48,7 @@ $node->append_conf('postgresql.conf', q{
 	jit = off
 });
 $node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION nanovec;' . vector_functions() . q{
-	CREATE TABLE items (id int PRIMARY KEY, version int, embedding vector(16));
-	CREATE TABLE longs (id int PRIMARY KEY, version int, embedding vector(2200));
-	CREATE INDEX items_hnsw ON items USING hnsw (embedding vector_l2_ops) WITH (m = 8, ef_construction = 64);
-	CREATE INDEX items_ivf ON items USING ivf (embedding vector_ip_ops) WITH (lists = 4);
-	CREATE INDEX longs_hnsw ON longs USING hnsw (embedding vector_cosine_ops) WITH (m = 4, ef_construction = 16, storage = float4);
-	CREATE INDEX longs_flat ON longs USING ivfflat (embedding vector_l2_ops) WITH (lists = 2);
-});
+make_tables($node, '');
 
 # ---- what the clients do ----
 
@@ -405,9 +398,7 @@ sub check_backup
 	my ($round) = @_;
 	my $copy = PostgreSQL::Test::Cluster->new("copy_$round");
 
-	# the archiver may still be down after a crash
-	my $last = $node->archive_dir . '/' . $node->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal())');
-	for (1 .. 1800) { last if -e $last; sleep(0.1) }
+	archive_all($node);
 	$node->stop;
 	$copy->init_from_backup($node, $backup, has_restoring => 1, standby => 0);
 	$copy->append_conf('postgresql.conf', "archive_mode = off\n");

@@ -24,17 +24,10 @@ $primary->append_conf('postgresql.conf', q{
 	jit = off
 });
 $primary->start;
-$primary->safe_psql('postgres', 'CREATE EXTENSION nanovec;' . vector_functions() . q{
-	CREATE TABLE items (id int PRIMARY KEY, version int, embedding vector(16));
-	CREATE TABLE longs (id int PRIMARY KEY, version int, embedding vector(2200));
+make_tables($primary, q{
 	CREATE SEQUENCE ids START 10001;
 	INSERT INTO items SELECT i, 0, a_vector(i, 0) FROM generate_series(1, 1200) i;
 	INSERT INTO longs SELECT i, 0, long_vector(i, 0) FROM generate_series(1, 100) i;
-	CREATE INDEX items_hnsw ON items USING hnsw (embedding vector_l2_ops) WITH (m = 8, ef_construction = 64);
-	CREATE INDEX items_ivf ON items USING ivf (embedding vector_ip_ops) WITH (lists = 4);
-	CREATE INDEX longs_hnsw ON longs USING hnsw (embedding vector_cosine_ops)
-		WITH (m = 4, ef_construction = 16, storage = float4);
-	CREATE INDEX longs_flat ON longs USING ivfflat (embedding vector_l2_ops) WITH (lists = 2);
 });
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
@@ -219,12 +212,8 @@ sleep(0.5);
 
 # ---- the primary is lost, and the standby promoted, in the middle of the load ----
 
-$primary->safe_psql('postgres', 'SELECT pg_switch_wal()');
-my $last = $primary->lsn('insert');
-$primary->wait_for_catchup($standby, 'replay', $last);
-$primary->poll_query_until('postgres', q{
-	SELECT last_archived_wal >= pg_walfile_name('} . $last . q{'::pg_lsn - 1) FROM pg_stat_archiver})
-  or die 'the archive does not grow';
+archive_all($primary);
+$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 kill_server($primary);
 $load->{run}->finish;
 $standby->promote;

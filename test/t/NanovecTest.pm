@@ -11,9 +11,9 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(sleep);
 
-our @EXPORT = qw(new_node start_node source_file build_helper surface_of catalog_of vector_functions
-  index_problems scan_problems recall start_psql hold_lock release_lock TEST_POINT wait_for_test_point kill_server
-  wait_until_up);
+our @EXPORT = qw(new_node start_node source_file build_helper surface_of catalog_of installs_anywhere
+  make_tables index_problems scan_problems recall start_psql hold_lock release_lock TEST_POINT
+  wait_for_test_point kill_server wait_until_up archive_all);
 
 # The key of the lock that backends wait for at a test point: src/nv_testpoint.h
 use constant TEST_POINT => 4711;
@@ -60,6 +60,35 @@ sub catalog_of
 	return split /\n/, $node->safe_psql($database, slurp_file(source_file('test/compat/catalog.sql')));
 }
 
+# Two tests: the extension may be put into any schema and moved, and any user
+# with CREATE on a database may install it.
+sub installs_anywhere
+{
+	my ($node, $extension) = @_;
+
+	$node->safe_psql('postgres', qq{
+		CREATE DATABASE elsewhere;
+		\\c elsewhere
+		CREATE SCHEMA extensions;
+		CREATE EXTENSION $extension SCHEMA extensions;
+		CREATE TABLE t (v extensions.vector(3));
+		CREATE INDEX ON t USING hnsw (v extensions.vector_l2_ops);
+		INSERT INTO t VALUES ('[1,2,3]');
+		ALTER EXTENSION $extension SET SCHEMA public;
+	});
+	is($node->safe_psql('elsewhere', q{SET enable_seqscan = off; SELECT v <-> '[1,2,3]' FROM t ORDER BY v <-> '[1,2,3]'}),
+		'0', 'works from another schema, and moved');
+	$node->safe_psql('postgres', q{
+		CREATE ROLE plain LOGIN;
+		CREATE DATABASE plains OWNER plain;
+	});
+	is($node->safe_psql('plains', qq{
+		CREATE EXTENSION $extension;
+		SELECT '[3,4]'::vector <-> '[0,0]';
+	}, extra_params => [ '-U', 'plain' ]), '5', 'trusted: no superuser needed');
+	return;
+}
+
 # A file of the source tree.
 sub source_file
 {
@@ -92,6 +121,24 @@ sub vector_functions
 			SELECT array_agg(x)::vector
 			FROM (SELECT unnest(a_vector(i, version)::real[]) x FROM generate_series(1, 140) LIMIT 2200) s $$;
 	};
+}
+
+# Tables of such vectors, items and longs, filled by some SQL, and then their indexes.
+sub make_tables
+{
+	my ($node, $fill) = @_;
+
+	$node->safe_psql('postgres', 'CREATE EXTENSION nanovec;' . vector_functions() . qq{
+		CREATE TABLE items (id int PRIMARY KEY, version int, embedding vector(16));
+		CREATE TABLE longs (id int PRIMARY KEY, version int, embedding vector(2200));
+		$fill
+		CREATE INDEX items_hnsw ON items USING hnsw (embedding vector_l2_ops)
+			WITH (m = 8, ef_construction = 64);
+		CREATE INDEX items_ivf ON items USING ivf (embedding vector_ip_ops) WITH (lists = 4);
+		CREATE INDEX longs_hnsw ON longs USING hnsw (embedding vector_cosine_ops)
+			WITH (m = 4, ef_construction = 16, storage = float4);
+		CREATE INDEX longs_flat ON longs USING ivfflat (embedding vector_l2_ops) WITH (lists = 2)});
+	return;
 }
 
 # Of all valid indexes of nanovec: index, table, dimensions, operator
@@ -211,6 +258,18 @@ sub wait_until_up
 		sleep(0.1);
 	}
 	die 'the server does not come back';
+}
+
+# Have all WAL so far archived.  After a crash that may take some seconds, until
+# the archiver runs again.
+sub archive_all
+{
+	my ($node) = @_;
+	my $last = $node->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal())');
+
+	$node->poll_query_until('postgres', "SELECT last_archived_wal >= '$last' FROM pg_stat_archiver")
+	  or die 'the archive does not grow';
+	return;
 }
 
 # Run psql with a script, in the background; what it prints goes to the two files.
