@@ -40,6 +40,21 @@ SELECT test.full_error_of('REINDEX INDEX ho_altered');
 SELECT count(*) FROM nanovec_index_check('ho_altered');
 DROP INDEX ho_altered;
 
+-- a column that loses its dimensions keeps its index as it is, and they stay
+CREATE TABLE ho_loose (v vector(3));
+INSERT INTO ho_loose SELECT v FROM ho_items;
+CREATE INDEX ho_loose_hnsw ON ho_loose USING hnsw (v vector_l2_ops);
+CREATE INDEX ho_loose_ivf ON ho_loose USING ivf (v vector_ip_ops) WITH (lists = 2);
+ALTER TABLE ho_loose ALTER v TYPE vector;
+INSERT INTO ho_loose VALUES ('[9,8,7]');
+SET enable_seqscan = off;
+SELECT v FROM ho_loose ORDER BY v <-> '[9,9,9]' LIMIT 1;
+SELECT v FROM ho_loose ORDER BY v <#> '[9,9,9]' LIMIT 1;
+RESET enable_seqscan;
+SELECT test.full_error_of('INSERT INTO ho_loose VALUES (''[9,8,7,6]'')');
+SELECT count(*) FROM nanovec_index_check('ho_loose_hnsw');
+DROP TABLE ho_loose;
+
 -- what can't be indexed
 SELECT format('%-46s ', c) || test.full_error_of(
 	format('CREATE INDEX ON ho_items USING hnsw (%s)', c))

@@ -68,6 +68,18 @@ nv_column_dims(Relation rel, const NvElementType *type)
 	return dims;
 }
 
+bool
+nv_column_agrees(Relation rel, uint8 element, uint8 metric, int dims)
+{
+	int			column_dims = TupleDescAttr(rel->rd_att, 0)->atttypmod;
+	NvElementKind column_element;
+	NvSpaceMetric column_metric;
+
+	nv_opclass_of(rel, &column_element, &column_metric);
+	return element == column_element && metric == column_metric &&
+		(column_dims < 0 || dims == column_dims);
+}
+
 /* ---- support functions of operator classes ---- */
 
 #define TYPE_SUPPORT(name, kind) \

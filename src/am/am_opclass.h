@@ -30,6 +30,13 @@ extern void nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *m
  */
 extern int	nv_column_dims(Relation rel, const NvElementType *type);
 
+/*
+ * Whether what an index's metapage says is what its column and operator class
+ * say.  The column's type may have lost its dimensions since the index was made.
+ * ERROR if the operator class is not one of ours.
+ */
+extern bool nv_column_agrees(Relation rel, uint8 element, uint8 metric, int dims);
+
 /* amvalidate: reports what is wrong as INFO. */
 extern bool nv_opclass_validate(Oid opclass);
 

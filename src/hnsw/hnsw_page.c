@@ -7,6 +7,7 @@
  */
 #include "hnsw/hnsw.h"
 
+#include "am/am_opclass.h"
 #include "hnsw/hnsw_memory.h"
 
 /* A code of this many bits is worth more than a further node in the page. */
@@ -138,9 +139,10 @@ check_meta(Relation rel, const HnswMeta *meta, HnswLayout *layout)
 	HnswMeta	expected = *meta;
 
 	nv_metapage_version(rel, meta->version, HNSW_FORMAT_VERSION);
-	if (type != NULL && nv_metric_valid(meta->element, meta->metric) && form_valid(meta) &&
-		meta->dims >= 1 && meta->dims <= type->max_dims && meta->m >= HNSW_MIN_M &&
-		meta->m <= HNSW_MAX_M && meta->attribute_bytes == 0 && meta->has_mean <= 1)
+	if (type != NULL && nv_column_agrees(rel, meta->element, meta->metric, meta->dims) &&
+		form_valid(meta) && meta->dims >= 1 && meta->dims <= type->max_dims &&
+		meta->m >= HNSW_MIN_M && meta->m <= HNSW_MAX_M && meta->attribute_bytes == 0 &&
+		meta->has_mean <= 1)
 	{
 		hnsw_plan_layout(&expected, layout);
 		expected.mean_pages = count_mean_pages(meta);

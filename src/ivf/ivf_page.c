@@ -7,6 +7,8 @@
  */
 #include "ivf/ivf.h"
 
+#include "am/am_opclass.h"
+
 /* A group has at most so many entries. */
 #define MOST_ENTRIES 256
 
@@ -120,8 +122,8 @@ check_meta(Relation rel, const IvfMeta *meta)
 	const NvElementType *type = nv_element_type(meta->element);
 
 	nv_metapage_version(rel, meta->version, IVF_FORMAT_VERSION);
-	if (type != NULL && form_valid(meta) && nv_metric_valid(meta->element, meta->metric) &&
-		meta->dims >= 1 && meta->dims <= type->max_dims &&
+	if (type != NULL && nv_column_agrees(rel, meta->element, meta->metric, meta->dims) &&
+		form_valid(meta) && meta->dims >= 1 && meta->dims <= type->max_dims &&
 		meta->lists >= IVF_MIN_LISTS && meta->lists <= IVF_MAX_LISTS &&
 		meta->probes >= 1 && meta->probes <= meta->lists && meta->has_mean <= 1 &&
 		meta->attribute_bytes == 0 && meta->flat <= 1 &&
