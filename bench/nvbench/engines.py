@@ -5,6 +5,8 @@ OPCLASSES = {"l2": "vector_l2_ops", "ip": "vector_ip_ops", "cosine": "vector_cos
 
 HNSW_SWEEP = (10, 20, 40, 80, 120, 200, 400)
 PROBES_SWEEP = (2, 4, 8, 16, 32, 48, 64, 128)
+# nanovec's ivf has shorter lists, and more of them
+IVF_SWEEP = PROBES_SWEEP + (256, 400)
 
 
 class Contender:
@@ -40,7 +42,8 @@ class Contender:
         if self.kind == "hnsw":
             return [(ef, (f"hnsw.ef_search = {ef}",)) for ef in HNSW_SWEEP]
         if self.kind in ("ivf", "ivfflat"):
-            return [(p, (f"{self.kind}.probes = {p}",)) for p in PROBES_SWEEP]
+            sweep = IVF_SWEEP if self.kind == "ivf" else PROBES_SWEEP
+            return [(p, (f"{self.kind}.probes = {p}",)) for p in sweep]
         return [(0, ())]
 
     def session(self):
