@@ -111,14 +111,16 @@ install_postgresql()
 # libraries that the newer Debian has in other versions only.
 unpack_old()
 {
-	local new=$root/var/cache/old.new package
+	local new=$root/var/cache/old.new done=$root/var/cache/old.packages package
+	local packages="postgresql-$OLD_MAJOR postgresql-client-$OLD_MAJOR postgresql-server-dev-$OLD_MAJOR
+		libicu72 libldap-2.5-0 libxml2 libssl3 libgnutls30 libnettle8 libhogweed6 libunistring2
+		libp11-kit0 libtasn1-6"
 
-	[ ! -x "$root/usr/lib/postgresql/$OLD_MAJOR/bin/pg_config" ] || return 0
+	[ "$(cat "$done" 2> /dev/null)" != "$packages" ] || return 0
 	private_apt_update "$OLD_SUITE" || die "no package lists of Debian $OLD_SUITE"
 	rm -rf "$new"
 	mkdir -p "$new/files"
-	for package in "postgresql-$OLD_MAJOR" "postgresql-client-$OLD_MAJOR" "postgresql-server-dev-$OLD_MAJOR" \
-		libicu72 libldap-2.5-0 libxml2 libssl3 libgnutls30 libnettle8 libhogweed6 libunistring2; do
+	for package in $packages; do
 		(cd "$new" && private_apt "$OLD_SUITE" apt-get -qq download "$package")
 	done
 	for package in "$new"/*.deb; do
@@ -127,6 +129,7 @@ unpack_old()
 	# what is there stays
 	cp -an "$new/files/usr/." "$root/usr/"
 	rm -rf "$new"
+	echo "$packages" > "$done"
 }
 
 mount_all()
