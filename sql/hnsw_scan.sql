@@ -188,6 +188,23 @@ SELECT count(*) FROM nanovec_index_check('hs_same_idx');
 
 RESET hnsw.iterative_scan;
 
+-- rows at the same distance in order of another one
+EXPLAIN (COSTS OFF) SELECT id FROM hs_items ORDER BY v <-> '[1,2]', v <-> '[9,8]' LIMIT 3;
+SELECT array_agg(id) FROM (SELECT id FROM hs_items
+	ORDER BY v <-> NULL::vector, v <-> '[9,8]' LIMIT 3) AS s;
+
+-- vectors whose squares are less than floats can be, among others
+CREATE TABLE hs_tiny (id int, v vector(8));
+INSERT INTO hs_tiny SELECT i, (SELECT array_agg((test.noise(i, j) / 500.0 - 1)
+	* CASE i % 3 WHEN 0 THEN 1e-21 WHEN 1 THEN 3e-19 ELSE 1 END ORDER BY j)
+	FROM generate_series(1, 8) AS j)::vector FROM generate_series(1, 300) AS i;
+CREATE INDEX ON hs_tiny USING hnsw (v vector_l2_ops);
+CREATE INDEX ON hs_tiny USING hnsw (v vector_ip_ops);
+CREATE INDEX ON hs_tiny USING hnsw (v vector_cosine_ops) WITH (storage = float2);
+SELECT operator, test.error_of(format('SELECT count(*) FROM generate_series(1, 60) AS q, LATERAL
+	(SELECT id FROM hs_tiny ORDER BY v %s (SELECT v FROM hs_tiny WHERE id = q) LIMIT 200) AS s', operator))
+FROM unnest(ARRAY['<->', '<#>', '<=>']) AS operator;
+
 -- other kinds of index
 CREATE INDEX hs_partial ON hs_items USING hnsw (v vector_l1_ops) WHERE even;
 EXPLAIN (COSTS OFF) SELECT id FROM hs_items WHERE even ORDER BY v <+> '[3.1,4.1]' LIMIT 2;
@@ -364,4 +381,4 @@ SELECT pg_temp.least_found(20);
 RESET hnsw.ef_search;
 SELECT count(*) FROM nanovec_index_check('hs_few_idx');
 
-DROP TABLE hs_items, hs_nulls, hs_same, hs_wide, hs_parts, hs_unlogged, hs_temp, hs_built, hs_done, hs_moved, hs_line, hs_few;
+DROP TABLE hs_items, hs_tiny, hs_nulls, hs_same, hs_wide, hs_parts, hs_unlogged, hs_temp, hs_built, hs_done, hs_moved, hs_line, hs_few;

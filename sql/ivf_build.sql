@@ -69,6 +69,30 @@ REINDEX INDEX ib_few_idx;
 SELECT count(DISTINCT id) FROM (SELECT id FROM ib_few ORDER BY v <-> '[1,2,3]' LIMIT 3000) AS s;
 SELECT value FROM nanovec_index_info('ib_few_idx') WHERE property = 'lists';
 SELECT count(*) FROM nanovec_index_check('ib_few_idx');
+-- a partial index whose rows are all in one place, which a look at some pages may not find
+CREATE TABLE ib_part (id int, v vector(3), filler text);
+ALTER TABLE ib_part ALTER filler SET STORAGE PLAIN;
+INSERT INTO ib_part SELECT i, NULL, repeat('x', 7000) FROM generate_series(1, 1500) AS i;
+INSERT INTO ib_part SELECT i, ARRAY[test.noise(i, 1), test.noise(i, 2), test.noise(i, 3)]::vector
+FROM generate_series(1, 1500) AS i;
+CREATE INDEX ib_part_idx ON ib_part USING ivf (v vector_l2_ops) WITH (lists = 50);
+SELECT value FROM nanovec_index_info('ib_part_idx') WHERE property = 'lists';
+CREATE INDEX ib_part_auto ON ib_part USING ivf (v vector_l2_ops);
+SELECT value::int BETWEEN 5 AND 20 FROM nanovec_index_info('ib_part_auto') WHERE property = 'lists';
+-- more lists than rows, and than memory has room for
+CREATE TABLE ib_wide AS SELECT i AS id, (SELECT array_agg(test.noise(i, j)) FROM generate_series(1, 400) AS j)::vector(400) AS v
+FROM generate_series(1, 1000) AS i;
+SET maintenance_work_mem = '2MB';
+SET client_min_messages = notice;
+CREATE INDEX ib_wide_idx ON ib_wide USING ivf (v vector_l2_ops) WITH (lists = 200);
+CREATE INDEX ib_wide_idx ON ib_wide USING ivf (v vector_l2_ops) WITH (lists = 100);
+SELECT property, value FROM nanovec_index_info('ib_wide_idx') WHERE property IN ('lists', 'advice');
+DELETE FROM ib_wide WHERE id > 20;
+DROP INDEX ib_wide_idx;
+CREATE INDEX ib_wide_idx ON ib_wide USING ivf (v vector_l2_ops) WITH (lists = 32768);
+RESET client_min_messages;
+RESET maintenance_work_mem;
+
 -- little memory: a smaller sample
 ALTER TABLE ib_items SET (parallel_workers = 2);
 SET maintenance_work_mem = '1MB';
@@ -94,4 +118,4 @@ SELECT to_regclass('ib_failed') IS NULL;
 VACUUM ib_items;
 SELECT pg_temp.judge();
 
-DROP TABLE ib_items, ib_queries, ib_exact, ib_first, ib_few;
+DROP TABLE ib_items, ib_queries, ib_exact, ib_first, ib_few, ib_part, ib_wide;

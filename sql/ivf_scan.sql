@@ -61,6 +61,21 @@ SELECT k, (test.judge_scan('is_items', k, 'true')).* FROM unnest(ARRAY[5000]) AS
 RESET work_mem;
 RESET ivf.probes;
 
+-- In relaxed order each list is looked into once, although more lists follow those
+-- that were chosen by codes of their centroids.
+CREATE TABLE is_many (id int, v vector(16));
+INSERT INTO is_many SELECT i, (SELECT array_agg(test.noise(i, j) ORDER BY j)
+	FROM generate_series(1, 16) AS j)::vector FROM generate_series(1, 3000) AS i;
+CREATE INDEX is_many_idx ON is_many USING ivf (v vector_l2_ops) WITH (lists = 200);
+SET ivf.iterative_scan = relaxed_order;
+SELECT filter, lim, string_agg(DISTINCT found, ' ')
+FROM (VALUES (1, 9999), (20, 100), (100, 20)) AS f (filter, lim), generate_series(1, 30) AS origin, LATERAL (SELECT count(*) || '/' || count(DISTINCT id) AS found
+	FROM (SELECT id FROM is_many WHERE id % filter = 0
+		ORDER BY v <-> (SELECT v FROM is_many WHERE id = origin) LIMIT lim) AS s) AS c
+GROUP BY filter, lim ORDER BY filter;
+RESET ivf.iterative_scan;
+DROP TABLE is_many;
+
 -- where the query vector comes from
 SELECT id FROM is_items ORDER BY v <-> (SELECT v FROM is_items WHERE id = 777) LIMIT 1;
 SELECT o.id, n.ids FROM is_items AS o, LATERAL (SELECT array(SELECT i.id FROM is_items AS i
@@ -81,6 +96,10 @@ SELECT count(DISTINCT id) FROM (SELECT id FROM is_items ORDER BY v <-> (SELECT N
 SELECT test.error_of('SELECT id FROM is_items ORDER BY v <-> ''[1,2,3]'' LIMIT 1');
 SELECT test.error_of('INSERT INTO is_items VALUES (-1, ''[1,2,3]'')');
 SELECT count(*) FROM (SELECT id FROM is_items ORDER BY v <-> '[1e30,-1e30]' LIMIT 3) AS s;
+-- rows at the same distance in order of another one
+SELECT test.plan_of('SELECT id FROM is_items ORDER BY v <-> ''[1,2]'', v <-> ''[9,9]'' LIMIT 9');
+SELECT array_agg(id) FROM (SELECT id FROM is_items
+	ORDER BY v <-> NULL::vector, v <-> '[9,8]' LIMIT 3) AS s;
 BEGIN;
 DECLARE is_cursor CURSOR FOR SELECT id FROM is_items ORDER BY v <-> '[10.3,20.4]';
 FETCH 2 FROM is_cursor;
@@ -176,6 +195,26 @@ INSERT INTO is_unlogged SELECT * FROM is_items;
 INSERT INTO is_temp SELECT * FROM is_items;
 INSERT INTO is_built SELECT * FROM is_items;
 SELECT * FROM test.try_tables(:'tables');
+-- inserts find the room that vacuum made, and do not look for it each time
+CREATE TABLE is_long (id int, v vector(3));
+INSERT INTO is_long SELECT i, ARRAY[i % 7, i % 11, i % 13]::vector FROM generate_series(1, 20000) AS i;
+CREATE INDEX is_long_idx ON is_long USING ivf (v vector_l2_ops) WITH (lists = 1);
+DELETE FROM is_long WHERE id = 1;
+VACUUM is_long;
+INSERT INTO is_long SELECT i, '[1,2,3]' FROM generate_series(20001, 20002) AS i;
+CREATE FUNCTION pg_temp.pages_of(command text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ' || command INTO plan;
+	RETURN (plan->0->'Plan'->>'Shared Hit Blocks')::bigint;
+END $$;
+SELECT pg_temp.pages_of('INSERT INTO is_long SELECT i, ''[1,2,3]'' FROM generate_series(30001, 30100) AS i') < 2000;
+DROP TABLE is_long;
+-- vacuum leaves alone what it knows of the rows of a partial index
+SELECT relname, reltuples FROM pg_class WHERE relname = 'is_partial';
+VACUUM is_items;
+SELECT relname, reltuples FROM pg_class WHERE relname = 'is_partial';
 -- all rows go, and others come
 DELETE FROM is_built;
 VACUUM is_built;

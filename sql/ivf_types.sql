@@ -27,6 +27,9 @@ CREATE FUNCTION pg_temp.element(kind text, i int, j int) RETURNS float4 IMMUTABL
 		WHEN 'near' THEN 1000 + test.noise(i, j) / 1000.0
 		-- what tells rows apart is less than 8 bits hold
 		WHEN 'spiky' THEN CASE WHEN j = 1 THEN (i % 2) * 1000 ELSE test.noise(i, j) / 1000.0 END
+		-- squares of a third are less than floats can be, of another they are imprecise
+		WHEN 'tiny' THEN (test.noise(i, j) / 500.0 - 1) *
+			CASE i % 3 WHEN 0 THEN 1e-21 WHEN 1 THEN 3e-19 ELSE 1 END
 	END
 $$;
 CREATE FUNCTION pg_temp.value_of(kind text, i int, dims int) RETURNS vector LANGUAGE sql AS $$
@@ -99,7 +102,7 @@ SET ivf.probes = 32768;
 SET ivfflat.probes = 32768;
 SELECT c.method, c.type, c.operator, string_agg(DISTINCT answer, ' ') AS answers
 FROM it_classes AS c, unnest(ARRAY['random', 'clusters', 'duplicates', 'equal', 'outlier', 'norms',
-	'grid', 'line', 'near', 'spiky']) AS kind,
+	'grid', 'line', 'near', 'spiky', 'tiny']) AS kind,
 	(VALUES (3, 200), (40, 100), (24, 2000)) AS size (dims, rows),
 	pg_temp.compare(kind, dims, rows, c) AS answer
 -- many rows for what is hard

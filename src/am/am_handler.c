@@ -46,14 +46,9 @@ nv_cost_without_order(IndexPath *path, const NvCosts *costs)
 IndexBulkDeleteResult *
 nv_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 {
-	if (info->analyze_only)
+	/* nothing was removed, and how many rows a partial index has is not known */
+	if (info->analyze_only || stats == NULL)
 		return stats;
-	if (stats == NULL)
-	{
-		stats = palloc0(sizeof(IndexBulkDeleteResult));
-		stats->num_index_tuples = info->num_heap_tuples;
-		stats->estimated_count = info->estimated_count;
-	}
 	stats->num_pages = RelationGetNumberOfBlocks(info->index);
 	IndexFreeSpaceMapVacuum(info->index);
 	return stats;

@@ -33,7 +33,7 @@ typedef struct NvCosts
  */
 extern bool nv_cost_without_order(IndexPath *path, const NvCosts *costs);
 
-/* amvacuumcleanup: counts rows, where nothing was deleted, and pages. */
+/* amvacuumcleanup: counts pages, where rows were deleted. */
 extern IndexBulkDeleteResult *nv_vacuum_cleanup(IndexVacuumInfo *info,
 												IndexBulkDeleteResult *stats);
 

@@ -9,6 +9,7 @@
 
 #include "am/am_page.h"
 #include "pgstat.h"
+#include "utils/float.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -21,7 +22,7 @@ nv_scan_begin(Relation index, int nkeys, int norderbys, void *opaque)
 	{
 		scan->xs_orderbyvals = palloc(sizeof(Datum) * norderbys);
 		for (int i = 0; i < norderbys; i++)
-			scan->xs_orderbyvals[i] = Float8GetDatum(0);
+			scan->xs_orderbyvals[i] = Float8GetDatum(-get_float8_infinity());
 		scan->xs_orderbynulls = palloc0(sizeof(bool) * norderbys);
 	}
 	scan->opaque = opaque;
@@ -42,7 +43,7 @@ nv_scan_start(IndexScanDesc scan, const NvSpace *space, NvQuery *query)
 	const char *name = RelationGetRelationName(scan->indexRelation);
 	bool		null_query;
 
-	if (scan->numberOfOrderBys != 1)
+	if (scan->numberOfOrderBys < 1)
 		elog(ERROR, "cannot scan index \"%s\" without order", name);
 	if (!IsMVCCSnapshot(scan->xs_snapshot))
 		elog(ERROR, "cannot scan index \"%s\" with a snapshot that is not MVCC", name);
@@ -77,5 +78,7 @@ nv_scan_return(IndexScanDesc scan, const NvSpace *space, bool null_query, double
 		scan->xs_orderbyvals[0] = Float8GetDatum(bound);
 	else
 		*(float8 *) DatumGetPointer(scan->xs_orderbyvals[0]) = bound;
-	scan->xs_recheckorderby = !null_query && !nv_space_is_exact(space);
+	/* of distances behind the first, all that is known is that they are not less */
+	scan->xs_recheckorderby = scan->numberOfOrderBys > 1 ||
+		(!null_query && !nv_space_is_exact(space));
 }

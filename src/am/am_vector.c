@@ -386,6 +386,23 @@ check_dims(const NvSpace *space, int dims)
 						space->dims)));
 }
 
+/*
+ * More than a sum of n squares or products loses where they are less than the
+ * least normal float; the index and SQL both may.
+ */
+static inline float
+lost_squares(int n)
+{
+	return 4 * n * FLT_MIN;
+}
+
+/* At least the norm of x[length]. */
+static float
+norm_of(const NvSpace *space, const float *x)
+{
+	return sqrtf(nv_kern.ip_f32(x, x, space->length) + lost_squares(space->length));
+}
+
 static bool
 normalize(float *x, int n)
 {
@@ -430,7 +447,7 @@ set_dense(const NvSpace *space, Datum value, NvQuery *query)
 		return false;
 	}
 	nv_space_move(space, x);
-	query->norm = sqrtf(nv_kern.ip_f32(x, x, space->length));
+	query->norm = norm_of(space, x);
 	return true;
 }
 
@@ -512,7 +529,7 @@ nv_query_set_stored(const NvSpace *space, const NvStored *v, NvQuery *query)
 		return;
 	}
 	nv_stored_floats(space, v, query->elements);
-	query->norm = sqrtf(nv_kern.ip_f32(query->elements, query->elements, space->length));
+	query->norm = norm_of(space, query->elements);
 }
 
 /* A power of two by which elements of such a magnitude fit half precision. */
@@ -567,8 +584,8 @@ stored_error(const NvSpace *space, const NvQuery *query, const NvStored *v)
 	nv_stored_floats(space, v, x);
 	if (space->metric == NV_SPACE_L1)
 		return nv_kern.l1_f32(x, query->elements, space->length) * 1.001f;
-	error = sqrtf(nv_kern.l2sq_f32(x, query->elements, space->length)) * 1.001 +
-		ROUNDING_PART * norm;
+	error = sqrtf(nv_kern.l2sq_f32(x, query->elements, space->length) +
+				  lost_squares(space->length)) * 1.001 + ROUNDING_PART * norm;
 	if (space->metric == NV_SPACE_IP)
 		error += 2 * NV_KERNEL_RELERR(space->length) * norm;
 	return (float) error;
@@ -658,7 +675,7 @@ nv_space_lower_bound(const NvSpace *space, const NvQuery *query, float distance,
 			/* FALLTHROUGH */
 		default:
 			bound = sqrt(Max(distance, 0)) * (1 - rounding) - error -
-				ROUNDING_PART * (query->norm + space->mean_norm);
+				ROUNDING_PART * (query->norm + space->mean_norm) - sqrt(lost_squares(space->length));
 			bound = Max(bound, 0);
 			if (space->metric == NV_SPACE_COSINE)
 				bound = bound * bound / 2 - rounding;
@@ -689,7 +706,8 @@ nv_space_reach(const NvSpace *space, const NvQuery *query, double horizon, NvRea
 		if (space->metric == NV_SPACE_COSINE)
 			horizon = sqrt(2 * Max(horizon + rounding, 0));
 		reach->base = (float) ((Max(horizon, 0) + ROUNDING_PART *
-								(query->norm + space->mean_norm)) * slope);
+								(query->norm + space->mean_norm) +
+								sqrt(lost_squares(space->length))) * slope);
 		reach->slope = (float) slope;
 		reach->squared = true;
 	}

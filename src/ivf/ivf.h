@@ -44,6 +44,7 @@ typedef struct IvfIndex
 	uint32		max_bytes;		/* of a stored vector */
 	int			length;			/* floats of a centroid */
 	BlockNumber group;			/* locked last: errors name it */
+	BufferAccessStrategy strategy;	/* vacuum's, for groups and records, or NULL */
 	char	   *assembled;		/* room for a record longer than a page, or NULL */
 	float	   *floats;			/* room for "length" of them */
 	float	   *query_floats;	/* and for those of a query */
@@ -79,6 +80,9 @@ extern void ivf_open(IvfIndex *ix, Relation rel);
 
 /* The same from a metapage at hand; mean is the caller's, and may be NULL. */
 extern void ivf_open_with(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *mean);
+
+/* Whether the centroids are those of few rows, of more that there were. */
+extern bool ivf_small_sample(const IvfMeta *meta);
 
 /* Page of thing number i of a shape, and its offset in the page's contents. */
 static inline void
@@ -139,6 +143,12 @@ ivf_group_of(Page page)
  * (INDEX_CORRUPTED) when it is none, or its header makes no sense.
  */
 extern Buffer ivf_lock_group(IvfIndex *ix, BlockNumber block, uint32 list, int lock);
+
+/*
+ * Lock a page of records of the group that was locked last.  ERROR
+ * (INDEX_CORRUPTED) when it is none.
+ */
+extern Buffer ivf_lock_records(IvfIndex *ix, BlockNumber block, int lock);
 
 /*
  * Look at record i of a group, whose code page is locked.  It points into the
@@ -225,6 +235,9 @@ extern void ivf_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orde
 					   int norderbys);
 extern bool ivf_get_tuple(IndexScanDesc scan, ScanDirection direction);
 extern void ivf_end_scan(IndexScanDesc scan);
+
+/* About how often a scan for so many rows looks into its lists. */
+extern double ivf_rounds(double rows);
 
 /* How many lists a scan looks into: the setting, or what the build chose. */
 static inline int

@@ -140,9 +140,10 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 
 	get_tablespace_page_costs(path->indexinfo->reltablespace, NULL, &page_cost);
 	*startup += Min(visited, costs.numIndexPages) * page_cost;
-	/* all rows would take all lists */
+	/* all rows would take all lists, which each round reads */
 	*total = *startup + costs.numIndexTuples * (cpu_index_tuple_cost + cpu_operator_cost) +
-		*startup * (1 / part - 1) * Min(1, costs.numIndexTuples / tuples);
+		*startup * (ivf_rounds(costs.numIndexTuples) / part - 1) *
+		Min(1, costs.numIndexTuples / tuples);
 	*selectivity = costs.indexSelectivity;
 	*correlation = 0;
 	*pages = Min(costs.numIndexPages, visited);

@@ -44,11 +44,30 @@
 #define LEAST_PROBES 72
 #define MOST_PROBES_PART 0.75
 
-/* The sample: blocks to learn how many rows there are, then rows for each list. */
+/*
+ * The sample: blocks to learn how many rows there are, and more of them until
+ * so many have some; then rows for each list.
+ */
 #define FIRST_BLOCKS 100
+#define ENOUGH_BLOCKS 30
+#define LOOK_GROWTH 4
 #define SAMPLE_PER_LIST 40
 #define LEAST_SAMPLE 20000
 #define ITERATIONS 6
+
+/* By how much the estimate of rows may be too low. */
+#define ROWS_MARGIN 1.5
+
+/* The sample takes this part of the rest: k-means needs about as much again for its groups. */
+#define SAMPLE_MEMORY_PART 2
+#define MEGABYTE (1024.0 * 1024.0)
+
+/*
+ * Arrays of centroids at a time: ours, the team's, and k-means' sums of double
+ * precision and the ones before.  They may take such a part of memory.
+ */
+#define CENTROID_ARRAYS 5
+#define LISTS_MEMORY_PART 2
 
 /* Rows whose lists are found together, as far as a part of memory holds them. */
 #define ASSIGN_ROWS 16384
@@ -72,6 +91,8 @@ typedef struct Build
 	size_t		nsample;
 	size_t		room;
 	uint64		seen;			/* rows offered to the sample */
+	BlockNumber blocks;			/* in so many blocks */
+	BlockNumber last_block;
 	uint64		random;
 	float	   *mean;
 
@@ -171,6 +192,11 @@ sample_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool aliv
 
 	if (isnull[0])
 		return;
+	if (ItemPointerGetBlockNumber(tid) != build->last_block)
+	{
+		build->last_block = ItemPointerGetBlockNumber(tid);
+		build->blocks++;
+	}
 	old = MemoryContextSwitchTo(build->scratch);
 	if (nv_query_set(&build->raw, values[0], &build->raw_query))
 	{
@@ -201,41 +227,114 @@ rows_at_once(const Build *build)
 	return (int) Min(ASSIGN_ROWS, Max(1, most));
 }
 
+/* Have the rows of so many blocks offered to the sample. */
+static void
+look_at_blocks(Build *build, BlockNumber n)
+{
+	build->nsample = 0;
+	build->seen = 0;
+	build->blocks = 0;
+	build->last_block = InvalidBlockNumber;
+	nv_sample_blocks(build->heap, build->rel, build->info, n, sample_row, build);
+}
+
+/*
+ * About how many rows of the table are for the index.  Those of a partial index
+ * may all be in a few places.
+ */
+static double
+estimate_rows(Build *build)
+{
+	BlockNumber total = RelationGetNumberOfBlocks(build->heap);
+	BlockNumber looked = Min(total, FIRST_BLOCKS);
+
+	look_at_blocks(build, looked);
+	while (looked < total && build->blocks < ENOUGH_BLOCKS)
+	{
+		looked = (BlockNumber) Min(total, (double) looked * LOOK_GROWTH);
+		look_at_blocks(build, looked);
+	}
+	return looked == 0 ? 0 : (double) build->seen * total / looked;
+}
+
+static size_t
+lists_memory(const Build *build, uint32 lists)
+{
+	return mul_size(CENTROID_ARRAYS * sizeof(float) * build->length, lists);
+}
+
+/*
+ * As many of these lists as memory has room for; ERROR when it was the user who
+ * asked for so many.
+ */
+static uint32
+fit_lists(const Build *build, uint32 lists)
+{
+	size_t		memory = (size_t) maintenance_work_mem * 1024 / LISTS_MEMORY_PART;
+	uint32		fits = (uint32) Max(1, memory / lists_memory(build, 1));
+	double		megabytes = ceil((double) LISTS_MEMORY_PART * lists_memory(build, lists) / MEGABYTE);
+
+	if (lists <= fits)
+		return lists;
+	if (ivf_options_of(build->rel).lists > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("maintenance_work_mem has no room for %u lists of index \"%s\"", lists,
+						RelationGetRelationName(build->rel)),
+				 errhint("Set it to %.0f MB, or choose at most %u lists.", megabytes, fits)));
+	ereport(NOTICE,
+			(errmsg("index \"%s\" has %u lists, since maintenance_work_mem has no room for %u",
+					RelationGetRelationName(build->rel), fits, lists),
+			 errhint("Set it to %.0f MB and rebuild the index with REINDEX.", megabytes)));
+	return fits;
+}
+
 /* Start the team, with room for the sample. */
 static void
 start_team(Build *build, size_t room)
 {
-	/* k-means needs about as much again for its groups */
-	size_t		fits = (size_t) maintenance_work_mem * 1024 / 2 / (sizeof(float) * build->length);
+	size_t		memory = (size_t) maintenance_work_mem * 1024;
+	size_t		left = memory - Min(memory / LISTS_MEMORY_PART, lists_memory(build, build->meta.lists));
+	size_t		fits = left / SAMPLE_MEMORY_PART / (sizeof(float) * build->length);
 
 	build->room = Max(1, Min(room, fits));
 	build->team = nv_team_start(Max(build->room, (size_t) rows_at_once(build)), build->length,
 								(int) build->meta.lists, nv_build_workers(build->heap, build->rel));
 	build->sample = nv_team_rows(build->team);
-	build->nsample = 0;
-	build->seen = 0;
 }
 
-/* Sample the table and choose the number of lists.  Returns about how many rows there are. */
-static double
+/*
+ * Sample the table and choose the number of lists.  Returns whether there are
+ * rows enough for them.
+ */
+static bool
 take_sample(Build *build)
 {
-	BlockNumber total = RelationGetNumberOfBlocks(build->heap);
-	BlockNumber looked = Min(total, FIRST_BLOCKS);
+	double		total = RelationGetNumberOfBlocks(build->heap);
 	double		rows;
+	double		most_rows;
+	uint32		lists;
 	size_t		wanted;
 
 	build->random = IVF_SEED;
-	nv_sample_blocks(build->heap, build->rel, build->info, looked, sample_row, build);
-	rows = looked == 0 ? 0 : (double) build->seen * total / looked;
-	build->meta.lists = choose_lists(build->rel, rows);
+	rows = estimate_rows(build);
+	most_rows = ceil(ROWS_MARGIN * rows) + 1;
+	lists = choose_lists(build->rel, rows);
+	build->meta.lists = fit_lists(build, (uint32) Min(lists, most_rows));
 	wanted = Max(LEAST_SAMPLE, (size_t) build->meta.lists * SAMPLE_PER_LIST);
-	start_team(build, (size_t) Min(wanted, rows + 1));
-	if (total > 0)
-		nv_sample_blocks(build->heap, build->rel, build->info,
-						 (BlockNumber) Min(total, ceil(1.1 * wanted / Max(1, rows / total))),
-						 sample_row, build);
-	return rows;
+	start_team(build, (size_t) Min(wanted, most_rows));
+	look_at_blocks(build, (BlockNumber) Min(total, ceil(1.1 * wanted * total / Max(1, rows))));
+	build->meta.trained_rows = rows;
+	build->meta.trained_sample = (uint32) build->nsample;
+	if (ivf_small_sample(&build->meta))
+		ereport(NOTICE,
+				(errmsg("centroids of index \"%s\" are those of %zu rows, since maintenance_work_mem has no room for more",
+						RelationGetRelationName(build->rel), build->nsample),
+				 errhint("Set it to %.0f MB and rebuild the index with REINDEX.",
+						 ceil((lists_memory(build, build->meta.lists) + SAMPLE_MEMORY_PART *
+							   Min(wanted, most_rows) * sizeof(float) * build->length) /
+							  MEGABYTE))));
+	return lists <= most_rows;
 }
 
 /* Compute the mean of the sample, and move and rotate it as the index will be. */
@@ -275,7 +374,7 @@ static void
 train(Build *build)
 {
 	NvKmeansOptions options = {.iterations = ITERATIONS, .seed = IVF_SEED};
-	double		rows = take_sample(build);
+	bool		enough_rows = take_sample(build);
 
 	move_sample(build);
 	report_phase(IVF_PHASE_TRAIN);
@@ -287,15 +386,13 @@ train(Build *build)
 	if (build->nsample > 0)
 		build->meta.lists = nv_kmeans(build->sample, build->nsample, build->length, &options,
 									  build->centroids);
-	if ((int) build->meta.lists < options.k || build->nsample == 0)
+	if (!enough_rows || (int) build->meta.lists < options.k || build->nsample == 0)
 		ereport(NOTICE,
 				(errmsg("index \"%s\" has %u %s, since its table has few different rows",
 						RelationGetRelationName(build->rel), build->meta.lists,
 						build->meta.lists == 1 ? "list" : "lists"),
 				 errhint("Rebuild it with REINDEX when the table is filled.")));
 	build->meta.probes = choose_probes(build->meta.lists);
-	build->meta.trained_rows = rows;
-	build->meta.trained_sample = (uint32) build->nsample;
 	ivf_open_with(&build->ix, build->rel, &build->meta, build->mean);
 }
 
@@ -415,12 +512,16 @@ append_things(Relation rel, ForkNumber fork, NvPageKind kind, const IvfShape *sh
 	if (shape->per_page > 0)
 	{
 		for (uint32 i = 0; i < n; i += shape->per_page)
+		{
+			CHECK_FOR_INTERRUPTS();
 			nv_append_page(rel, fork, kind, things + (Size) i * shape->bytes,
 						   Min(shape->per_page, n - i) * shape->bytes);
+		}
 		return;
 	}
 	for (uint32 i = 0; i < n; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		for (uint32 done = 0; done < shape->bytes; done += NV_PAGE_ROOM)
 			nv_append_page(rel, fork, kind, things + (Size) i * shape->bytes + done,
 						   Min(NV_PAGE_ROOM, shape->bytes - done));

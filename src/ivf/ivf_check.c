@@ -29,6 +29,26 @@ typedef struct Check
 	char	   *record;
 } Check;
 
+/* Whether the index has a block; inserts may have added some since the check began. */
+static bool
+has_block(Check *check, BlockNumber block)
+{
+	BlockNumber nblocks;
+
+	if (block < check->nblocks)
+		return true;
+	nblocks = RelationGetNumberOfBlocks(check->ix.rel);
+	if (nblocks > check->nblocks)
+	{
+		Size		bytes = check->nblocks / 8 + 1;
+
+		check->owned = repalloc_huge(check->owned, nblocks / 8 + 1);
+		memset(check->owned + bytes, 0, nblocks / 8 + 1 - bytes);
+		check->nblocks = nblocks;
+	}
+	return block < check->nblocks;
+}
+
 /* Whether a block is in the index, of a kind, and nobody else's; reports what is wrong. */
 static bool
 own(Check *check, BlockNumber block, NvPageKind kind, BlockNumber where, char *copy)
@@ -37,7 +57,7 @@ own(Check *check, BlockNumber block, NvPageKind kind, BlockNumber where, char *c
 	bool		good;
 
 	CHECK_FOR_INTERRUPTS();
-	if (block < check->ix.layout.groups || block >= check->nblocks)
+	if (block < check->ix.layout.groups || !has_block(check, block))
 	{
 		nv_report_problem(check->report, where, "it points to block %u, where no group can be",
 						  block);
@@ -352,6 +372,8 @@ report_training(NvReport *report, const IvfIndex *ix, const Census *census)
 	nv_report_property(report, "distance from the centroid, mean", "%g", distance);
 	if (census->rows > MORE_TIMES * Max(meta->trained_rows, 1))
 		advice = "REINDEX: there are many more rows than when the index was built";
+	else if (ivf_small_sample(meta))
+		advice = "REINDEX with a larger maintenance_work_mem: few rows were used to find the centroids";
 	else if (census->nmeasured > 0 && distance > FAR_TIMES * meta->trained_distance)
 		advice = "REINDEX: rows are far from the centroids of their lists";
 	nv_report_property(report, "advice", "%s", advice);

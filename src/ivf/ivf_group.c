@@ -7,6 +7,14 @@
  */
 #include "ivf/ivf.h"
 
+static Buffer
+read_page(IvfIndex *ix, BlockNumber block)
+{
+	if (ix->strategy == NULL)
+		return nv_read_buffer(ix->rel, block);
+	return ReadBufferExtended(ix->rel, MAIN_FORKNUM, block, RBM_NORMAL, ix->strategy);
+}
+
 Buffer
 ivf_lock_group(IvfIndex *ix, BlockNumber block, uint32 list, int lock)
 {
@@ -15,7 +23,7 @@ ivf_lock_group(IvfIndex *ix, BlockNumber block, uint32 list, int lock)
 
 	if (block < ix->layout.groups)
 		ivf_damaged(ix, block, "it cannot be a group");
-	buffer = nv_read_buffer(ix->rel, block);
+	buffer = read_page(ix, block);
 	LockBuffer(buffer, lock);
 	nv_page_check(ix->rel, buffer, NV_PAGE_IVF_GROUP);
 	group = ivf_group_of(BufferGetPage(buffer));
@@ -37,6 +45,20 @@ ivf_release_record(Buffer *buffer)
 	*buffer = InvalidBuffer;
 }
 
+Buffer
+ivf_lock_records(IvfIndex *ix, BlockNumber block, int lock)
+{
+	Buffer		buffer;
+
+	/* PostgreSQL would add a page where the block is none */
+	if (block < ix->layout.groups || block == InvalidBlockNumber)
+		ivf_damaged(ix, ix->group, "where a group says its records are");
+	buffer = read_page(ix, block);
+	LockBuffer(buffer, lock);
+	nv_page_check(ix->rel, buffer, NV_PAGE_IVF_RECORDS);
+	return buffer;
+}
+
 /* Have *buffer be record page number "page" of a group, locked. */
 static Page
 lock_records(IvfIndex *ix, const IvfGroup *group, uint32 page, Buffer *buffer)
@@ -46,11 +68,7 @@ lock_records(IvfIndex *ix, const IvfGroup *group, uint32 page, Buffer *buffer)
 	if (*buffer == InvalidBuffer || BufferGetBlockNumber(*buffer) != block)
 	{
 		ivf_release_record(buffer);
-		if (block < ix->layout.groups || block == InvalidBlockNumber)
-			ivf_damaged(ix, ix->group, "where a group says its records are");
-		*buffer = nv_read_buffer(ix->rel, block);
-		LockBuffer(*buffer, BUFFER_LOCK_SHARE);
-		nv_page_check(ix->rel, *buffer, NV_PAGE_IVF_RECORDS);
+		*buffer = ivf_lock_records(ix, block, BUFFER_LOCK_SHARE);
 	}
 	return BufferGetPage(*buffer);
 }

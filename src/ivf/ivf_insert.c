@@ -89,9 +89,12 @@ append_group(IvfIndex *ix, Buffer last, uint32 list)
 	return buffer;
 }
 
-/* The group of a list that has room, exclusively locked. */
+/*
+ * The group of a list that has room, exclusively locked; in *room the one that
+ * the directory says.
+ */
 static Buffer
-find_room(IvfIndex *ix, uint32 list)
+find_room(IvfIndex *ix, uint32 list, BlockNumber *room)
 {
 	IvfList		entry = ivf_read_list(ix, list);
 	Buffer		buffer;
@@ -101,18 +104,25 @@ find_room(IvfIndex *ix, uint32 list)
 		begin_list(ix, list);
 		entry = ivf_read_list(ix, list);
 	}
+	if (entry.room == InvalidBlockNumber)
+		ivf_damaged(ix, ix->layout.directory + list / IVF_LISTS_PER_PAGE, "a list without room");
+	*room = entry.room;
 	buffer = ivf_lock_group(ix, entry.room, list, BUFFER_LOCK_EXCLUSIVE);
 	while (ivf_group_of(BufferGetPage(buffer))->n == ix->layout.entries)
 	{
 		BlockNumber next = ivf_group_of(BufferGetPage(buffer))->next;
 		Buffer		previous = buffer;
 
-		CHECK_FOR_INTERRUPTS();
 		if (next == InvalidBlockNumber)
+		{
 			buffer = append_group(ix, previous, list);
-		else
-			buffer = ivf_lock_group(ix, next, list, BUFFER_LOCK_EXCLUSIVE);
+			UnlockReleaseBuffer(previous);
+			continue;
+		}
+		/* groups stay where they are; with a lock held nothing would be interrupted */
 		UnlockReleaseBuffer(previous);
+		CHECK_FOR_INTERRUPTS();
+		buffer = ivf_lock_group(ix, next, list, BUFFER_LOCK_EXCLUSIVE);
 	}
 	return buffer;
 }
@@ -148,9 +158,7 @@ write_unseen(IvfIndex *ix, BlockNumber *block, const char *data, uint32 bytes)
 	}
 	else
 	{
-		buffer = nv_read_buffer(ix->rel, *block);
-		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-		nv_page_check(ix->rel, buffer, NV_PAGE_IVF_RECORDS);
+		buffer = ivf_lock_records(ix, *block, BUFFER_LOCK_EXCLUSIVE);
 	}
 	nv_change_begin(&change, ix->rel, true);
 	page = nv_change_page(&change, buffer, fresh);
@@ -190,13 +198,13 @@ static void
 add_entry(IvfIndex *ix, uint32 list, const float *centroid, const IvfRecord *record,
 		  const NvStored *stored)
 {
-	Buffer		buffer = find_room(ix, list);
+	BlockNumber room;
+	Buffer		buffer = find_room(ix, list, &room);
 	BlockNumber block = BufferGetBlockNumber(buffer);
 	const IvfGroup *old = ivf_group_of(BufferGetPage(buffer));
 	uint32		n = old->n;
 	BlockNumber *blocks = palloc(sizeof(BlockNumber) * ix->layout.record.pages);
 	Buffer		records = InvalidBuffer;
-	bool		began_group = n == 0;
 	uint32		page;
 	uint32		offset;
 	NvChange	change;
@@ -212,9 +220,7 @@ add_entry(IvfIndex *ix, uint32 list, const float *centroid, const IvfRecord *rec
 	}
 	else
 	{
-		records = nv_read_buffer(ix->rel, blocks[0]);
-		LockBuffer(records, BUFFER_LOCK_EXCLUSIVE);
-		nv_page_check(ix->rel, records, NV_PAGE_IVF_RECORDS);
+		records = ivf_lock_records(ix, blocks[0], BUFFER_LOCK_EXCLUSIVE);
 	}
 
 	nv_change_begin(&change, ix->rel, true);
@@ -231,8 +237,8 @@ add_entry(IvfIndex *ix, uint32 list, const float *centroid, const IvfRecord *rec
 		UnlockReleaseBuffer(records);
 	UnlockReleaseBuffer(buffer);
 	pfree(blocks);
-	/* the groups before are full, or about to be found so */
-	if (began_group)
+	/* the groups before are full */
+	if (block != room)
 	{
 		NV_TEST_POINT("ivf_group_began");
 		ivf_set_room(ix, list, block);

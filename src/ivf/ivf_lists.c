@@ -18,6 +18,9 @@
 /* Centroids are fetched so many ahead. */
 #define PREFETCH 4
 
+/* Lists between two looks for interrupts. */
+#define LISTS_AT_ONCE 64
+
 IvfList
 ivf_read_list(IvfIndex *ix, uint32 list)
 {
@@ -104,6 +107,8 @@ measure_lists(IvfIndex *ix, bool by_l2, IvfNearList *near, int n)
 							 Min(shape->bytes, NV_PAGE_ROOM));
 		}
 		near[i].distance = measure_list(ix, near[i].list, by_l2);
+		if (i % LISTS_AT_ONCE == 0)
+			CHECK_FOR_INTERRUPTS();
 	}
 }
 

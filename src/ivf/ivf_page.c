@@ -12,6 +12,9 @@
 /* A group has at most so many entries. */
 #define MOST_ENTRIES 256
 
+/* Fewer sampled rows for each list than this, and a larger sample would find better centroids. */
+#define FEW_SAMPLED 20
+
 /* What relcache keeps for us: this, then the floats of the space. */
 typedef struct IvfCache
 {
@@ -27,6 +30,13 @@ ivf_damaged(IvfIndex *ix, BlockNumber block, const char *what)
 			 errmsg("index \"%s\" is damaged: block %u: %s", RelationGetRelationName(ix->rel),
 					block, what),
 			 errhint("Rebuild it with REINDEX.")));
+}
+
+bool
+ivf_small_sample(const IvfMeta *meta)
+{
+	return meta->trained_sample < meta->lists * FEW_SAMPLED &&
+		meta->trained_sample < meta->trained_rows / 2;
 }
 
 /* ---- layout ---- */

@@ -415,15 +415,34 @@ static const Candidate before_all = {.key = -INFINITY};
 static const Candidate behind_all = {INFINITY, PG_UINT32_MAX, PG_UINT16_MAX, 0};
 
 /*
- * Room for candidates; a part of work_mem says how many there can be.  The
- * rest is for results that wait, with room that doubles.
+ * How many candidates a round keeps at most: a part of work_mem has room for
+ * them.  The rest is for results that wait, with room that doubles.
  */
+static Size
+most_kept(void)
+{
+	return (Size) work_mem * 1024 / 3 / (2 * sizeof(Candidate)) / CUT_AT;
+}
+
+double
+ivf_rounds(double rows)
+{
+	double		rounds = 1;
+
+	for (double keep = FIRST_ROUND; rows > keep; rounds++)
+	{
+		rows -= keep;
+		keep *= ROUND_GROWTH;
+		if (keep >= (double) most_kept())
+			return rounds + rows / (double) most_kept();
+	}
+	return rounds;
+}
+
 static void
 reserve(IvfScan *s, int keep)
 {
-	Size		most = (Size) work_mem * 1024 / 3 / (2 * sizeof(Candidate));
-
-	s->keep = (int) Min((Size) keep, most / CUT_AT);
+	s->keep = (int) Min((Size) keep, most_kept());
 	if (s->candidates != NULL)
 		pfree(s->candidates);
 	s->room = s->keep * CUT_AT;
@@ -504,6 +523,35 @@ run_round(IvfScan *s)
 	let_out(s, nv_results_waiting(&s->results) - waiting);
 }
 
+/*
+ * All lists, nearest first; but those that were looked into, the first of them
+ * so far, stay in front: estimates chose them, and may have left out nearer ones.
+ */
+static void
+order_all_lists(IvfScan *s, int looked_into)
+{
+	int			lists = (int) s->ix.meta.lists;
+	bool	   *known = palloc0(sizeof(bool) * lists);
+	IvfNearList *rest = palloc(sizeof(IvfNearList) * lists);
+	int			nknown = 0;
+	int			nrest = 0;
+
+	for (int i = 0; i < looked_into; i++)
+		known[s->near[i].list] = true;
+	ivf_nearest_lists(&s->ix, &s->query, &s->table, lists, INFINITY, false, s->near);
+	for (int i = 0; i < lists; i++)
+	{
+		if (known[s->near[i].list])
+			s->near[nknown++] = s->near[i];
+		else
+			rest[nrest++] = s->near[i];
+	}
+	memcpy(s->near + nknown, rest, sizeof(IvfNearList) * nrest);
+	s->nnear = lists;
+	pfree(rest);
+	pfree(known);
+}
+
 /* Look into n lists, from number "first" on. */
 static void
 enter_lists(IvfScan *s, int first, int n)
@@ -511,7 +559,7 @@ enter_lists(IvfScan *s, int first, int n)
 	int			lists = (int) s->ix.meta.lists;
 
 	if (first + n > s->nnear)
-		s->nnear = ivf_nearest_lists(&s->ix, &s->query, &s->table, lists, INFINITY, false, s->near);
+		order_all_lists(s, first);
 	s->first = first;
 	s->nlists = n;
 	s->by_bound = s->ix.meta.bits == 0 || n == lists;

@@ -22,7 +22,6 @@ typedef struct Move
 typedef struct Vacuum
 {
 	IvfIndex	ix;
-	IndexVacuumInfo *info;
 	IndexBulkDeleteResult *stats;
 	IndexBulkDeleteCallback callback;
 	void	   *callback_state;
@@ -131,9 +130,8 @@ move_to_page(Vacuum *v, Buffer buffer, const Move *moves, uint32 n, uint32 left)
 		memcpy(v->records + i * bytes, ivf_read_record(ix, old, moves[i].from, &source), bytes);
 	ivf_release_record(&source);
 
-	target = nv_read_buffer(ix->rel, old->records[moves->to / ix->layout.record.per_page]);
-	LockBuffer(target, BUFFER_LOCK_EXCLUSIVE);
-	nv_page_check(ix->rel, target, NV_PAGE_IVF_RECORDS);
+	target = ivf_lock_records(ix, old->records[moves->to / ix->layout.record.per_page],
+							  BUFFER_LOCK_EXCLUSIVE);
 	nv_change_begin(&change, ix->rel, true);
 	page = nv_change_page(&change, buffer, false);
 	record_page = nv_change_page(&change, target, false);
@@ -248,7 +246,7 @@ ivf_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ivf vacuum",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old;
-	Vacuum		v = {.info = info, .callback = callback, .callback_state = state};
+	Vacuum		v = {.callback = callback, .callback_state = state};
 
 	if (stats == NULL)
 		stats = palloc0(sizeof(IndexBulkDeleteResult));
@@ -258,6 +256,7 @@ ivf_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 
 	old = MemoryContextSwitchTo(context);
 	ivf_open(&v.ix, info->index);
+	v.ix.strategy = info->strategy;
 	v.centroid = palloc(sizeof(float) * v.ix.length);
 	v.dead = palloc(sizeof(bool) * v.ix.layout.entries);
 	v.moves = palloc(sizeof(Move) * v.ix.layout.entries);

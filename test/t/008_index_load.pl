@@ -50,8 +50,10 @@ my %scripts = (
 		SELECT 1 / (count(DISTINCT id) = count(*))::int FROM (SELECT id FROM items ORDER BY embedding <#> a_vector(:q) LIMIT 500) s;
 		SET ivfflat.probes = 5;
 		SELECT 1 / (count(*) = 10)::int FROM (SELECT id FROM items ORDER BY embedding <=> a_vector(:q) LIMIT 10) s;},
-	vacuum => q{VACUUM items;});
-my %weights = (insert => 40, duplicate => 5, delete => 6, search => 30, region => 1, vacuum => 1);
+	vacuum => q{VACUUM items;},
+	check => q{SELECT 1 / (count(*) = 0)::int FROM nanovec_index_check('listed_x');
+		SELECT 1 / (count(*) = 0)::int FROM nanovec_index_check('flat_x');});
+my %weights = (insert => 40, duplicate => 5, delete => 6, search => 30, region => 1, vacuum => 1, check => 1);
 my %files;
 
 foreach my $name (sort keys %scripts)
@@ -78,7 +80,7 @@ sub start_load
 
 my ($out, $err) = ('', '');
 my @loads = !$clients ? start_load(6, sort keys %scripts) :
-  (start_load($clients, grep { !/search|vacuum/ } sort keys %scripts), start_load($clients, 'search'));
+  (start_load($clients, grep { !/search|vacuum|check/ } sort keys %scripts), start_load($clients, 'search'));
 foreach my $load (@loads)
 {
 	my $ok = $load->{run}->finish && $load->{err} !~ /error|aborted/i;
