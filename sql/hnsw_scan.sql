@@ -186,7 +186,19 @@ SELECT count(*) FILTER (WHERE id <= 150) >= 100, count(DISTINCT id) FROM (SELECT
 	ORDER BY v <-> '[1,1,1]' LIMIT 150) AS s;
 SELECT count(*) FROM nanovec_index_check('hs_same_idx');
 
+-- a search that does not go on gives all rows of the vectors it finds
+SET hnsw.iterative_scan = off;
+TRUNCATE hs_same;
+INSERT INTO hs_same SELECT i, ARRAY[i % 100, i % 10, 1]::vector FROM generate_series(1, 1000) AS i;
+SELECT count(DISTINCT id) FROM (SELECT id FROM hs_same ORDER BY v <-> '[1,1,1]' LIMIT 200) AS s;
 RESET hnsw.iterative_scan;
+
+-- distances that floats have no room for
+CREATE TABLE hs_large (id int, v vector(4));
+CREATE INDEX ON hs_large USING hnsw (v vector_ip_ops);
+INSERT INTO hs_large VALUES (1, '[1e20,1e20,1e20,1e20]');
+SELECT id FROM hs_large ORDER BY v <#> '[1e20,1e20,1e20,1e20]' LIMIT 5;
+DROP TABLE hs_large;
 
 -- rows at the same distance in order of another one
 EXPLAIN (COSTS OFF) SELECT id FROM hs_items ORDER BY v <-> '[1,2]', v <-> '[9,8]' LIMIT 3;

@@ -110,6 +110,13 @@ nv_read_buffer(Relation index, BlockNumber block)
 {
 	Buffer	   *hint = hint_of(index, block);
 
+	/* PostgreSQL would add a page */
+	if (unlikely(block == InvalidBlockNumber))
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("index \"%s\" is damaged: it points to a block that cannot be",
+						RelationGetRelationName(index)),
+				 errhint("Rebuild it with REINDEX.")));
 	if (*hint != InvalidBuffer &&
 		ReadRecentBuffer(NV_REL_LOCATOR(index), MAIN_FORKNUM, block, *hint))
 		return *hint;

@@ -680,7 +680,7 @@ nv_space_lower_bound(const NvSpace *space, const NvQuery *query, float distance,
 			if (space->metric == NV_SPACE_COSINE)
 				bound = bound * bound / 2 - rounding;
 	}
-	return isfinite(bound) ? bound : -INFINITY;
+	return isfinite(bound) ? bound : -DBL_MAX;
 }
 
 void

@@ -56,6 +56,7 @@ typedef struct HnswIndex
 	NvSpace		space;
 	uint32		max_bytes;		/* of a stored vector */
 	bool		logged;			/* whether changes are logged */
+	LWLock	   *build_lock;		/* among the processes of a build, in place of the update lock */
 	HnswMemory *memory;			/* or NULL */
 	char	   *assembled;		/* room for one vector longer than a node holds, or NULL */
 	float	   *edge_floats;	/* 2 * space.length, if there are codes */
@@ -87,6 +88,9 @@ extern void hnsw_open_with(HnswIndex *ix, Relation rel, const HnswMeta *meta, co
 
 /* Read the entry point: its slot (or HNSW_NO_SLOT) and level. */
 extern void hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level);
+
+/* What every reader of a node relies on; ERROR (INDEX_CORRUPTED) when it is not so. */
+extern void hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node);
 
 /*
  * Look at a node: share-locks its page.  False, and nothing to release, when
@@ -247,6 +251,10 @@ typedef struct HnswCandidate
  */
 extern int	hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, int limit, bool fill);
 
+/* The same when the first "kept" candidates, each of them once, are chosen already. */
+extern int	hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n,
+							   int limit, bool fill);
+
 /*
  * Give a node (of which self is the vector) these n neighbors.  Those that it
  * has already keep their places and codes.  The node's page is exclusively
@@ -263,8 +271,12 @@ extern void hnsw_set_edges(HnswIndex *ix, HnswNode *node, const NvStored *self,
  */
 extern void hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uint32 nslots);
 
-/* Give every node that cannot be reached an edge from one that can. */
-extern void hnsw_connect_all(HnswIndex *ix, uint32 entry, uint32 nslots);
+/*
+ * Give every live node that cannot be reached through live ones an edge from
+ * one that can, and those that lead to no live node an edge to the nearest.
+ * dead: a bitmap of nslots bits, or NULL: none is.  Nobody holds locks.
+ */
+extern void hnsw_connect_all(HnswIndex *ix, uint32 entry, const uint8 *dead, uint32 nslots);
 
 static inline bool
 hnsw_bit(const uint8 *bitmap, uint32 i)
@@ -293,12 +305,13 @@ extern bool hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neigh
 extern void hnsw_set_entry(HnswIndex *ix, uint32 slot, int level);
 
 /*
- * Make a candidate, at that distance from self, of a live node on a level.
- * Its vector is palloc'd.  edges[2m] takes its neighbors, *nedges their
- * number; NULL if not wanted.  False when there is no such node any more.
+ * Make a candidate, at that distance from self, of a node on a level, and tell
+ * whether it is dead.  Its vector is palloc'd.  edges[2m] takes its neighbors,
+ * *nedges their number; NULL if not wanted.  False when there is no such node
+ * any more.
  */
 extern bool hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvStored *self,
-								HnswCandidate *candidate, uint32 *edges, int *nedges);
+								HnswCandidate *candidate, bool *dead, uint32 *edges, int *nedges);
 
 /*
  * Give a node (of which self is the vector) these n neighbors, if it is still

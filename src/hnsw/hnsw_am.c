@@ -33,8 +33,8 @@ void
 hnsw_init(void)
 {
 	hnsw_relopts = add_reloption_kind();
-	add_int_reloption(hnsw_relopts, "m", "Most neighbors of a vector above the lowest level; "
-					  "twice as many on it", HNSW_DEFAULT_M, HNSW_MIN_M, HNSW_MAX_M,
+	add_int_reloption(hnsw_relopts, "m", "Neighbors that a new vector gets on each level; "
+					  "it keeps at most twice as many", HNSW_DEFAULT_M, HNSW_MIN_M, HNSW_MAX_M,
 					  AccessExclusiveLock);
 	add_int_reloption(hnsw_relopts, "ef_construction",
 					  "Candidates kept while a vector's neighbors are searched",

@@ -343,6 +343,7 @@ open_build(HnswBuild *build)
 										   ALLOCSET_DEFAULT_SIZES);
 	hnsw_open_with(&build->ix, build->rel, &build->shared->meta, build->mean);
 	build->ix.logged = false;
+	build->ix.build_lock = &build->shared->update_lock;
 	build->ix.memory = hnsw_memory_attach(&build->shared->memory, build->ix.meta.slot_bytes,
 										  build->alone);
 	nv_query_alloc(&build->ix.space, &build->query);
@@ -384,6 +385,8 @@ init_shared(HnswBuildShared *shared, HnswBuild *build, const HnswMeta *meta, int
 	shared->concurrent = concurrent;
 	shared->meta = *meta;
 	hnsw_memory_init(&shared->memory, meta->slot_bytes, slots * meta->slot_bytes, build->alone);
+	/* a tranche of PostgreSQL's, whose name is known in all processes */
+	LWLockInitialize(&shared->update_lock, LWTRANCHE_PARALLEL_HASH_JOIN);
 	BarrierInit(&shared->barrier, 0);
 	pg_atomic_init_u32(&shared->next, 0);
 	pg_atomic_init_u32(&shared->next_group, 0);

@@ -27,6 +27,7 @@ typedef struct HnswBuildShared
 	bool		concurrent;
 	HnswMeta	meta;
 	HnswMemoryShared memory;
+	LWLock		update_lock;	/* page locks do not conflict within a parallel group */
 
 	Barrier		barrier;		/* all processes, between the steps of linking */
 	pg_atomic_uint32 next;		/* first work not yet taken, of linking */

@@ -86,7 +86,9 @@ struct HnswSearch
 	HnswFound  *found;
 	int			nfound;
 	int			found_room;
-	char	   *vectors;		/* copies, one per found, if kept */
+	char	   *vectors;		/* copies of live ones, if kept */
+	int			nvectors;
+	int			vectors_room;
 
 	NvCodeTable table;
 	uint32		table_serial;	/* of the query that the table was made for */
@@ -109,6 +111,7 @@ hnsw_search_begin(HnswIndex *ix, bool keep_vectors)
 	s->seen = palloc(sizeof(Seen) * FIRST_SEEN);
 	s->found_room = FIRST_FOUND;
 	s->found = palloc(sizeof(HnswFound) * FIRST_FOUND);
+	s->vectors_room = FIRST_FOUND;
 	if (keep_vectors)
 		s->vectors = palloc_extended((Size) ix->max_bytes * FIRST_FOUND, MCXT_ALLOC_HUGE);
 	if (ix->meta.bits > 0)
@@ -418,20 +421,34 @@ consider(HnswSearch *s, uint32 slot, uint32 hash, float estimate)
 static pg_noinline void
 grow_found(HnswSearch *s)
 {
-	char	   *old = s->vectors;
-	Size		bytes = s->ix->max_bytes;
-
 	s->found_room *= 2;
 	s->found = repalloc_huge(s->found, sizeof(HnswFound) * s->found_room);
-	if (!s->keep_vectors)
-		return;
-	s->vectors = repalloc_huge(s->vectors, bytes * s->found_room);
-	for (int i = 0; i < s->nfound; i++)
+}
+
+/* A copy of a vector that was found. */
+static char *
+keep_vector(HnswSearch *s, const NvStored *v)
+{
+	Size		bytes = s->ix->max_bytes;
+	char	   *copy;
+
+	if (unlikely(s->nvectors == s->vectors_room))
 	{
-		/* in memory, not all were copied */
-		if (s->found[i].stored.data == old + i * bytes)
-			s->found[i].stored.data = s->vectors + i * bytes;
+		uintptr_t	old = (uintptr_t) s->vectors;
+
+		s->vectors_room *= 2;
+		s->vectors = repalloc_huge(s->vectors, bytes * s->vectors_room);
+		for (int i = 0; i < s->nfound; i++)
+		{
+			uintptr_t	offset = (uintptr_t) s->found[i].stored.data - old;
+
+			if (offset < bytes * s->nvectors)
+				s->found[i].stored.data = s->vectors + offset;
+		}
 	}
+	copy = s->vectors + bytes * s->nvectors++;
+	memcpy(copy, v->data, v->bytes);
+	return copy;
 }
 
 /* Add a node to what was found.  Its page is locked. */
@@ -453,13 +470,8 @@ add_found(HnswSearch *s, uint32 slot, const HnswNode *node, const NvStored *v, f
 	memcpy(f->tids, node->tids, sizeof(ItemPointerData) * node->ntids);
 	f->stored = *v;
 	/* what is in memory stays where it is, unless it was put together */
-	if (s->keep_vectors && (s->ix->memory == NULL || v->data == s->ix->assembled))
-	{
-		char	   *copy = s->vectors + (Size) s->nfound * s->ix->max_bytes;
-
-		memcpy(copy, v->data, v->bytes);
-		f->stored.data = copy;
-	}
+	if (s->keep_vectors && !f->dead && (s->ix->memory == NULL || v->data == s->ix->assembled))
+		f->stored.data = keep_vector(s, v);
 	s->nfound++;
 }
 
@@ -580,9 +592,9 @@ hnsw_search_step(HnswSearch *s)
 {
 	float		distance;
 
+	CHECK_FOR_INTERRUPTS();
 	if (s->next == HNSW_NO_SLOT || !may_visit(s))
 		return false;
-	CHECK_FOR_INTERRUPTS();
 	if (visit(s, s->next, &distance))
 		best_add(s, clamp(distance));
 	return pick_next(s);
@@ -619,7 +631,7 @@ hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 		nv_code_table(query->elements, ix->meta.bits, &s->table);
 		s->table_serial = query->serial;
 	}
-	s->nfound = 0;
+	s->nfound = s->nvectors = 0;
 	s->limit = 0;
 	pool_reset(s, ef);
 	reset_seen(s, ef);
@@ -661,7 +673,7 @@ hnsw_search_more(HnswSearch *s, int ef, Size limit)
 	while (hnsw_search_step(s))
 		;
 	/* with a small ef, none of those left may have been near enough yet */
-	return s->nfound > nfound || any_left;
+	return s->nfound > nfound || (any_left && may_visit(s));
 }
 
 uint32
@@ -719,13 +731,8 @@ unique_candidates(HnswCandidate *candidates, int n)
 
 	for (int i = 0; i < n; i++)
 	{
-		int			j = kept;
-
-		/* the same slot has the same distance, so it is close by */
-		while (j > 0 && candidates[j - 1].distance == candidates[i].distance &&
-			   candidates[j - 1].slot != candidates[i].slot)
-			j--;
-		if (j == 0 || candidates[j - 1].slot != candidates[i].slot)
+		/* the same slot has the same distance */
+		if (kept == 0 || candidates[kept - 1].slot != candidates[i].slot)
 			candidates[kept++] = candidates[i];
 	}
 	return kept;
@@ -769,21 +776,28 @@ fill_places(HnswCandidate *candidates, int chosen, int limit, const HnswCandidat
 int
 hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, int limit, bool fill)
 {
+	return hnsw_choose_beside(ix, candidates, 0, n, limit, fill);
+}
+
+int
+hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n, int limit, bool fill)
+{
 	HnswCandidate *refused;
 	bool	   *repeats;
 	int			nrefused = 0;
-	int			chosen = 0;
+	int			chosen = kept;
 	float		alpha = fill && ix->space.metric != NV_SPACE_IP ? FILL_ALPHA : 1;
 
-	sort_candidates(candidates, n);
-	n = unique_candidates(candidates, n);
+	sort_candidates(candidates + kept, n - kept);
+	n = kept + unique_candidates(candidates + kept, n - kept);
 	refused = palloc(sizeof(HnswCandidate) * Max(n, 1));
 	repeats = palloc(sizeof(bool) * Max(n, 1));
-	for (int i = 0; i < n && chosen < limit; i++)
+	for (int i = kept; i < n && chosen < limit; i++)
 	{
 		HnswCandidate c = candidates[i];
 		int			k = 0;
 
+		CHECK_FOR_INTERRUPTS();
 		while (k < chosen && !stands_for(ix, &candidates[k], &c, alpha))
 			k++;
 		if (k == chosen)

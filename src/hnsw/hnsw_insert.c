@@ -28,12 +28,13 @@ copy_live(HnswIndex *ix, uint32 slot, HnswNodeCopy *copy)
 
 bool
 hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvStored *self,
-					HnswCandidate *candidate, uint32 *edges, int *nedges)
+					HnswCandidate *candidate, bool *dead, uint32 *edges, int *nedges)
 {
 	HnswNodeCopy copy;
 
-	if (!copy_live(ix, slot, &copy) || copy.level != level)
+	if (!hnsw_copy_node(ix, slot, &copy) || copy.level != level)
 		return false;
+	*dead = copy.dead;
 	candidate->slot = slot;
 	candidate->stored = copy.stored;
 	candidate->distance = nv_distance_between(&ix->space, self, &copy.stored);
@@ -90,73 +91,120 @@ contains(const uint32 *slots, int n, uint32 slot)
 	return false;
 }
 
+/* A neighbor of a full node, and where it leads; of dead ones nothing is relied on. */
+typedef struct Neighbor
+{
+	uint32		slot;
+	bool		dead;
+	int			nedges;
+	uint32	   *edges;			/* [2m] */
+} Neighbor;
+
+/* What a full node does for a new neighbor. */
+typedef struct Exchange
+{
+	HnswCandidate list[HNSW_MAX_SLOTS + 1];
+	int			n;				/* neighbors then; 0: the new one has to stay away */
+	HnswCandidate given_up;		/* a live one; slot: HNSW_NO_SLOT if none */
+	uint32		cover;			/* neighbor with an edge to that, or HNSW_NO_SLOT if none */
+} Exchange;
+
+static bool
+is_live_neighbor(const Neighbor *neighbors, int n, uint32 slot)
+{
+	for (int k = 0; k < n; k++)
+	{
+		if (neighbors[k].slot == slot)
+			return !neighbors[k].dead;
+	}
+	return false;
+}
+
 /*
  * Which of n candidates a full node gives up, or -1 for none: the last in the
- * order of the heuristic that another candidate has as a neighbor, so that it
- * can still be reached.  edges are those of loaded, the same n in another order.
+ * order of the heuristic that another one, *cover, has as a neighbor, so that it
+ * can still be reached.  neighbors are the same n in another order.
  */
 static int
-find_dispensable(const HnswCandidate *candidates, int n, const HnswCandidate *loaded,
-				 uint32 *const *edges, const int *nedges)
+find_dispensable(const HnswCandidate *candidates, int n, const Neighbor *neighbors, uint32 *cover)
 {
 	for (int i = n - 1; i >= 0; i--)
 	{
 		for (int k = 0; k < n; k++)
 		{
-			if (loaded[k].slot != candidates[i].slot &&
-				contains(edges[k], nedges[k], candidates[i].slot))
+			if (neighbors[k].slot != candidates[i].slot && !neighbors[k].dead &&
+				contains(neighbors[k].edges, neighbors[k].nedges, candidates[i].slot))
+			{
+				*cover = neighbors[k].slot;
 				return i;
+			}
 		}
 	}
 	return -1;
 }
 
-/*
- * Fill list with the neighbors of a full node and a new one, less one.
- * Returns their number, 0 if the new one has to stay away.  With force, one
- * that can be reached in no other way may be left out: *victim is it then, and
- * otherwise no slot.
- */
+/* Which one is given up where none can be reached in another way: the last that lives. */
 static int
-make_room(HnswIndex *ix, const HnswNodeCopy *node, const HnswCandidate *neighbor, bool force,
-		  HnswCandidate *list, HnswCandidate *victim)
+find_victim(const HnswCandidate *candidates, int n, const Neighbor *neighbors, uint32 new_slot)
 {
-	HnswCandidate loaded[HNSW_MAX_SLOTS + 1];
-	uint32	   *edges[HNSW_MAX_SLOTS + 1];
-	int			nedges[HNSW_MAX_SLOTS + 1];
+	int			i = n - 1;
+
+	while (i > 0 && (candidates[i].slot == new_slot ||
+					 !is_live_neighbor(neighbors, n, candidates[i].slot)))
+		i--;
+	return candidates[i].slot == new_slot ? n - 1 : i;
+}
+
+/*
+ * Plan how a full node takes a new neighbor: which other one it gives up.  With
+ * force, that may be one that can be reached in no other way.  Dead neighbors
+ * stay: they may be the only way to others until vacuum has seen to that.
+ */
+static void
+plan_exchange(HnswIndex *ix, const HnswNodeCopy *node, const HnswCandidate *neighbor, bool force,
+			  Exchange *x)
+{
+	Neighbor	neighbors[HNSW_MAX_SLOTS + 1];
 	int			limit = hnsw_max_edges(&ix->meta);
 	int			n = 0;
 	int			given_up;
 
-	victim->slot = HNSW_NO_SLOT;
+	x->n = 0;
+	x->given_up.slot = x->cover = HNSW_NO_SLOT;
 	for (int i = -1; i < node->nedges; i++)
 	{
 		uint32		slot = i < 0 ? neighbor->slot : node->edges[i];
+		Neighbor   *new = &neighbors[n];
 
-		edges[n] = palloc(sizeof(uint32) * HNSW_MAX_SLOTS);
-		if (hnsw_load_candidate(ix, slot, node->level, &node->stored, &loaded[n], edges[n],
-								&nedges[n]))
+		new->slot = slot;
+		new->edges = palloc(sizeof(uint32) * HNSW_MAX_SLOTS);
+		if (hnsw_load_candidate(ix, slot, node->level, &node->stored, &x->list[n], &new->dead,
+								new->edges, &new->nedges))
 			n++;
 	}
-	if (n == 0 || loaded[0].slot != neighbor->slot)
-		return 0;
-	memcpy(list, loaded, sizeof(HnswCandidate) * n);
+	if (n == 0 || neighbors[0].slot != neighbor->slot || neighbors[0].dead)
+		return;
+	if (n > limit)
+		n = hnsw_choose(ix, x->list, n, n, true);
+	x->n = n;
+	/* some may have been freed: a crash left edges to them */
 	if (n <= limit)
-		return n;				/* some were dead */
+		return;
 
-	n = hnsw_choose(ix, list, n, n, true);
-	if (n <= limit)
-		return n;
-	given_up = find_dispensable(list, n, loaded, edges, nedges);
-	if (given_up < 0 || list[given_up].slot == neighbor->slot)
+	given_up = find_dispensable(x->list, n, neighbors, &x->cover);
+	if (given_up < 0 || x->list[given_up].slot == neighbor->slot)
 	{
+		x->n = 0;
+		x->cover = HNSW_NO_SLOT;
 		if (!force)
-			return 0;
-		given_up = list[n - 1].slot == neighbor->slot ? n - 2 : n - 1;
-		*victim = list[given_up];
+			return;
+		given_up = find_victim(x->list, n, neighbors, neighbor->slot);
 	}
-	list[given_up] = list[n - 1];
-	return n - 1;
+	/* nobody has to find a dead one */
+	if (is_live_neighbor(neighbors, n, x->list[given_up].slot))
+		x->given_up = x->list[given_up];
+	x->list[given_up] = x->list[n - 1];
+	x->n = n - 1;
 }
 
 /* Give a node an edge in place of its last one.  Returns whether it has it. */
@@ -174,14 +222,29 @@ swap_last_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor)
 	return hnsw_replace_edges(ix, from, node.version, &node.stored, list, node.nedges);
 }
 
+/* Whether a node has an edge, and can be relied on. */
+static bool
+has_edge(HnswIndex *ix, uint32 from, uint32 to)
+{
+	HnswNodeCopy node;
+
+	return copy_live(ix, from, &node) && contains(node.edges, node.nedges, to);
+}
+
+/* Have what a full node gives up be found through the new neighbor.  Returns whether it is. */
+static bool
+pass_on(HnswIndex *ix, const HnswCandidate *neighbor, const HnswCandidate *given_up)
+{
+	return hnsw_add_edge(ix, neighbor->slot, given_up, false) ||
+		swap_last_edge(ix, neighbor->slot, given_up);
+}
+
 /* One try; false when the node changed meanwhile. */
 static bool
 try_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool force, bool *added)
 {
-	HnswCandidate list[HNSW_MAX_SLOTS + 1];
-	HnswCandidate victim = {.slot = HNSW_NO_SLOT};
+	Exchange   *x = palloc(sizeof(Exchange));
 	HnswNodeCopy node;
-	int			n;
 
 	*added = false;
 	if (!copy_live(ix, from, &node))
@@ -195,21 +258,27 @@ try_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool for
 	{
 		/* the others stay as they are, so that their vectors don't matter */
 		for (int i = 0; i < node.nedges; i++)
-			list[i].slot = node.edges[i];
-		n = node.nedges;
-		list[n++] = *neighbor;
+			x->list[i].slot = node.edges[i];
+		x->list[node.nedges] = *neighbor;
+		x->n = node.nedges + 1;
+		x->given_up.slot = HNSW_NO_SLOT;
 	}
 	else
 	{
-		n = make_room(ix, &node, neighbor, force, list, &victim);
-		/* what only this node leads to is found through the new neighbor from now on */
-		if (n == 0 ||
-			(victim.slot != HNSW_NO_SLOT && !hnsw_add_edge(ix, neighbor->slot, &victim, false) &&
-			 !swap_last_edge(ix, neighbor->slot, &victim)))
+		plan_exchange(ix, &node, neighbor, force, x);
+		if (x->n == 0 || (x->given_up.slot != HNSW_NO_SLOT && x->cover == HNSW_NO_SLOT &&
+						  !pass_on(ix, neighbor, &x->given_up)))
 			return true;
 	}
 	NV_TEST_POINT("edge_chosen");
-	*added = hnsw_replace_edges(ix, from, node.version, &node.stored, list, n);
+	*added = hnsw_replace_edges(ix, from, node.version, &node.stored, x->list, x->n);
+	/*
+	 * The one that was to lead there may have given up the same edge meanwhile,
+	 * relying on this one.  Both look after their change, so one of them sees it.
+	 */
+	if (*added && x->given_up.slot != HNSW_NO_SLOT && x->cover != HNSW_NO_SLOT &&
+		!has_edge(ix, x->cover, x->given_up.slot))
+		hnsw_add_edge(ix, from, &x->given_up, true);
 	return *added;
 }
 
@@ -464,7 +533,7 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, Placement *place, int level)
 	while (!found_live(search) && hnsw_search_more(search, ef *= 2, 0))
 		CHECK_FOR_INTERRUPTS();
 	found = hnsw_found(search, &nfound);
-	c = palloc(sizeof(HnswCandidate) * Max(nfound, 1));
+	c = palloc_extended(sizeof(HnswCandidate) * Max(nfound, 1), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < nfound; i++)
 	{
 		if (found[i].dead)
@@ -481,14 +550,17 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, Placement *place, int level)
 	place->n[level] = n;
 }
 
-/* Add a row to a node with the same vector, if it is still there and has room. */
+/*
+ * Add a row to a node that was found to have the same vector, if it is still
+ * alive and has room.  Vacuum frees no node while an insert is under way, so the
+ * vector is the same as it was.  The rest of a long one must not be read here:
+ * two inserts could wait for each other's pages.
+ */
 static bool
 add_tid(HnswIndex *ix, uint32 slot, const NvStored *v, ItemPointer tid)
 {
 	Buffer		buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
 	HnswNode   *node;
-	HnswRef		ref;
-	NvStored	stored;
 	NvChange	change;
 	bool		added = false;
 
@@ -498,19 +570,12 @@ add_tid(HnswIndex *ix, uint32 slot, const NvStored *v, ItemPointer tid)
 	if (node->kind == HNSW_SLOT_NODE && (node->flags & HNSW_DEAD) == 0 && node->level == 0 &&
 		node->ntids < HNSW_NODE_TIDS)
 	{
-		ref.node = node;
-		ref.buffer = buffer;
-		stored = hnsw_stored(ix, &ref);
-		if (nv_stored_equal(&stored, v))
-		{
-			nv_change_begin(&change, ix->rel, ix->logged);
-			node = (HnswNode *) hnsw_slot_at(&ix->meta, nv_change_page(&change, buffer, false),
-											 slot);
-			node->tids[node->ntids++] = *tid;
-			node->error = Max(node->error, v->error);
-			nv_change_finish(&change);
-			added = true;
-		}
+		nv_change_begin(&change, ix->rel, ix->logged);
+		node = (HnswNode *) hnsw_slot_at(&ix->meta, nv_change_page(&change, buffer, false), slot);
+		node->tids[node->ntids++] = *tid;
+		node->error = Max(node->error, v->error);
+		nv_change_finish(&change);
+		added = true;
 	}
 	UnlockReleaseBuffer(buffer);
 	return added;
@@ -599,6 +664,8 @@ insert_locked(HnswIndex *ix, NvQuery *query, Placement *place, ItemPointer tid, 
 	uint32		slots[HNSW_MAX_LEVEL + 1];
 	bool		alone = entry == HNSW_NO_SLOT;
 
+	/* what a first try found may be gone */
+	memset(place->n, 0, sizeof(place->n));
 	if (entry != HNSW_NO_SLOT && find_place(ix, query, entry, entry_level, place, tid))
 		return true;
 	NV_TEST_POINT("insert_placed");
@@ -642,6 +709,24 @@ hnsw_level_of_row(const HnswMeta *meta, const ItemPointerData *tid)
 	return Min((int) (-log(uniform) / log(hnsw_level_ratio(meta))), HNSW_MAX_LEVEL);
 }
 
+static void
+lock_update(HnswIndex *ix, bool exclusive)
+{
+	if (ix->build_lock != NULL)
+		LWLockAcquire(ix->build_lock, exclusive ? LW_EXCLUSIVE : LW_SHARED);
+	else
+		LockPage(ix->rel, HNSW_UPDATE_LOCK, exclusive ? ExclusiveLock : ShareLock);
+}
+
+static void
+unlock_update(HnswIndex *ix, bool exclusive)
+{
+	if (ix->build_lock != NULL)
+		LWLockRelease(ix->build_lock);
+	else
+		UnlockPage(ix->rel, HNSW_UPDATE_LOCK, exclusive ? ExclusiveLock : ShareLock);
+}
+
 void
 hnsw_insert_query(HnswIndex *ix, NvQuery *query, ItemPointer tid)
 {
@@ -650,18 +735,17 @@ hnsw_insert_query(HnswIndex *ix, NvQuery *query, ItemPointer tid)
 	bool		done = false;
 
 	nv_query_store(&ix->space, query, data, &place.stored);
-	for (LOCKMODE lock = ShareLock; !done; lock = ExclusiveLock)
+	for (bool exclusive = false; !done; exclusive = true)
 	{
-		bool		exclusive = lock == ExclusiveLock;
 		uint32		entry;
 		int			entry_level;
 
 		/* the entry point changes under the exclusive lock only */
-		LockPage(ix->rel, HNSW_UPDATE_LOCK, lock);
+		lock_update(ix, exclusive);
 		hnsw_get_entry(ix, &entry, &entry_level);
 		if (exclusive || (entry != HNSW_NO_SLOT && place.level <= entry_level))
 			done = insert_locked(ix, query, &place, tid, entry, entry_level, exclusive);
-		UnlockPage(ix->rel, HNSW_UPDATE_LOCK, lock);
+		unlock_update(ix, exclusive);
 	}
 }
 

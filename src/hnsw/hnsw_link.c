@@ -710,6 +710,6 @@ hnsw_link(HnswBuild *build)
 	hnsw_array_free(build, shared->pairs);
 
 	if (hnsw_build_wait(build))
-		hnsw_connect_all(&build->ix, shared->entry, pg_atomic_read_u32(&shared->memory.used));
+		hnsw_connect_all(&build->ix, shared->entry, NULL, pg_atomic_read_u32(&shared->memory.used));
 	hnsw_build_wait(build);
 }

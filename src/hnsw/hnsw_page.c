@@ -266,9 +266,8 @@ hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level)
 		nv_metapage_damaged(ix->rel);
 }
 
-/* What every reader relies on. */
-static inline void
-check_node(HnswIndex *ix, uint32 slot, const HnswNode *node)
+void
+hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node)
 {
 	if (unlikely(node->level > HNSW_MAX_LEVEL || node->ntids > HNSW_NODE_TIDS ||
 				 node->vector_bytes > ix->max_bytes ||
@@ -302,7 +301,7 @@ hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref)
 		return false;
 	}
 	/* this finds pages of another kind too, without two more cache lines */
-	check_node(ix, slot, node);
+	hnsw_check_node(ix, slot, node);
 	ref->node = node;
 	ref->buffer = buffer;
 	return true;

@@ -4,9 +4,9 @@
  *		Finds nodes that cannot be reached from the entry point, or have no
  *		way on, and links them.
  *
- * The choice of neighbors may drop the only edge to a node, and repairs may
- * find no neighbor for one.  Builds and vacuum end with a walk over the graph
- * that mends this.
+ * The choice of neighbors may drop the only edge to a node, and dead nodes may
+ * have been the only way to others.  Builds end with a walk over the graph that
+ * mends this, and vacuum does it before it takes edges to dead nodes away.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,25 +18,35 @@
 /* Nodes to expand are kept on a stack of bounded size; what it can't hold is found by a sweep. */
 #define STACK_ROOM 65536
 
+/* So many nodes are asked for an edge before one must give another up for it. */
+#define TRIED_GENTLY 8
+
 /* How often nodes out of reach are looked for. */
 #define MAX_ROUNDS 10
 
 typedef struct Walk
 {
 	HnswIndex  *ix;
+	const uint8 *dead;			/* nodes that are no way to others, or NULL */
 	uint8	   *reached;
 	uint8	   *expanded;
-	uint8	   *ends;			/* reached, but without neighbors */
+	uint8	   *ends;			/* reached, but without neighbors that are alive */
 	uint32		nslots;
 	uint32	   *stack;
 	uint32		depth;
 	bool		overflow;
 } Walk;
 
+static bool
+is_dead(const Walk *walk, uint32 slot)
+{
+	return walk->dead != NULL && slot < walk->nslots && hnsw_bit(walk->dead, slot);
+}
+
 static void
 reach(Walk *walk, uint32 slot)
 {
-	if (slot >= walk->nslots || hnsw_bit(walk->reached, slot))
+	if (slot >= walk->nslots || hnsw_bit(walk->reached, slot) || is_dead(walk, slot))
 		return;
 	hnsw_set_bit(walk->reached, slot);
 	if (walk->depth < STACK_ROOM)
@@ -50,6 +60,7 @@ static void
 expand(Walk *walk, uint32 slot)
 {
 	uint32		neighbors[HNSW_MAX_SLOTS];
+	bool		leads_on = false;
 	int			n;
 	HnswRef		ref;
 
@@ -62,10 +73,13 @@ expand(Walk *walk, uint32 slot)
 	n = ref.node->nedges;
 	memcpy(neighbors, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * n);
 	hnsw_release(&ref);
-	if (n == 0)
-		hnsw_set_bit(walk->ends, slot);
 	for (int i = 0; i < n; i++)
+	{
+		leads_on |= !is_dead(walk, neighbors[i]);
 		reach(walk, neighbors[i]);
+	}
+	if (!leads_on)
+		hnsw_set_bit(walk->ends, slot);
 }
 
 /*
@@ -109,10 +123,11 @@ walk_on(Walk *walk)
 }
 
 static void
-walk_begin(Walk *walk, HnswIndex *ix, uint8 *reached, uint32 nslots)
+walk_begin(Walk *walk, HnswIndex *ix, const uint8 *dead, uint8 *reached, uint32 nslots)
 {
 	memset(walk, 0, sizeof(*walk));
 	walk->ix = ix;
+	walk->dead = dead;
 	walk->reached = reached;
 	walk->nslots = nslots;
 	walk->expanded = palloc_extended(nslots / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
@@ -133,7 +148,7 @@ hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uint32 nslots)
 {
 	Walk		walk;
 
-	walk_begin(&walk, ix, reached, nslots);
+	walk_begin(&walk, ix, NULL, reached, nslots);
 	reach_entry(&walk, entry);
 	walk_on(&walk);
 	walk_end(&walk);
@@ -154,7 +169,7 @@ entry_on_level(HnswIndex *ix, uint32 entry, int level)
 {
 	HnswRef		ref;
 
-	while (entry != HNSW_NO_SLOT && hnsw_read(ix, entry, &ref))
+	for (int i = 0; i <= HNSW_MAX_LEVEL && entry != HNSW_NO_SLOT && hnsw_read(ix, entry, &ref); i++)
 	{
 		uint32		down = ref.node->down;
 		bool		there = ref.node->level == level;
@@ -168,40 +183,65 @@ entry_on_level(HnswIndex *ix, uint32 entry, int level)
 }
 
 /*
- * The live nodes near a node on its level, nearest first, their number in *n.
- * The search begins at the entry point's own node on the level, so that it
- * finds only nodes that can be reached.
+ * Those of what a search found that can be reached through live nodes, but for
+ * the one looked for, nearest first, in a new array; their number in *n.
  */
-static HnswFound *
-nodes_near(HnswIndex *ix, HnswSearch *search, NvQuery *query, uint32 entry, uint32 slot,
+static uint32 *
+reached_of(const Walk *walk, HnswSearch *search, uint32 self, int *n)
+{
+	int			nfound;
+	HnswFound  *found = hnsw_found(search, &nfound);
+	HnswFound  *sorted = palloc_extended(sizeof(HnswFound) * Max(nfound, 1), MCXT_ALLOC_HUGE);
+	uint32	   *slots = palloc_extended(sizeof(uint32) * Max(nfound, 1), MCXT_ALLOC_HUGE);
+
+	*n = 0;
+	for (int i = 0; i < nfound; i++)
+	{
+		if (found[i].slot != self && !found[i].dead && found[i].slot < walk->nslots &&
+			hnsw_bit(walk->reached, found[i].slot))
+			sorted[(*n)++] = found[i];
+	}
+	qsort(sorted, *n, sizeof(HnswFound), compare_found);
+	for (int i = 0; i < *n; i++)
+		slots[i] = sorted[i].slot;
+	pfree(sorted);
+	return slots;
+}
+
+/*
+ * The nodes near a node on its level that can be reached through live ones,
+ * nearest first, in a new array; their number in *n.  Where a whole region
+ * died, they are beyond it.
+ */
+static uint32 *
+nodes_near(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, uint32 slot,
 		   const HnswNodeCopy *node, int *n)
 {
-	HnswFound  *found = NULL;
-	int			nfound = 0;
+	HnswIndex  *ix = walk->ix;
+	int			ef = ix->meta.ef_construction;
+	uint32	   *near;
 
 	*n = 0;
 	nv_query_set_stored(&ix->space, &node->stored, query);
 	entry = entry_on_level(ix, entry, node->level);
-	if (entry != HNSW_NO_SLOT)
+	if (entry == HNSW_NO_SLOT)
+		return palloc(sizeof(uint32));
+	hnsw_search_level(search, query, entry, node->level, ef);
+	while (near = reached_of(walk, search, slot, n), *n == 0 && hnsw_search_more(search, ef *= 2, 0))
 	{
-		hnsw_search_level(search, query, entry, node->level, ix->meta.ef_construction);
-		found = hnsw_found(search, &nfound);
-		qsort(found, nfound, sizeof(HnswFound), compare_found);
+		CHECK_FOR_INTERRUPTS();
+		pfree(near);
 	}
-	for (int i = 0; i < nfound; i++)
-	{
-		if (found[i].slot != slot && !found[i].dead)
-			found[(*n)++] = found[i];
-	}
-	return found;
+	return near;
 }
 
 /* Link a node from the nearest one that takes it.  Returns whether one did. */
 static bool
-connect_node(HnswIndex *ix, HnswSearch *search, NvQuery *query, uint32 entry, uint32 slot)
+connect_node(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, uint32 slot)
 {
+	HnswIndex  *ix = walk->ix;
 	HnswCandidate self = {.slot = slot};
-	HnswFound  *near;
+	uint32	   *near;
 	int			n;
 	HnswNodeCopy node;
 	bool		linked = false;
@@ -209,20 +249,22 @@ connect_node(HnswIndex *ix, HnswSearch *search, NvQuery *query, uint32 entry, ui
 	if (!hnsw_copy_node(ix, slot, &node))
 		return false;
 	self.stored = node.stored;
-	near = nodes_near(ix, search, query, entry, slot, &node, &n);
+	near = nodes_near(walk, search, query, entry, slot, &node, &n);
+	for (int i = 0; i < Min(n, TRIED_GENTLY) && !linked; i++)
+		linked = hnsw_add_edge(ix, near[i], &self, false);
 	for (int i = 0; i < n && !linked; i++)
-		linked = hnsw_add_edge(ix, near[i].slot, &self, false);
-	for (int i = 0; i < n && !linked; i++)
-		linked = hnsw_add_edge(ix, near[i].slot, &self, true);
+		linked = hnsw_add_edge(ix, near[i], &self, true);
+	pfree(near);
 	pfree(unconstify(void *, node.stored.data));
 	return linked;
 }
 
 /* Link a node that leads nowhere to the nearest one: a search that comes there has to get on. */
 static void
-lead_on(HnswIndex *ix, HnswSearch *search, NvQuery *query, uint32 entry, uint32 slot)
+lead_on(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, uint32 slot)
 {
-	HnswFound  *near;
+	HnswIndex  *ix = walk->ix;
+	uint32	   *near;
 	int			n;
 	HnswNodeCopy node;
 	HnswNodeCopy other;
@@ -230,10 +272,10 @@ lead_on(HnswIndex *ix, HnswSearch *search, NvQuery *query, uint32 entry, uint32 
 
 	if (!hnsw_copy_node(ix, slot, &node))
 		return;
-	near = nodes_near(ix, search, query, entry, slot, &node, &n);
+	near = nodes_near(walk, search, query, entry, slot, &node, &n);
 	for (int i = 0; i < n && !linked; i++)
 	{
-		HnswCandidate neighbor = {.slot = near[i].slot};
+		HnswCandidate neighbor = {.slot = near[i]};
 
 		if (!hnsw_copy_node(ix, neighbor.slot, &other))
 			continue;
@@ -241,6 +283,7 @@ lead_on(HnswIndex *ix, HnswSearch *search, NvQuery *query, uint32 entry, uint32 
 		linked = hnsw_add_edge(ix, slot, &neighbor, false);
 		pfree(unconstify(void *, other.stored.data));
 	}
+	pfree(near);
 	pfree(unconstify(void *, node.stored.data));
 }
 
@@ -260,7 +303,7 @@ is_live(HnswIndex *ix, uint32 slot, int *level)
 
 /* One round; returns how many nodes were out of reach. */
 static uint32
-connect_round(HnswIndex *ix, uint32 entry, int entry_level, uint32 nslots)
+connect_round(HnswIndex *ix, uint32 entry, int entry_level, const uint8 *dead, uint32 nslots)
 {
 	uint8	   *reached = palloc_extended(nslots / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	HnswSearch *search = hnsw_search_begin(ix, false);
@@ -268,7 +311,7 @@ connect_round(HnswIndex *ix, uint32 entry, int entry_level, uint32 nslots)
 	Walk		walk;
 	uint32		lost = 0;
 
-	walk_begin(&walk, ix, reached, nslots);
+	walk_begin(&walk, ix, dead, reached, nslots);
 	reach_entry(&walk, entry);
 	walk_on(&walk);
 	nv_query_alloc(&ix->space, &query);
@@ -280,7 +323,7 @@ connect_round(HnswIndex *ix, uint32 entry, int entry_level, uint32 nslots)
 		if (hnsw_bit(reached, slot) || !is_live(ix, slot, &level) || level > entry_level)
 			continue;
 		lost++;
-		if (connect_node(ix, search, &query, entry, slot))
+		if (connect_node(&walk, search, &query, entry, slot))
 		{
 			reach(&walk, slot);
 			walk_on(&walk);
@@ -290,13 +333,13 @@ connect_round(HnswIndex *ix, uint32 entry, int entry_level, uint32 nslots)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (hnsw_bit(walk.ends, slot))
-			lead_on(ix, search, &query, entry, slot);
+			lead_on(&walk, search, &query, entry, slot);
 	}
 	return lost;
 }
 
 void
-hnsw_connect_all(HnswIndex *ix, uint32 entry, uint32 nslots)
+hnsw_connect_all(HnswIndex *ix, uint32 entry, const uint8 *dead, uint32 nslots)
 {
 	MemoryContext context;
 	MemoryContext old;
@@ -311,7 +354,7 @@ hnsw_connect_all(HnswIndex *ix, uint32 entry, uint32 nslots)
 	/* an edge that had to make room may have been the only one to its end */
 	for (int round = 0; round < MAX_ROUNDS && lost > 0; round++)
 	{
-		lost = connect_round(ix, entry, entry_level, nslots);
+		lost = connect_round(ix, entry, entry_level, dead, nslots);
 		MemoryContextReset(context);
 	}
 	MemoryContextSwitchTo(old);

@@ -40,7 +40,8 @@ typedef struct HnswScan
 	int			taken;			/* of hnsw_found(), how many were made results */
 	NvResults	results;		/* of which the items are numbers in hnsw_found() */
 	int			next_tid;		/* of the next result, the row to return */
-	int64		nreturned;
+	int			nnodes;			/* whose rows have gone out */
+	int64		nreturned;		/* rows */
 	MemoryContext search_context;
 } HnswScan;
 
@@ -68,6 +69,7 @@ hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int n
 	s->search = NULL;
 	nv_results_reset(&s->results);
 	s->next_tid = s->taken = 0;
+	s->nnodes = 0;
 	s->nreturned = 0;
 }
 
@@ -200,7 +202,7 @@ hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
 	{
 		const NvResult *r;
 
-		if (hnsw_iterative_scan == NV_ITERATIVE_OFF && s->nreturned >= hnsw_ef_search)
+		if (hnsw_iterative_scan == NV_ITERATIVE_OFF && s->nnodes >= hnsw_ef_search)
 			break;
 		r = nv_results_peek(&s->results);
 		if (r != NULL)
@@ -219,6 +221,7 @@ hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
 			{
 				nv_results_pop(&s->results);
 				s->next_tid = 0;
+				s->nnodes++;
 			}
 		}
 		else if (s->search == NULL || !go_on(s))

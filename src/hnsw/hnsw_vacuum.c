@@ -6,8 +6,8 @@
  * Passes over the index, each of which leaves it valid (see README, "Vacuum"):
  *
  *	1. drop dead rows from their nodes; nodes without rows are marked dead
- *	2. give live nodes other neighbors in place of dead ones
- *	3. link nodes that cannot be reached any more
+ *	2. link live nodes that cannot be reached through live ones
+ *	3. give live nodes other neighbors in place of dead ones
  *	4. free the dead nodes
  *
  *-------------------------------------------------------------------------
@@ -20,6 +20,9 @@
 #include "storage/indexfsm.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
+
+/* A repair chooses among no more than so many: all, with m up to 22. */
+#define MOST_CANDIDATES 2000
 
 typedef struct Vacuum
 {
@@ -36,6 +39,8 @@ typedef struct Vacuum
 	uint8	   *used;			/* and those of live nodes */
 	bool		any_more;
 	uint64		ndead;
+	uint32		highest;		/* a live node of the highest level seen, or HNSW_NO_SLOT */
+	int			highest_level;
 	MemoryContext scratch;
 } Vacuum;
 
@@ -46,14 +51,30 @@ is_dead(const Vacuum *v, uint32 slot)
 }
 
 static Buffer
-read_block(Vacuum *v, BlockNumber block, int lock)
+read_block_now(Vacuum *v, BlockNumber block, int lock)
 {
-	Buffer		buffer;
+	Buffer		buffer = ReadBufferExtended(v->ix.rel, MAIN_FORKNUM, block, RBM_NORMAL,
+											v->info->strategy);
 
-	NV_VACUUM_DELAY_POINT();
-	buffer = ReadBufferExtended(v->ix.rel, MAIN_FORKNUM, block, RBM_NORMAL, v->info->strategy);
 	LockBuffer(buffer, lock);
 	return buffer;
+}
+
+static Buffer
+read_block(Vacuum *v, BlockNumber block, int lock)
+{
+	NV_VACUUM_DELAY_POINT();
+	return read_block_now(v, block, lock);
+}
+
+/* A live node that could be the entry point. */
+static void
+note_live(Vacuum *v, uint32 slot, const HnswNode *node)
+{
+	if (v->highest != HNSW_NO_SLOT && node->level <= v->highest_level)
+		return;
+	v->highest = slot;
+	v->highest_level = node->level;
 }
 
 /* ---- pass 1 ---- */
@@ -75,9 +96,12 @@ drop_rows(Vacuum *v, HnswNode *node)
 	return dropped;
 }
 
-/* Whether a page has something to change: on level 0, dead rows; above, dead nodes. */
+/*
+ * Whether a page has something to change: on level 0, dead rows; above, dead
+ * nodes.  ERROR when one of its nodes is damaged.
+ */
 static bool
-page_has_dead(Vacuum *v, Page page, bool upper)
+page_has_dead(Vacuum *v, Page page, uint32 first_slot, bool upper)
 {
 	for (int i = 0; i < v->ix.meta.slots_per_page; i++)
 	{
@@ -85,6 +109,7 @@ page_has_dead(Vacuum *v, Page page, bool upper)
 
 		if (node->kind != HNSW_SLOT_NODE)
 			continue;
+		hnsw_check_node(&v->ix, first_slot + i, node);
 		if (upper)
 		{
 			if (node->level > 0 && is_dead(v, node->base) && !(node->flags & HNSW_DEAD))
@@ -95,7 +120,7 @@ page_has_dead(Vacuum *v, Page page, bool upper)
 			continue;
 		if (node->ntids == 0 && !(node->flags & HNSW_DEAD))
 			return true;
-		for (int t = 0; t < Min(node->ntids, HNSW_NODE_TIDS); t++)
+		for (int t = 0; t < node->ntids; t++)
 			if (nv_row_gone(v->callback, v->callback_state, node->tids[t]))
 				return true;
 	}
@@ -145,6 +170,7 @@ note_page(Vacuum *v, Page page, uint32 first_slot, bool upper)
 			v->ndead++;
 			continue;
 		}
+		note_live(v, first_slot + i, node);
 		if (!upper)
 			v->stats->num_index_tuples += node->ntids;
 	}
@@ -161,7 +187,7 @@ mark_dead(Vacuum *v, bool upper)
 
 		if (nv_page_is(BufferGetPage(buffer), NV_PAGE_HNSW_SLOTS))
 		{
-			if (page_has_dead(v, BufferGetPage(buffer), upper))
+			if (page_has_dead(v, BufferGetPage(buffer), first_slot, upper))
 			{
 				nv_change_begin(&change, v->ix.rel, true);
 				mark_page(v, nv_change_page(&change, buffer, false), upper);
@@ -205,36 +231,33 @@ measure(Vacuum *v)
 	}
 }
 
-/* A live node of the highest level there is, or HNSW_NO_SLOT. */
-static uint32
-find_highest(Vacuum *v, int *level)
+/* Look for live nodes, with the update lock held: no delays. */
+static void
+find_highest(Vacuum *v)
 {
-	uint32		highest = HNSW_NO_SLOT;
-
-	*level = 0;
 	for (BlockNumber block = v->first_block; block < v->nblocks; block++)
 	{
-		Buffer		buffer = read_block(v, block, BUFFER_LOCK_SHARE);
-		Page		page = BufferGetPage(buffer);
+		Buffer		buffer;
+		Page		page;
 
+		CHECK_FOR_INTERRUPTS();
+		buffer = read_block_now(v, block, BUFFER_LOCK_SHARE);
+		page = BufferGetPage(buffer);
 		for (int i = 0; nv_page_is(page, NV_PAGE_HNSW_SLOTS) && i < v->ix.meta.slots_per_page; i++)
 		{
 			const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
 
-			if (node->kind != HNSW_SLOT_NODE || (node->flags & HNSW_DEAD) ||
-				(highest != HNSW_NO_SLOT && node->level <= *level))
-				continue;
-			highest = hnsw_first_slot(&v->ix.meta, block) + i;
-			*level = node->level;
+			if (node->kind == HNSW_SLOT_NODE && !(node->flags & HNSW_DEAD))
+				note_live(v, hnsw_first_slot(&v->ix.meta, block) + i, node);
 		}
 		UnlockReleaseBuffer(buffer);
 	}
-	return highest;
 }
 
 /*
- * Give up a dead entry point.  No insert runs meanwhile, and those that ran
- * before have written their nodes, which may be the only ones that live.
+ * Give up a dead entry point for the highest node that was seen alive, or one
+ * that is lower than that.  No insert runs meanwhile.  When none was seen, those
+ * that ran before have written their nodes, which may be the only ones that live.
  */
 static void
 replace_entry(Vacuum *v)
@@ -245,15 +268,17 @@ replace_entry(Vacuum *v)
 	LockPage(v->ix.rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 	measure(v);
 	hnsw_get_entry(&v->ix, &entry, &level);
-	if (entry != HNSW_NO_SLOT && is_dead(v, entry))
+	if (entry != HNSW_NO_SLOT &&
+		(is_dead(v, entry) || (v->highest != HNSW_NO_SLOT && level < v->highest_level)))
 	{
-		entry = find_highest(v, &level);
-		hnsw_set_entry(&v->ix, entry, level);
+		if (v->highest == HNSW_NO_SLOT)
+			find_highest(v);
+		hnsw_set_entry(&v->ix, v->highest, v->highest_level);
 	}
 	UnlockPage(v->ix.rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 }
 
-/* ---- pass 2 ---- */
+/* ---- pass 3 ---- */
 
 typedef struct Repair
 {
@@ -266,7 +291,10 @@ typedef struct Repair
 static void
 add_candidate(Vacuum *v, Repair *repair, uint32 self_slot, const HnswNodeCopy *self, uint32 slot)
 {
-	if (slot == self_slot || is_dead(v, slot))
+	bool		dead;
+
+	CHECK_FOR_INTERRUPTS();
+	if (slot == self_slot || is_dead(v, slot) || repair->n == MOST_CANDIDATES)
 		return;
 	for (int i = 0; i < repair->n; i++)
 	{
@@ -280,14 +308,15 @@ add_candidate(Vacuum *v, Repair *repair, uint32 self_slot, const HnswNodeCopy *s
 									  sizeof(HnswCandidate) * repair->room);
 	}
 	if (hnsw_load_candidate(&v->ix, slot, self->level, &self->stored,
-							&repair->candidates[repair->n], NULL, NULL))
+							&repair->candidates[repair->n], &dead, NULL, NULL) && !dead)
 		repair->n++;
 }
 
 /*
- * Choose among the live neighbors of a node and those of its dead neighbors
- * (Singh et al., "FreshDiskANN", 2021, algorithm 4).  False when the node
- * changed meanwhile.
+ * Replace a node's dead neighbors by neighbors of theirs (as Singh et al.,
+ * "FreshDiskANN", 2021, algorithm 4, but that those alive stay, so that what
+ * could be reached through them still can).  False when the node changed
+ * meanwhile.
  */
 static bool
 try_repair(Vacuum *v, uint32 slot)
@@ -295,15 +324,15 @@ try_repair(Vacuum *v, uint32 slot)
 	HnswIndex  *ix = &v->ix;
 	HnswNodeCopy node;
 	Repair		repair = {.room = 128};
-	int			limit;
+	int			kept;
 	int			n;
 
 	if (!hnsw_copy_node(ix, slot, &node) || node.dead)
 		return true;
-	limit = hnsw_max_edges(&ix->meta);
 	repair.candidates = palloc(sizeof(HnswCandidate) * repair.room);
 	for (int i = 0; i < node.nedges; i++)
 		add_candidate(v, &repair, slot, &node, node.edges[i]);
+	kept = repair.n;
 	for (int i = 0; i < node.nedges; i++)
 	{
 		HnswNodeCopy further;
@@ -314,7 +343,7 @@ try_repair(Vacuum *v, uint32 slot)
 		for (int j = 0; j < further.nedges; j++)
 			add_candidate(v, &repair, slot, &node, further.edges[j]);
 	}
-	n = hnsw_choose(ix, repair.candidates, repair.n, limit, true);
+	n = hnsw_choose_beside(ix, repair.candidates, kept, repair.n, hnsw_max_edges(&ix->meta), true);
 	return hnsw_replace_edges(ix, slot, node.version, &node.stored, repair.candidates, n);
 }
 
@@ -478,6 +507,7 @@ begin(Vacuum *v, IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	v->info = info;
 	v->stats = stats;
 	v->first_block = 1 + v->ix.meta.mean_pages;
+	v->highest = HNSW_NO_SLOT;
 	measure(v);
 	v->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw vacuum node",
 									   ALLOCSET_DEFAULT_SIZES);
@@ -509,14 +539,13 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	NV_TEST_POINT("vacuum_marked");
 	/* waits for inserts that may have chosen nodes that are dead now */
 	replace_entry(&v);
-	if (v.ndead > 0)
-		repair_all(&v);
-	NV_TEST_POINT("vacuum_repaired");
-	/* also what a crash, or two inserts at once, left out of reach */
+	/* also what a crash left out of reach */
 	hnsw_get_entry(&v.ix, &entry, &level);
-	hnsw_connect_all(&v.ix, entry, v.nslots);
+	hnsw_connect_all(&v.ix, entry, v.dead, v.nslots);
 	if (v.ndead > 0)
 	{
+		repair_all(&v);
+		NV_TEST_POINT("vacuum_repaired");
 		/* an insert may still be on its way through dead nodes */
 		wait_for_inserts(&v);
 		NV_TEST_POINT("vacuum_frees");

@@ -174,10 +174,10 @@ sub page_of
 	return $which eq 'first' ? $pages[0] : $pages[-1];
 }
 
-# What the checker says while a field of the first thing on a page is wrong
+# What some SQL says while a field of the first thing on a page is wrong
 sub with_field
 {
-	my ($index, $path, $page, $offset, $format, $value) = @_;
+	my ($sql, $path, $page, $offset, $format, $value) = @_;
 	my $place = PAGE * $page + 24 + $offset;
 	my ($old, $out, $err);
 
@@ -188,7 +188,7 @@ sub with_field
 	sysseek($fh, $place, 0);
 	syswrite($fh, pack($format, $value));
 	$node->start;
-	$node->psql('postgres', "SELECT * FROM nanovec_index_check('$index')", stdout => \$out, stderr => \$err);
+	$node->psql('postgres', $sql, stdout => \$out, stderr => \$err, on_error_stop => 0);
 	$node->stop;
 	sysseek($fh, $place, 0);
 	syswrite($fh, $old);
@@ -208,7 +208,7 @@ foreach (@fields)
 
 	foreach my $name (sort keys %$fields)
 	{
-		my $said = with_field("items_$column", $path, $page, @{ $fields->{$name} });
+		my $said = with_field("SELECT * FROM nanovec_index_check('items_$column')", $path, $page, @{ $fields->{$name} });
 
 		push @unseen, "$column $kind $name ($said)" if $said !~ /\|| metapage makes no sense/;
 	}
@@ -217,17 +217,33 @@ is("@unseen", '', 'the checker sees every wrong field');
 is($node->safe_psql('postgres', join(' UNION ALL ', map { "SELECT count(*) FROM nanovec_index_check('items_$_')" } qw(v lv))),
 	"0\n0", 'and nothing wrong when they are right');
 
+# A way down that never ends.  Offsets are those of HnswMeta and HnswNode.
+my $path = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('items_v')");
+my ($slot_bytes, $per_page, $mean_pages, undef, undef, $entry) = unpack('x28 V v v v v V', substr(slurp_file($path), 24));
+unlike(with_field('DELETE FROM items WHERE id % 10 = 3; VACUUM items', $path,
+		1 + $mean_pages + int($entry / $per_page), $entry % $per_page * $slot_bytes + 12, 'V', $entry),
+	qr/timeout/, 'vacuum ends where a way down leads back');
+
+# A neighbor whose number would be that of no block, for which PostgreSQL adds one to the index
+$path = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('items_wide')");
+$mean_pages = unpack('x34 v', substr(slurp_file($path), 24));
+my $said = with_field("SELECT pg_relation_size('items_wide') AS size \\gset
+		SELECT count(id) FROM (SELECT id FROM items ORDER BY wide <=> (SELECT wide FROM items WHERE id = 1) LIMIT 300) s;
+		SELECT pg_relation_size('items_wide') = :size",
+		$path, page_of($path, 3, 'first'), @{ $node{neighbor} }[0, 1], 0xfffffffe - $mean_pages);
+like($said, qr/^t.*a block that cannot be/m, 'a search does not extend the index');
+
 # Errors that do not say where the damage is.  The version of the format is in
 # the metapage, as its message implies.  Where a damaged code or its error bound
 # makes an estimate too large, it is PostgreSQL's executor that finds rows out of
 # order, and it does not know about blocks; nanovec_index_check() names them.  Nor
-# does what returns rows know about blocks of the index.
+# does what returns rows, or reads a page, know about the block that leads there.
 sub vague_errors
 {
 	my ($err) = @_;
 
 	return grep { !/\bblocks? \d+/ && !/has format version \d+/ && !/statement timeout/
-		  && !/index returned tuples in wrong order/ && !/leads to row \(\d+,\d+\)/
+		  && !/index returned tuples in wrong order/ && !/leads to row \(\d+,\d+\)/ && !/points to a block that cannot be/
 		  && !/current transaction is aborted/ } $err =~ /ERROR:.*/g;
 }
 
