@@ -259,7 +259,10 @@ connect_node(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry,
 	return linked;
 }
 
-/* Link a node that leads nowhere to the nearest one: a search that comes there has to get on. */
+/*
+ * Link a node that leads to no live one to the nearest: a search that comes there
+ * has to get on.  It may be full of dead neighbors, one of which then goes.
+ */
 static void
 lead_on(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, uint32 slot)
 {
@@ -267,7 +270,6 @@ lead_on(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, uint
 	uint32	   *near;
 	int			n;
 	HnswNodeCopy node;
-	HnswNodeCopy other;
 	bool		linked = false;
 
 	if (!hnsw_copy_node(ix, slot, &node))
@@ -276,11 +278,12 @@ lead_on(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, uint
 	for (int i = 0; i < n && !linked; i++)
 	{
 		HnswCandidate neighbor = {.slot = near[i]};
+		HnswNodeCopy other;
 
 		if (!hnsw_copy_node(ix, neighbor.slot, &other))
 			continue;
 		neighbor.stored = other.stored;
-		linked = hnsw_add_edge(ix, slot, &neighbor, false);
+		linked = hnsw_add_edge(ix, slot, &neighbor, true);
 		pfree(unconstify(void *, other.stored.data));
 	}
 	pfree(near);
