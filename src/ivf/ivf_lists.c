@@ -12,8 +12,12 @@
 #include "am/am_select.h"
 #include "miscadmin.h"
 
-/* Of the best by estimate, so many more than wanted are measured exactly. */
+/*
+ * Of the best by estimate, so many more than wanted are measured exactly; fewer
+ * for the one list of a row that is inserted.
+ */
 #define MEASURE_BESIDE 24
+#define MEASURE_BESIDE_ONE 8
 
 /* Centroids are fetched so many ahead. */
 #define PREFETCH 4
@@ -137,11 +141,11 @@ estimate_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table, flo
 
 /*
  * The lists with the least of nblocks * 32 estimates: their numbers in near[n];
- * only MEASURE_BESIDE of those beyond "ratio" times the least.  Returns how many
+ * only "beside" of those beyond "ratio" times the least.  Returns how many
  * there are.
  */
 static int
-take_least(float *estimates, uint32 nblocks, int n, float ratio, IvfNearList *near)
+take_least(float *estimates, uint32 nblocks, int n, int beside, float ratio, IvfNearList *near)
 {
 	float		most = INFINITY;
 	float	   *least = palloc(sizeof(float) * nblocks);
@@ -162,7 +166,7 @@ take_least(float *estimates, uint32 nblocks, int n, float ratio, IvfNearList *ne
 			most = Max(block[place], 0) * ratio;
 		if (block[place] > most)
 		{
-			n = Min(n, i + MEASURE_BESIDE);
+			n = Min(n, i + beside);
 			most = INFINITY;
 		}
 		near[i].list = (uint32) (b * NV_FASTSCAN_BLOCK + place);
@@ -179,19 +183,20 @@ ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table, 
 {
 	int			lists = (int) ix->meta.lists;
 	int			measured = lists;
+	int			beside = wanted == 1 ? MEASURE_BESIDE_ONE : MEASURE_BESIDE;
 
 	CHECK_FOR_INTERRUPTS();
 	nv_query_floats(&ix->space, query, ix->query_floats);
 	wanted = Min(wanted, lists);
 	/* codes of an inner product say nothing about L2 */
 	if (ix->meta.bits > 0 && !(by_l2 && ix->space.metric == NV_SPACE_IP) &&
-		wanted + MEASURE_BESIDE < lists)
+		wanted + beside < lists)
 	{
 		uint32		nblocks = (ix->meta.lists + NV_FASTSCAN_BLOCK - 1) / NV_FASTSCAN_BLOCK;
 		float	   *estimates = palloc(sizeof(float) * nblocks * NV_FASTSCAN_BLOCK);
 
 		estimate_lists(ix, query, table, estimates);
-		measured = take_least(estimates, nblocks, wanted + MEASURE_BESIDE, ratio, near);
+		measured = take_least(estimates, nblocks, wanted + beside, beside, ratio, near);
 		wanted = Min(wanted, measured);
 		pfree(estimates);
 	}
