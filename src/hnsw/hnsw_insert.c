@@ -173,13 +173,12 @@ plan_exchange(HnswIndex *ix, const HnswNodeCopy *node, const HnswCandidate *neig
 	x->given_up.slot = x->cover = HNSW_NO_SLOT;
 	for (int i = -1; i < node->nedges; i++)
 	{
-		uint32		slot = i < 0 ? neighbor->slot : node->edges[i];
-		Neighbor   *new = &neighbors[n];
+		Neighbor   *next = &neighbors[n];
 
-		new->slot = slot;
-		new->edges = palloc(sizeof(uint32) * HNSW_MAX_SLOTS);
-		if (hnsw_load_candidate(ix, slot, node->level, &node->stored, &x->list[n], &new->dead,
-								new->edges, &new->nedges))
+		next->slot = i < 0 ? neighbor->slot : node->edges[i];
+		next->edges = palloc(sizeof(uint32) * HNSW_MAX_SLOTS);
+		if (hnsw_load_candidate(ix, next->slot, node->level, &node->stored, &x->list[n],
+								&next->dead, next->edges, &next->nedges))
 			n++;
 	}
 	if (n == 0 || neighbors[0].slot != neighbor->slot || neighbors[0].dead)

@@ -96,12 +96,21 @@ drop_rows(Vacuum *v, HnswNode *node)
 	return dropped;
 }
 
-/*
- * Whether a page has something to change: on level 0, dead rows; above, dead
- * nodes.  ERROR when one of its nodes is damaged.
- */
+static void
+check_page(Vacuum *v, Page page, uint32 first_slot)
+{
+	for (int i = 0; i < v->ix.meta.slots_per_page; i++)
+	{
+		const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
+
+		if (node->kind == HNSW_SLOT_NODE)
+			hnsw_check_node(&v->ix, first_slot + i, node);
+	}
+}
+
+/* Whether a page has something to change: on level 0, dead rows; above, dead nodes. */
 static bool
-page_has_dead(Vacuum *v, Page page, uint32 first_slot, bool upper)
+page_has_dead(Vacuum *v, Page page, bool upper)
 {
 	for (int i = 0; i < v->ix.meta.slots_per_page; i++)
 	{
@@ -109,7 +118,6 @@ page_has_dead(Vacuum *v, Page page, uint32 first_slot, bool upper)
 
 		if (node->kind != HNSW_SLOT_NODE)
 			continue;
-		hnsw_check_node(&v->ix, first_slot + i, node);
 		if (upper)
 		{
 			if (node->level > 0 && is_dead(v, node->base) && !(node->flags & HNSW_DEAD))
@@ -187,7 +195,8 @@ mark_dead(Vacuum *v, bool upper)
 
 		if (nv_page_is(BufferGetPage(buffer), NV_PAGE_HNSW_SLOTS))
 		{
-			if (page_has_dead(v, BufferGetPage(buffer), first_slot, upper))
+			check_page(v, BufferGetPage(buffer), first_slot);
+			if (page_has_dead(v, BufferGetPage(buffer), upper))
 			{
 				nv_change_begin(&change, v->ix.rel, true);
 				mark_page(v, nv_change_page(&change, buffer, false), upper);
