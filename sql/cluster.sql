@@ -85,6 +85,27 @@ SET work_mem = 64;
 SELECT seed, pg_temp.sorted(nanovec_kmeans('crowd', 'p', 3, seed => seed)) FROM generate_series(1, 5) AS seed;
 RESET work_mem;
 
+-- values whose cast to vector is NULL are left out
+CREATE TYPE mood AS ENUM ('good', 'none');
+CREATE FUNCTION mood_vector(mood) RETURNS vector LANGUAGE sql AS $$
+	SELECT CASE WHEN $1 = 'good' THEN '[1,2]'::vector END $$;
+CREATE CAST (mood AS vector) WITH FUNCTION mood_vector(mood);
+CREATE TABLE moods AS SELECT unnest(ARRAY['good', 'none', 'good', 'none']::mood[]) AS m;
+SELECT nanovec_kmeans('moods', 'm', 2);
+DROP TABLE moods;
+SET client_min_messages = warning;
+DROP TYPE mood CASCADE;
+RESET client_min_messages;
+
+-- many clusters of few different rows: at once
+SET statement_timeout = '30s';
+SELECT cardinality(nanovec_kmeans('crowd', 'p', 5000));
+RESET statement_timeout;
+
+-- distances that a float has no room for
+SELECT nanovec_assign('[1e30]', '{"[3e30]","[-1e30]","[1.1e30]"}'), nanovec_assign('[2e-25]', '{"[9e-25]","[2e-25]"}');
+SELECT test.error_of($$SELECT nanovec_assign('[1,1]', ARRAY[ARRAY['[0,0]'], ARRAY['[1,1]']]::vector[])$$);
+
 -- with the rights of who asks
 CREATE ROLE nanovec_cluster_guest;
 GRANT SELECT (id, p) ON points TO nanovec_cluster_guest;

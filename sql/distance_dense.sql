@@ -184,3 +184,7 @@ SELECT vector_spherical_distance('[2]', '[3]'), vector_spherical_distance('[2]',
 -- NULL
 SELECT NULL::vector <-> '[1]', '[1]'::halfvec <=> NULL, l1_distance(NULL::sq8vec, '[1]'),
 	vector_spherical_distance(NULL, NULL);
+
+-- equal vectors have no distance, whatever their grid
+SELECT count(*) FROM generate_series(1, 2000) AS i, LATERAL (SELECT array_agg(test.noise(i, j) / 7.0 - 50
+	ORDER BY j)::vector::sq8vec AS v FROM generate_series(1, 5) AS j) AS l WHERE v <=> v <> 0 OR v <-> v <> 0;

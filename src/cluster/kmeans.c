@@ -207,6 +207,21 @@ choose_rows(size_t n, size_t wanted, uint64 *random)
 	return rows;
 }
 
+/* Keep some of n rows, in front, if there are more.  Returns how many they are. */
+static size_t
+take_some(size_t *rows, size_t n, size_t wanted, uint64 *random)
+{
+	size_t	   *chosen;
+
+	if (n <= wanted)
+		return n;
+	chosen = choose_rows(n, wanted, random);
+	for (size_t i = 0; i < wanted; i++)
+		rows[i] = rows[chosen[i]];
+	pfree(chosen);
+	return wanted;
+}
+
 /* A coarse clustering, of a part of the rows that is as good as all. */
 static int
 cluster_coarsely(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options,
@@ -235,16 +250,39 @@ share_of(size_t rows, size_t rows_left, int k_left)
 	return (int) Min((double) rows, Max(1, rint(share)));
 }
 
-/* Any k rows.  Duplicates make empty clusters, which go in the end. */
+/* Rows to compare. */
+typedef struct RowOrder
+{
+	const float *x;
+	int			dims;
+} RowOrder;
+
+static int
+compare_rows(const void *a, const void *b, void *arg)
+{
+	const RowOrder *order = arg;
+
+	return memcmp(order->x + *(const size_t *) a * order->dims,
+				  order->x + *(const size_t *) b * order->dims, sizeof(float) * order->dims);
+}
+
+/* Any k rows, less what is there twice.  Returns how many they are. */
 static int
 start_anywhere(const float *x, size_t n, int dims, int k, uint64 *random, float *centroids)
 {
+	RowOrder	order = {x, dims};
 	size_t	   *rows = choose_rows(n, k, random);
+	int			found = 0;
 
+	qsort_arg(rows, k, sizeof(size_t), compare_rows, &order);
 	for (int c = 0; c < k; c++)
-		memcpy(centroids + (size_t) c * dims, x + rows[c] * dims, sizeof(float) * dims);
+	{
+		if (c > 0 && compare_rows(&rows[c - 1], &rows[c], &order) == 0)
+			continue;
+		memcpy(centroids + (size_t) found++ * dims, x + rows[c] * dims, sizeof(float) * dims);
+	}
 	pfree(rows);
-	return k;
+	return found;
 }
 
 /* Starting centroids: at most k.  Returns their number. */
@@ -279,8 +317,9 @@ start(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options,
 
 		if (size == 0)
 			continue;
-		group = gather_rows(x, rows + starts[g], size, dims);
 		share = Min(k - found, share_of(size, n - starts[g], k - found));
+		size = take_some(rows + starts[g], size, (size_t) share * NV_KMEANS_START_ROWS, random);
+		group = gather_rows(x, rows + starts[g], size, dims);
 		/* one group may have nearly all rows, if there are outliers */
 		if (share <= MOST_IN_GROUP)
 			share = start_plus_plus(group, size, dims, share, random,
@@ -526,11 +565,19 @@ nv_assigner_free(NvAssigner *a)
 	pfree(a);
 }
 
-/* The groups nearest to each row: nearest[n * NEAREST_GROUPS]. */
+/* So many groups are looked into for each row. */
+static int
+groups_of_row(const NvAssigner *a)
+{
+	return Min(NEAREST_GROUPS, a->ngroups);
+}
+
+/* The groups nearest to each row: nearest[n * groups_of_row()]. */
 static void
 find_groups(const NvAssigner *a, const float *x, size_t n, uint32 *nearest)
 {
 	float	   *distances = alloc_array((size_t) ROW_BLOCK * a->ngroups, sizeof(float));
+	int			each = groups_of_row(a);
 
 	for (size_t row = 0; row < n; row += ROW_BLOCK)
 	{
@@ -542,11 +589,11 @@ find_groups(const NvAssigner *a, const float *x, size_t n, uint32 *nearest)
 		{
 			float	   *of_row = distances + i * a->ngroups;
 
-			for (int t = 0; t < NEAREST_GROUPS; t++)
+			for (int t = 0; t < each; t++)
 			{
 				uint32		g = (uint32) nv_kern.argmin(of_row, a->ngroups);
 
-				nearest[(row + i) * NEAREST_GROUPS + t] = g;
+				nearest[(row + i) * each + t] = g;
 				of_row[g] = INFINITY;
 			}
 		}
@@ -589,7 +636,8 @@ assign_in_group(const NvAssigner *a, int g, const float *x, const size_t *rows, 
 static void
 assign_by_groups(const NvAssigner *a, const float *x, size_t n, uint32 *cluster, float *distances)
 {
-	size_t		npairs = n * NEAREST_GROUPS;
+	int			each = groups_of_row(a);
+	size_t		npairs = n * each;
 	uint32	   *nearest = alloc_array(npairs, sizeof(uint32));
 	size_t	   *starts = alloc_array(a->ngroups + 1, sizeof(size_t));
 	size_t	   *rows = alloc_array(npairs, sizeof(size_t));
@@ -597,7 +645,7 @@ assign_by_groups(const NvAssigner *a, const float *x, size_t n, uint32 *cluster,
 	find_groups(a, x, n, nearest);
 	group_rows(nearest, npairs, a->ngroups, starts, rows);
 	for (size_t i = 0; i < npairs; i++)
-		rows[i] /= NEAREST_GROUPS;
+		rows[i] /= each;
 	for (size_t i = 0; i < n; i++)
 	{
 		cluster[i] = 0;

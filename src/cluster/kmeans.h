@@ -54,16 +54,21 @@ nv_sample_place(size_t room, uint64 *seen, uint64 *random)
 
 /*
  * Cluster n > 0 rows.  Writes the centroids to centroids[k][dims] and returns
- * their number: fewer than k if there are fewer different rows.  None of
- * them is empty, unless rows are so far apart that distances overflow.
+ * their number: fewer than k if there are fewer different rows, or rows so close
+ * to each other that squares of distances vanish in a float.  None of them is
+ * empty, unless rows are so far apart that distances overflow.
  *
  * Start: k-means++ (Arthur and Vassilvitskii, SODA 2007), for many clusters
  * within those of a coarser clustering.  Then Lloyd's algorithm, until no row
  * changes its cluster.
  *
- * Works in palloc'd memory of the current context, freed at the end: 8 bytes
- * a row, and 12 * dims bytes a cluster.  Can be interrupted.
+ * Works in palloc'd memory of the current context, freed at the end:
+ * NV_KMEANS_ROW_BYTES a row, 12 * dims bytes a cluster, and copies of at most
+ * NV_KMEANS_START_ROWS rows for each.  Can be interrupted.
  */
+#define NV_KMEANS_ROW_BYTES 16
+#define NV_KMEANS_START_ROWS 64
+
 extern int	nv_kmeans(const float *x, size_t n, int dims, const NvKmeansOptions *options,
 					  float *centroids);
 

@@ -10,10 +10,11 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "distance/distance.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "simd/simd.h"
 #include "types/dense.h"
+#include "types/detoast.h"
 #include "utils/array.h"
 #include "utils/arrayaccess.h"
 #include "utils/builtins.h"
@@ -63,6 +64,15 @@ get_options(int k, int iterations, int64 seed, bool spherical)
 	return options;
 }
 
+static void
+check_dims(const Rows *rows, int dims)
+{
+	if (dims != rows->dims)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("different vector dimensions %d and %d", rows->dims, dims)));
+}
+
 /* Decode a value into a row.  False when it is left out: a zero vector, and spherical. */
 static bool
 set_row(Rows *rows, size_t place, Datum value, bool spherical)
@@ -71,10 +81,7 @@ set_row(Rows *rows, size_t place, Datum value, bool spherical)
 	float	   *row = rows->x + place * rows->dims;
 	double		square = 0;
 
-	if (v.dim != rows->dims)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("different vector dimensions %d and %d", rows->dims, v.dim)));
+	check_dims(rows, v.dim);
 	v.type->decode(&v, row);
 	nv_dense_close(&v);
 	if (!spherical)
@@ -98,12 +105,20 @@ dims_of(Datum value)
 	return dims;
 }
 
+/* The type vector, wherever it is: the function returns an array of it. */
+static Oid
+vector_type_of(FunctionCallInfo fcinfo)
+{
+	return get_element_type(get_func_rettype(fcinfo->flinfo->fn_oid));
+}
+
 /* Cluster rows, and make an array of the centroids; NULL (false) when there are none. */
 static bool
 cluster_rows(FunctionCallInfo fcinfo, const Rows *rows, const NvKmeansOptions *options,
 			 ArrayType **result)
 {
-	Oid			element = get_element_type(get_fn_expr_rettype(fcinfo->flinfo));
+	Oid			element = vector_type_of(fcinfo);
+	Size		datum_bytes = sizeof(NvDenseHeader) + sizeof(float) * rows->dims;
 	float	   *centroids;
 	Datum	   *datums;
 	int			k;
@@ -111,6 +126,10 @@ cluster_rows(FunctionCallInfo fcinfo, const Rows *rows, const NvKmeansOptions *o
 	if (rows->n == 0)
 		return false;
 	k = (int) Min((size_t) options->k, rows->n);
+	if ((double) k * (double) MAXALIGN(datum_bytes) > (double) MaxAllocSize)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("an array has no room for %d centroids of %d dimensions", k, rows->dims)));
 	centroids = palloc_extended(sizeof(float) * k * rows->dims, MCXT_ALLOC_HUGE);
 	k = nv_kmeans(rows->x, rows->n, rows->dims, options, centroids);
 	datums = palloc(sizeof(Datum) * k);
@@ -135,18 +154,20 @@ NV_FUNCTION(nanovec_kmeans_array)
 	ArrayType  *result;
 
 	deconstruct_array(array, ARR_ELEMTYPE(array), VECTOR_ELEMENT, &datums, &nulls, &n);
-	/* nulls take no room: of vectors alone there are no more bytes than the array has */
-	for (int i = 0; i < n; i++)
-		rows.room += !nulls[i];
+	/* all of one size, so that they take no more bytes than the array has */
 	for (int i = 0; i < n; i++)
 	{
 		if (nulls[i])
 			continue;
-		if (rows.dims == 0)
-		{
+		if (rows.room++ == 0)
 			rows.dims = dims_of(datums[i]);
-			rows.x = palloc_extended(sizeof(float) * rows.dims * rows.room, MCXT_ALLOC_HUGE);
-		}
+		check_dims(&rows, dims_of(datums[i]));
+	}
+	rows.x = palloc_extended(sizeof(float) * rows.dims * Max(rows.room, 1), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			continue;
 		if (set_row(&rows, rows.n, datums[i], spherical))
 			rows.n++;
 	}
@@ -162,16 +183,17 @@ static size_t
 sample_room(int k, int dims)
 {
 	size_t		wanted = Max(LEAST_SAMPLE, (size_t) k * SAMPLE_PER_CLUSTER);
-	/* beside the rows: see nv_kmeans() */
+	/* beside the rows, and those that are copied: see nv_kmeans() */
 	int64		memory = (int64) work_mem * 1024 - (int64) k * dims * 16;
-	int64		fits = memory / (int64) (sizeof(float) * dims + 8);
+	int64		fits = memory / (int64) (sizeof(float) * dims + NV_KMEANS_ROW_BYTES);
 
+	fits -= Min(fits / 2, (int64) k * NV_KMEANS_START_ROWS);
 	if (fits < k)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("work_mem is too small for %d clusters of %d dimensions", k, dims),
 				 errhint("Set work_mem to at least %lld kB.",
-						 (long long) ((int64) k * (20 * dims + 8) / 1024 + 1))));
+						 (long long) ((int64) k * (24 * dims + 2 * NV_KMEANS_ROW_BYTES) / 1024 + 1))));
 	return Min(wanted, (size_t) fits);
 }
 
@@ -233,8 +255,12 @@ sample_table(const char *query, const NvKmeansOptions *options, Rows *rows)
 		{
 			bool		null;
 			Datum		value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &null);
-			MemoryContext old = MemoryContextSwitchTo(context);
+			MemoryContext old;
 
+			/* a cast may make one of what is none, or a view change its mind */
+			if (null)
+				continue;
+			old = MemoryContextSwitchTo(context);
 			sample_row(rows, value, options, &seen, &random);
 			MemoryContextSwitchTo(old);
 		}
@@ -248,7 +274,7 @@ NV_FUNCTION(nanovec_kmeans_table)
 {
 	NvKmeansOptions options = get_options(PG_GETARG_INT32(2), PG_GETARG_INT32(3),
 										  PG_GETARG_INT64(4), PG_GETARG_BOOL(5));
-	Oid			vector = get_element_type(get_fn_expr_rettype(fcinfo->flinfo));
+	Oid			vector = vector_type_of(fcinfo);
 	Rows		rows = {0};
 	ArrayType  *result;
 
@@ -264,25 +290,29 @@ NV_FUNCTION(nanovec_kmeans_table)
 NV_FUNCTION(nanovec_assign)
 {
 	NvDense		v = nv_dense_open(PG_GETARG_DATUM(0), &nv_vector_type);
-	AnyArrayType *array = PG_GETARG_ANY_ARRAY_P(1);
+	AnyArrayType *array = DatumGetAnyArrayP(nv_cached_arg(fcinfo, 1));
 	array_iter	it;
 	int			n = ArrayGetNItems(AARR_NDIM(array), AARR_DIMS(array));
 	int			nearest = -1;
-	float		least = 0;
+	double		least = 0;
 
+	if (AARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("array of centroids must be 1-D")));
 	NV_ARRAY_ITER_SETUP(&it, array, VECTOR_ELEMENT);
 	for (int i = 0; i < n; i++)
 	{
 		bool		null;
 		Datum		datum = NV_ARRAY_ITER_NEXT(&it, &null, i, VECTOR_ELEMENT);
 		NvDense		centroid;
-		float		distance;
+		double		distance;
 
 		if (null)
 			continue;
 		centroid = nv_dense_open(datum, &nv_vector_type);
 		nv_check_same_dims(&v, &centroid);
-		distance = nv_kern.l2sq_f32(v.data, centroid.data, v.dim);
+		distance = nv_dense_distance(&v, &centroid, NV_METRIC_L2_SQUARED);
 		if (nearest < 0 || distance < least)
 		{
 			nearest = i;

@@ -125,14 +125,16 @@ sq8vec_product(const Sq8Sums *s)
 }
 
 /*
- * sum x x, of one side.  0 where the sums cancel, that is, where all elements
- * are tiny beside the offset of their grid.
+ * sum x x, of one side: the sums of sq8vec_product() in the same order, so that
+ * equal vectors have a cosine of 1.  0 where the sums cancel, that is, where all
+ * elements are tiny beside the offset of their grid.
  */
 static double
 sq8vec_square(double n, double offset, double scale, double sum, double sum_squares)
 {
 	double		apart = n * offset * offset + scale * scale * sum_squares;
-	double		square = apart + 2 * offset * scale * sum;
+	double		square = n * offset * offset + offset * scale * sum + offset * scale * sum +
+		scale * scale * sum_squares;
 
 	return square > 1e-6 * apart ? square : 0;
 }

@@ -3,9 +3,8 @@
  * simd.h
  *		The numeric kernels of nanovec and how they are chosen.
  *
- * Besides those of the SQL functions there are kernels for the index methods
- * to come: float against stored halves or codes, fast scan, many to many,
- * Hadamard.
+ * Besides those of the SQL functions there are kernels for the index methods:
+ * float against stored halves or codes, fast scan, many to many, Hadamard.
  *
  * A kernel is a plain C function over plain arrays: no postgres.h, no
  * allocation, no errors.  Each kernel exists in a scalar form and, where it

@@ -9,6 +9,7 @@ use Exporter 'import';
 use File::Basename;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Test::More;
 use Time::HiRes qw(sleep);
 
 our @EXPORT = qw(new_node start_node source_file build_helper surface_of catalog_of installs_anywhere
