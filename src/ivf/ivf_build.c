@@ -328,8 +328,9 @@ take_sample(Build *build)
 	build->meta.trained_sample = (uint32) build->nsample;
 	if (ivf_small_sample(&build->meta))
 		ereport(NOTICE,
-				(errmsg("centroids of index \"%s\" are those of %zu rows, since maintenance_work_mem has no room for more",
+				(errmsg("centroids of index \"%s\" are those of %zu rows",
 						RelationGetRelationName(build->rel), build->nsample),
+				 errdetail("maintenance_work_mem has no room for more."),
 				 errhint("Set it to %.0f MB and rebuild the index with REINDEX.",
 						 ceil((lists_memory(build, build->meta.lists) + SAMPLE_MEMORY_PART *
 							   Min(wanted, most_rows) * sizeof(float) * build->length) /

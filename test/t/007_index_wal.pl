@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $primary = new_node('primary', allows_streaming => 1);
-$primary->append_conf('postgresql.conf', "autovacuum = off\nmax_wal_size = 1GB\n");
+$primary->append_conf('postgresql.conf', "autovacuum = off\nmax_wal_size = 1GB\nwal_keep_size = 4GB\n");
 $primary->start;
 $primary->safe_psql('postgres', q{
 	CREATE EXTENSION nanovec;
