@@ -19,7 +19,7 @@ CREATE FUNCTION nanovec_kmeans(relation text, column_name name, k int,
 	RETURNS vector[]
 	LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED COST 1000000
 	RETURN nanovec_kmeans(relation::regclass, column_name, k, iterations, seed, spherical);
-COMMENT ON FUNCTION nanovec_kmeans(text, name, int, int, bigint, boolean) IS 'the same with the name of the relation; in views write ''items''::regclass, which pg_dump keeps with its schema';
+COMMENT ON FUNCTION nanovec_kmeans(text, name, int, int, bigint, boolean) IS 'centroids of at most k clusters of a column, by k-means; in views write ''items''::regclass for the relation, which pg_dump keeps with its schema';
 
 CREATE FUNCTION nanovec_assign(vector, centroids vector[]) RETURNS int
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
