@@ -119,4 +119,13 @@
 	Datum \
 	name(PG_FUNCTION_ARGS)
 
+/* Whether this process holds the content lock of a shared buffer exclusively; 19 has other locks. */
+#if PG_VERSION_NUM >= 190000
+#define NV_HOLDS_EXCLUSIVELY(buffer) false
+#else
+#define NV_HOLDS_EXCLUSIVELY(buffer) \
+	LWLockHeldByMeInMode(BufferDescriptorGetContentLock(GetBufferDescriptor((buffer) - 1)), \
+						 LW_EXCLUSIVE)
+#endif
+
 #endif							/* NV_COMPAT_H */

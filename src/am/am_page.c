@@ -105,23 +105,42 @@ hint_of(Relation index, BlockNumber block)
 	return &hints[(block + (uint32) NV_REL_NUMBER(index) * 40503) % HINTS];
 }
 
-Buffer
-nv_read_buffer(Relation index, BlockNumber block)
+/* What is no block is a new one to ReadBuffer(), which would add a page. */
+static inline void
+check_block(Relation index, BlockNumber block)
 {
-	Buffer	   *hint = hint_of(index, block);
-
-	/* PostgreSQL would add a page */
 	if (unlikely(block == InvalidBlockNumber))
 		ereport(ERROR,
 				(errcode(ERRCODE_INDEX_CORRUPTED),
 				 errmsg("index \"%s\" is damaged: it points to a block that cannot be",
 						RelationGetRelationName(index)),
 				 errhint("Rebuild it with REINDEX.")));
+}
+
+Buffer
+nv_read_buffer(Relation index, BlockNumber block)
+{
+	Buffer	   *hint = hint_of(index, block);
+
+	check_block(index, block);
 	if (*hint != InvalidBuffer &&
 		ReadRecentBuffer(NV_REL_LOCATOR(index), MAIN_FORKNUM, block, *hint))
 		return *hint;
 	*hint = ReadBuffer(index, block);
 	return *hint;
+}
+
+Buffer
+nv_read_buffer_ring(Relation index, BlockNumber block, BufferAccessStrategy strategy)
+{
+	check_block(index, block);
+	return ReadBufferExtended(index, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
+}
+
+bool
+nv_locked_exclusively(Buffer buffer)
+{
+	return !BufferIsLocal(buffer) && NV_HOLDS_EXCLUSIVELY(buffer);
 }
 
 void

@@ -116,11 +116,19 @@ nv_row_gone(IndexBulkDeleteCallback callback, void *state, ItemPointerData tid)
 	return !nv_row_possible(&tid) || callback(&tid, state);
 }
 
+/* For assertions: whether this process holds a page exclusively, as far as can be told. */
+extern bool nv_locked_exclusively(Buffer buffer);
+
 /*
  * ReadBuffer(), quicker for pages that this backend read before: it remembers
- * which buffer they were in.
+ * which buffer they were in.  ERROR (INDEX_CORRUPTED) for InvalidBlockNumber,
+ * which damaged pages may say.
  */
 extern Buffer nv_read_buffer(Relation index, BlockNumber block);
+
+/* The same for vacuum, by its ring of buffers; nothing is remembered. */
+extern Buffer nv_read_buffer_ring(Relation index, BlockNumber block,
+								  BufferAccessStrategy strategy);
 
 /* CPUs fetch cache lines in pairs, or at least do no worse for asking once. */
 #define NV_PREFETCH_STEP 128

@@ -236,6 +236,7 @@ typedef struct HnswCandidate
 {
 	float		distance;
 	uint32		slot;
+	bool		dead;			/* if it comes from hnsw_load_candidate() */
 	NvStored	stored;
 } HnswCandidate;
 
@@ -305,13 +306,12 @@ extern bool hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neigh
 extern void hnsw_set_entry(HnswIndex *ix, uint32 slot, int level);
 
 /*
- * Make a candidate, at that distance from self, of a node on a level, and tell
- * whether it is dead.  Its vector is palloc'd.  edges[2m] takes its neighbors,
- * *nedges their number; NULL if not wanted.  False when there is no such node
- * any more.
+ * Make a candidate, at that distance from self, of a node on a level.  Its
+ * vector is palloc'd.  edges[2m] takes its neighbors, *nedges their number; NULL
+ * if not wanted.  False when there is no such node any more.
  */
 extern bool hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvStored *self,
-								HnswCandidate *candidate, bool *dead, uint32 *edges, int *nedges);
+								HnswCandidate *candidate, uint32 *edges, int *nedges);
 
 /*
  * Give a node (of which self is the vector) these n neighbors, if it is still

@@ -28,13 +28,13 @@ copy_live(HnswIndex *ix, uint32 slot, HnswNodeCopy *copy)
 
 bool
 hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvStored *self,
-					HnswCandidate *candidate, bool *dead, uint32 *edges, int *nedges)
+					HnswCandidate *candidate, uint32 *edges, int *nedges)
 {
 	HnswNodeCopy copy;
 
 	if (!hnsw_copy_node(ix, slot, &copy) || copy.level != level)
 		return false;
-	*dead = copy.dead;
+	candidate->dead = copy.dead;
 	candidate->slot = slot;
 	candidate->stored = copy.stored;
 	candidate->distance = nv_distance_between(&ix->space, self, &copy.stored);
@@ -91,12 +91,11 @@ contains(const uint32 *slots, int n, uint32 slot)
 	return false;
 }
 
-/* A neighbor of a full node, and where it leads; of dead ones nothing is relied on. */
+/* Where a neighbor of a full node leads. */
 typedef struct Neighbor
 {
 	uint32		slot;
-	bool		dead;
-	int			nedges;
+	int			nedges;			/* 0 for dead ones, which nothing relies on */
 	uint32	   *edges;			/* [2m] */
 } Neighbor;
 
@@ -108,17 +107,6 @@ typedef struct Exchange
 	HnswCandidate given_up;		/* a live one; slot: HNSW_NO_SLOT if none */
 	uint32		cover;			/* neighbor with an edge to that, or HNSW_NO_SLOT if none */
 } Exchange;
-
-static bool
-is_live_neighbor(const Neighbor *neighbors, int n, uint32 slot)
-{
-	for (int k = 0; k < n; k++)
-	{
-		if (neighbors[k].slot == slot)
-			return !neighbors[k].dead;
-	}
-	return false;
-}
 
 /*
  * Which of n candidates a full node gives up, or -1 for none: the last in the
@@ -132,7 +120,7 @@ find_dispensable(const HnswCandidate *candidates, int n, const Neighbor *neighbo
 	{
 		for (int k = 0; k < n; k++)
 		{
-			if (neighbors[k].slot != candidates[i].slot && !neighbors[k].dead &&
+			if (neighbors[k].slot != candidates[i].slot &&
 				contains(neighbors[k].edges, neighbors[k].nedges, candidates[i].slot))
 			{
 				*cover = neighbors[k].slot;
@@ -145,12 +133,11 @@ find_dispensable(const HnswCandidate *candidates, int n, const Neighbor *neighbo
 
 /* Which one is given up where none can be reached in another way: the last that lives. */
 static int
-find_victim(const HnswCandidate *candidates, int n, const Neighbor *neighbors, uint32 new_slot)
+find_victim(const HnswCandidate *candidates, int n, uint32 new_slot)
 {
 	int			i = n - 1;
 
-	while (i > 0 && (candidates[i].slot == new_slot ||
-					 !is_live_neighbor(neighbors, n, candidates[i].slot)))
+	while (i > 0 && (candidates[i].slot == new_slot || candidates[i].dead))
 		i--;
 	return candidates[i].slot == new_slot ? n - 1 : i;
 }
@@ -177,11 +164,14 @@ plan_exchange(HnswIndex *ix, const HnswNodeCopy *node, const HnswCandidate *neig
 
 		next->slot = i < 0 ? neighbor->slot : node->edges[i];
 		next->edges = palloc(sizeof(uint32) * HNSW_MAX_SLOTS);
-		if (hnsw_load_candidate(ix, next->slot, node->level, &node->stored, &x->list[n],
-								&next->dead, next->edges, &next->nedges))
-			n++;
+		if (!hnsw_load_candidate(ix, next->slot, node->level, &node->stored, &x->list[n],
+								 next->edges, &next->nedges))
+			continue;
+		if (x->list[n].dead)
+			next->nedges = 0;
+		n++;
 	}
-	if (n == 0 || neighbors[0].slot != neighbor->slot || neighbors[0].dead)
+	if (n == 0 || neighbors[0].slot != neighbor->slot || x->list[0].dead)
 		return;
 	if (n > limit)
 		n = hnsw_choose(ix, x->list, n, n, true);
@@ -197,10 +187,10 @@ plan_exchange(HnswIndex *ix, const HnswNodeCopy *node, const HnswCandidate *neig
 		x->cover = HNSW_NO_SLOT;
 		if (!force)
 			return;
-		given_up = find_victim(x->list, n, neighbors, neighbor->slot);
+		given_up = find_victim(x->list, n, neighbor->slot);
 	}
 	/* nobody has to find a dead one */
-	if (is_live_neighbor(neighbors, n, x->list[given_up].slot))
+	if (!x->list[given_up].dead)
 		x->given_up = x->list[given_up];
 	x->list[given_up] = x->list[n - 1];
 	x->n = n - 1;
@@ -242,7 +232,7 @@ pass_on(HnswIndex *ix, const HnswCandidate *neighbor, const HnswCandidate *given
 static bool
 try_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool force, bool *added)
 {
-	Exchange   *x = palloc(sizeof(Exchange));
+	Exchange	x;
 	HnswNodeCopy node;
 
 	*added = false;
@@ -257,27 +247,27 @@ try_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool for
 	{
 		/* the others stay as they are, so that their vectors don't matter */
 		for (int i = 0; i < node.nedges; i++)
-			x->list[i].slot = node.edges[i];
-		x->list[node.nedges] = *neighbor;
-		x->n = node.nedges + 1;
-		x->given_up.slot = HNSW_NO_SLOT;
+			x.list[i].slot = node.edges[i];
+		x.list[node.nedges] = *neighbor;
+		x.n = node.nedges + 1;
+		x.given_up.slot = HNSW_NO_SLOT;
 	}
 	else
 	{
-		plan_exchange(ix, &node, neighbor, force, x);
-		if (x->n == 0 || (x->given_up.slot != HNSW_NO_SLOT && x->cover == HNSW_NO_SLOT &&
-						  !pass_on(ix, neighbor, &x->given_up)))
+		plan_exchange(ix, &node, neighbor, force, &x);
+		if (x.n == 0 || (x.given_up.slot != HNSW_NO_SLOT && x.cover == HNSW_NO_SLOT &&
+						 !pass_on(ix, neighbor, &x.given_up)))
 			return true;
 	}
 	NV_TEST_POINT("edge_chosen");
-	*added = hnsw_replace_edges(ix, from, node.version, &node.stored, x->list, x->n);
+	*added = hnsw_replace_edges(ix, from, node.version, &node.stored, x.list, x.n);
 	/*
 	 * The one that was to lead there may have given up the same edge meanwhile,
 	 * relying on this one.  Both look after their change, so one of them sees it.
 	 */
-	if (*added && x->given_up.slot != HNSW_NO_SLOT && x->cover != HNSW_NO_SLOT &&
-		!has_edge(ix, x->cover, x->given_up.slot))
-		hnsw_add_edge(ix, from, &x->given_up, true);
+	if (*added && x.given_up.slot != HNSW_NO_SLOT && x.cover != HNSW_NO_SLOT &&
+		!has_edge(ix, x.cover, x.given_up.slot))
+		hnsw_add_edge(ix, from, &x.given_up, true);
 	return *added;
 }
 

@@ -341,6 +341,8 @@ read_more(HnswIndex *ix, uint32 slot, const HnswRef *ref, char *out, uint32 *lef
 	{
 		buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
 		same_page = buffer == ref->buffer;
+		/* whoever wants two pages must not hold one that others wait for */
+		Assert(!nv_locked_exclusively(ref->buffer));
 		if (!same_page)
 			LockBuffer(buffer, BUFFER_LOCK_SHARE);
 		nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);

@@ -53,8 +53,7 @@ is_dead(const Vacuum *v, uint32 slot)
 static Buffer
 read_block_now(Vacuum *v, BlockNumber block, int lock)
 {
-	Buffer		buffer = ReadBufferExtended(v->ix.rel, MAIN_FORKNUM, block, RBM_NORMAL,
-											v->info->strategy);
+	Buffer		buffer = nv_read_buffer_ring(v->ix.rel, block, v->info->strategy);
 
 	LockBuffer(buffer, lock);
 	return buffer;
@@ -300,7 +299,7 @@ typedef struct Repair
 static void
 add_candidate(Vacuum *v, Repair *repair, uint32 self_slot, const HnswNodeCopy *self, uint32 slot)
 {
-	bool		dead;
+	HnswCandidate *candidate;
 
 	CHECK_FOR_INTERRUPTS();
 	if (slot == self_slot || is_dead(v, slot) || repair->n == MOST_CANDIDATES)
@@ -316,8 +315,9 @@ add_candidate(Vacuum *v, Repair *repair, uint32 self_slot, const HnswNodeCopy *s
 		repair->candidates = repalloc(repair->candidates,
 									  sizeof(HnswCandidate) * repair->room);
 	}
-	if (hnsw_load_candidate(&v->ix, slot, self->level, &self->stored,
-							&repair->candidates[repair->n], &dead, NULL, NULL) && !dead)
+	candidate = &repair->candidates[repair->n];
+	if (hnsw_load_candidate(&v->ix, slot, self->level, &self->stored, candidate, NULL, NULL) &&
+		!candidate->dead)
 		repair->n++;
 }
 

@@ -257,10 +257,11 @@ estimate_rows(Build *build)
 	return looked == 0 ? 0 : (double) build->seen * total / looked;
 }
 
-static size_t
+/* Bytes; more than a size_t of 32 bits may say, before it is known to fit. */
+static double
 lists_memory(const Build *build, uint32 lists)
 {
-	return mul_size(CENTROID_ARRAYS * sizeof(float) * build->length, lists);
+	return (double) CENTROID_ARRAYS * sizeof(float) * build->length * lists;
 }
 
 /*
@@ -270,11 +271,11 @@ lists_memory(const Build *build, uint32 lists)
 static uint32
 fit_lists(const Build *build, uint32 lists)
 {
-	size_t		memory = (size_t) maintenance_work_mem * 1024 / LISTS_MEMORY_PART;
-	uint32		fits = (uint32) Max(1, memory / lists_memory(build, 1));
-	double		megabytes = ceil((double) LISTS_MEMORY_PART * lists_memory(build, lists) / MEGABYTE);
+	double		memory = maintenance_work_mem * 1024.0 / LISTS_MEMORY_PART;
+	uint32		fits = (uint32) Min(lists, Max(1, memory / lists_memory(build, 1)));
+	double		megabytes = ceil(LISTS_MEMORY_PART * lists_memory(build, lists) / MEGABYTE);
 
-	if (lists <= fits)
+	if (fits == lists)
 		return lists;
 	if (ivf_options_of(build->rel).lists > 0)
 		ereport(ERROR,
@@ -293,11 +294,11 @@ fit_lists(const Build *build, uint32 lists)
 static void
 start_team(Build *build, size_t room)
 {
-	size_t		memory = (size_t) maintenance_work_mem * 1024;
-	size_t		left = memory - Min(memory / LISTS_MEMORY_PART, lists_memory(build, build->meta.lists));
-	size_t		fits = left / SAMPLE_MEMORY_PART / (sizeof(float) * build->length);
+	double		memory = maintenance_work_mem * 1024.0;
+	double		left = memory - Min(memory / LISTS_MEMORY_PART, lists_memory(build, build->meta.lists));
+	double		fits = left / SAMPLE_MEMORY_PART / (sizeof(float) * build->length);
 
-	build->room = Max(1, Min(room, fits));
+	build->room = (size_t) Max(1, Min(room, fits));
 	build->team = nv_team_start(Max(build->room, (size_t) rows_at_once(build)), build->length,
 								(int) build->meta.lists, nv_build_workers(build->heap, build->rel));
 	build->sample = nv_team_rows(build->team);

@@ -12,7 +12,7 @@ read_page(IvfIndex *ix, BlockNumber block)
 {
 	if (ix->strategy == NULL)
 		return nv_read_buffer(ix->rel, block);
-	return ReadBufferExtended(ix->rel, MAIN_FORKNUM, block, RBM_NORMAL, ix->strategy);
+	return nv_read_buffer_ring(ix->rel, block, ix->strategy);
 }
 
 Buffer
@@ -50,7 +50,6 @@ ivf_lock_records(IvfIndex *ix, BlockNumber block, int lock)
 {
 	Buffer		buffer;
 
-	/* PostgreSQL would add a page where the block is none */
 	if (block < ix->layout.groups || block == InvalidBlockNumber)
 		ivf_damaged(ix, ix->group, "where a group says its records are");
 	buffer = read_page(ix, block);
