@@ -217,6 +217,15 @@ SELECT operator, test.error_of(format('SELECT count(*) FROM generate_series(1, 6
 	(SELECT id FROM hs_tiny ORDER BY v %s (SELECT v FROM hs_tiny WHERE id = q) LIMIT 200) AS s', operator))
 FROM unnest(ARRAY['<->', '<#>', '<=>']) AS operator;
 
+-- rows that share a vector longer than its node holds; an assertion watches the locks
+CREATE TABLE hs_long (id int, v sparsevec(900));
+CREATE INDEX hs_long_idx ON hs_long USING hnsw (v sparsevec_l2_ops);
+INSERT INTO hs_long SELECT i, (SELECT array_agg(test.noise(i % 5, j) + 1 ORDER BY j)
+	FROM generate_series(1, 900) AS j)::vector::sparsevec FROM generate_series(1, 20) AS i;
+SELECT count(DISTINCT id), (SELECT count(*) FROM nanovec_index_check('hs_long_idx'))
+FROM (SELECT id FROM hs_long ORDER BY v <-> (SELECT v FROM hs_long WHERE id = 3) LIMIT 20) AS s;
+DROP TABLE hs_long;
+
 -- other kinds of index
 CREATE INDEX hs_partial ON hs_items USING hnsw (v vector_l1_ops) WHERE even;
 EXPLAIN (COSTS OFF) SELECT id FROM hs_items WHERE even ORDER BY v <+> '[3.1,4.1]' LIMIT 2;
