@@ -150,10 +150,10 @@ BEGIN
 	SELECT value INTO bytes FROM nanovec_index_info('ho_storage') WHERE property = 'bytes of a vector';
 	DROP INDEX ho_storage;
 END $$;
-SELECT s, t.* FROM unnest(ARRAY['float4', 'float2', 'sq8']) WITH ORDINALITY AS u (s, n),
+SELECT s, t.* FROM unnest(ARRAY['float4', 'float2', 'sq16', 'sq8']) WITH ORDINALITY AS u (s, n),
 	pg_temp.try_storage(s) AS t ORDER BY n;
 -- auto is one of them
-SELECT used IN ('float4', 'float2', 'sq8'), sound, good FROM pg_temp.try_storage('auto');
+SELECT used IN ('float4', 'sq16', 'sq8'), sound, good FROM pg_temp.try_storage('auto');
 
 -- settings
 SELECT name, setting, vartype, min_val, max_val, enumvals, context FROM pg_settings

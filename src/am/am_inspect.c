@@ -66,6 +66,8 @@ nv_form_name(NvForm form)
 			return "float2";
 		case NV_FORM_SQ8:
 			return "sq8";
+		case NV_FORM_SQ16:
+			return "sq16";
 		case NV_FORM_BITS:
 			return "bits";
 		case NV_FORM_SPARSE:

@@ -144,6 +144,49 @@ l1_from_sq8(const NvSpace *space, const NvQuery *query, const NvStored *v)
 	return nv_kern.l1_f32_u8(query->elements, v->data, space->length, v->scale, v->offset);
 }
 
+/* ---- sq16 ---- */
+
+static float
+l2_from_sq16(const NvSpace *space, const NvQuery *query, const NvStored *v)
+{
+	return nv_kern.l2sq_f32_u16(query->elements, v->data, space->length, v->scale, v->offset);
+}
+
+static float
+ip_from_sq16(const NvSpace *space, const NvQuery *query, const NvStored *v)
+{
+	return -nv_kern.ip_f32_u16(query->elements, v->data, space->length, v->scale, v->offset);
+}
+
+static float
+l1_from_sq16(const NvSpace *space, const NvQuery *query, const NvStored *v)
+{
+	return nv_kern.l1_f32_u16(query->elements, v->data, space->length, v->scale, v->offset);
+}
+
+static float
+l2_between_sq16(const NvSpace *space, const NvStored *a, const NvStored *b)
+{
+	return nv_kern.l2sq_u16(a->data, b->data, space->length, a->scale, a->offset, b->scale,
+							b->offset);
+}
+
+static float
+ip_between_sq16(const NvSpace *space, const NvStored *a, const NvStored *b)
+{
+	return -nv_kern.ip_u16(a->data, b->data, space->length, a->scale, a->offset, b->scale,
+						   b->offset);
+}
+
+static float
+l1_between_sq16(const NvSpace *space, const NvStored *a, const NvStored *b)
+{
+	return nv_kern.l1_u16(a->data, b->data, space->length, a->scale, a->offset, b->scale,
+						  b->offset);
+}
+
+/* ---- sq8, between ---- */
+
 /* Sum of the squares of (a.offset - b.offset) + a.scale * c - b.scale * d. */
 static float
 l2_between_sq8(const NvSpace *space, const NvStored *a, const NvStored *b)
@@ -174,6 +217,58 @@ l1_between_sq8(const NvSpace *space, const NvStored *a, const NvStored *b)
 {
 	return nv_kern.l1_u8(a->data, b->data, space->length, a->scale, b->scale,
 						 a->offset - b->offset);
+}
+
+/* ---- steps ---- */
+
+/* Where a part of a vector has to be computed first. */
+static float
+step_from_floats(const NvSpace *space, const NvQuery *query, const NvStored *v, float part,
+				 float *t, float *greatest)
+{
+	float	   *x = space->scratch;
+
+	nv_stored_floats(space, v, x);
+	if (part != 1)
+	{
+		for (int i = 0; i < space->length; i++)
+			x[i] *= part;
+	}
+	return nv_kern.step_f32(query->elements, x, space->length, t, greatest);
+}
+
+static float
+step_from_float4(const NvSpace *space, const NvQuery *query, const NvStored *v, float part,
+				 float *t, float *greatest)
+{
+	if (part != 1)
+		return step_from_floats(space, query, v, part, t, greatest);
+	return nv_kern.step_f32(query->elements, v->data, space->length, t, greatest);
+}
+
+static float
+step_from_float2(const NvSpace *space, const NvQuery *query, const NvStored *v, float part,
+				 float *t, float *greatest)
+{
+	if (part != 1 || v->scale != 1)
+		return step_from_floats(space, query, v, part, t, greatest);
+	return nv_kern.step_f32_f16(query->elements, v->data, space->length, t, greatest);
+}
+
+static float
+step_from_sq8(const NvSpace *space, const NvQuery *query, const NvStored *v, float part,
+			  float *t, float *greatest)
+{
+	return nv_kern.step_f32_u8(query->elements, v->data, space->length, part * v->scale,
+							   part * v->offset, t, greatest);
+}
+
+static float
+step_from_sq16(const NvSpace *space, const NvQuery *query, const NvStored *v, float part,
+			   float *t, float *greatest)
+{
+	return nv_kern.step_f32_u16(query->elements, v->data, space->length, part * v->scale,
+								part * v->offset, t, greatest);
 }
 
 /* ---- bit strings ---- */
@@ -242,6 +337,15 @@ typedef struct DenseMeasures
 	float		(*between) (const NvSpace *space, const NvStored *a, const NvStored *b);
 } DenseMeasures;
 
+static float (*const dense_steps[]) (const NvSpace *space, const NvQuery *query,
+									 const NvStored *v, float part, float *t,
+									 float *greatest) = {
+	[NV_FORM_FLOAT4] = step_from_float4,
+	[NV_FORM_FLOAT2] = step_from_float2,
+	[NV_FORM_SQ8] = step_from_sq8,
+	[NV_FORM_SQ16] = step_from_sq16,
+};
+
 static const DenseMeasures dense_measures[][3] = {
 	[NV_FORM_FLOAT4] = {{l2_from_float4, l2_between_float4},
 	{ip_from_float4, ip_between_float4}, {l1_from_float4, l1_between_float4}},
@@ -249,6 +353,8 @@ static const DenseMeasures dense_measures[][3] = {
 	{ip_from_float2, ip_between_float2}, {l1_from_float2, l1_between_float2}},
 	[NV_FORM_SQ8] = {{l2_from_sq8, l2_between_sq8},
 	{ip_from_sq8, ip_between_sq8}, {l1_from_sq8, l1_between_sq8}},
+	[NV_FORM_SQ16] = {{l2_from_sq16, l2_between_sq16},
+	{ip_from_sq16, ip_between_sq16}, {l1_from_sq16, l1_between_sq16}},
 };
 
 static void
@@ -257,23 +363,25 @@ init_dense(NvSpace *space)
 	int			column = space->metric == NV_SPACE_IP ? 1 : space->metric == NV_SPACE_L1 ? 2 : 0;
 	const DenseMeasures *row = &dense_measures[space->form][column];
 
-	space->length = space->factors == NULL ? space->dims : nv_rotation_padded(space->dims);
 	space->scratch = palloc(2 * sizeof(float) * space->length);
 	space->from_query = row->from_query;
 	space->between = row->between;
+	space->step = dense_steps[space->form];
 	if (space->mean != NULL)
 		space->mean_norm = sqrtf(nv_kern.ip_f32(space->mean, space->mean, space->dims));
 }
 
 void
 nv_space_init(NvSpace *space, NvElementKind kind, NvSpaceMetric metric, NvForm form, int dims,
-			  const float *mean, const float *factors)
+			  int length, const float *mean, const float *factors)
 {
 	memset(space, 0, sizeof(*space));
 	space->type = nv_element_type(kind);
 	space->metric = metric;
+	space->ip = metric == NV_SPACE_IP;
 	space->form = form;
 	space->dims = dims;
+	space->length = space->type->dense != NULL ? length : 0;
 	space->mean = mean;
 	space->factors = factors;
 	if (space->type->dense != NULL)
@@ -288,28 +396,19 @@ nv_space_init(NvSpace *space, NvElementKind kind, NvSpaceMetric metric, NvForm f
 		space->between = metric == NV_SPACE_HAMMING ? hamming_between : jaccard_between;
 }
 
-int
-nv_space_length(NvElementKind kind, NvSpaceMetric metric, int dims)
-{
-	return nv_space_has_codes(kind, metric) ? nv_rotation_padded(dims) : dims;
-}
-
 Size
 nv_spec_floats(const NvSpaceSpec *spec)
 {
 	Size		n = spec->has_mean ? spec->dims : 0;
 
-	if (nv_space_has_codes(spec->kind, spec->metric))
-		n += NV_ROTATION_ROUNDS * nv_rotation_padded(spec->dims);
-	return n;
+	return n + NV_ROTATION_ROUNDS * (Size) spec->length;
 }
 
 void
 nv_spec_rotation(const NvSpaceSpec *spec, float *floats)
 {
-	if (nv_space_has_codes(spec->kind, spec->metric))
-		nv_rotation_factors(spec->seed, nv_rotation_padded(spec->dims),
-							floats + (spec->has_mean ? spec->dims : 0));
+	if (spec->length > 0)
+		nv_rotation_factors(spec->seed, spec->length, floats + (spec->has_mean ? spec->dims : 0));
 }
 
 void
@@ -318,8 +417,8 @@ nv_spec_init(const NvSpaceSpec *spec, const float *floats, NvSpace *space)
 	const float *rotation = floats + (spec->has_mean ? spec->dims : 0);
 
 	nv_space_init(space, spec->kind, spec->metric, spec->form, spec->dims,
-				  spec->has_mean ? floats : NULL,
-				  nv_space_has_codes(spec->kind, spec->metric) ? rotation : NULL);
+				  nv_spec_length(spec), spec->has_mean ? floats : NULL,
+				  spec->length > 0 ? rotation : NULL);
 }
 
 uint32
@@ -331,6 +430,8 @@ nv_form_max_bytes(NvForm form, int dims, int length)
 			return length * sizeof(float);
 		case NV_FORM_FLOAT2:
 			return length * sizeof(nv_f16);
+		case NV_FORM_SQ16:
+			return length * sizeof(nv_u16);
 		case NV_FORM_SQ8:
 			return length;
 		case NV_FORM_BITS:
@@ -352,9 +453,34 @@ nv_stored_valid(const NvSpace *space, const NvStored *v)
 {
 	NvCodeSums	sums = {0};
 
+	if (!(v->error >= 0))
+		return false;
 	if (space->form == NV_FORM_SQ8)
 		nv_kern.sums_u8(v->data, v->data, space->length, &sums);
-	return v->sum == sums.a && v->square == sums.aa && v->error >= 0;
+	else if (space->ip && space->type->dense != NULL)
+	{
+		float		norm2;
+
+		nv_stored_floats(space, v, space->scratch);
+		norm2 = nv_kern.ip_f32(space->scratch, space->scratch, space->length);
+		/* written by a CPU that adds in another order, perhaps */
+		return v->sum == 0 &&
+			fabs(norm2 - v->norm2) <= 4 * NV_KERNEL_RELERR(space->length) * norm2;
+	}
+	return v->sum == sums.a && v->square == sums.aa;
+}
+
+float
+nv_stored_norm2(const NvSpace *space, const NvStored *v)
+{
+	double		offset = v->offset,
+				scale = v->scale;
+
+	Assert(space->ip && space->type->dense != NULL);
+	if (space->form != NV_FORM_SQ8)
+		return v->norm2;
+	return (float) Max(0, space->length * offset * offset + 2 * offset * scale * v->sum +
+					   scale * scale * v->square);
 }
 
 NvStored
@@ -484,7 +610,6 @@ set_sparse(const NvSpace *space, Datum value, NvQuery *query)
 bool
 nv_query_set(const NvSpace *space, Datum value, NvQuery *query)
 {
-	query->serial++;
 	switch (space->form)
 	{
 		case NV_FORM_BITS:
@@ -508,7 +633,6 @@ nv_query_floats(const NvSpace *space, const NvQuery *query, float *out)
 void
 nv_query_set_zero(const NvSpace *space, NvQuery *query)
 {
-	query->serial++;
 	query->norm = 0;
 	if (space->type->dense != NULL)
 	{
@@ -522,7 +646,6 @@ nv_query_set_zero(const NvSpace *space, NvQuery *query)
 void
 nv_query_set_stored(const NvSpace *space, const NvStored *v, NvQuery *query)
 {
-	query->serial++;
 	if (space->type->dense == NULL)
 	{
 		query->raw = *v;
@@ -560,6 +683,12 @@ store_float2(const NvSpace *space, const float *x, char *data, NvStored *v)
 		x = space->scratch;
 	}
 	nv_kern.f32_to_f16(x, (nv_f16 *) data, space->length);
+}
+
+static void
+store_sq16(const NvSpace *space, const float *x, char *data, NvStored *v)
+{
+	nv_scalar_encode16(x, space->length, (nv_u16 *) data, &v->scale, &v->offset);
 }
 
 static void
@@ -611,9 +740,16 @@ nv_query_store(const NvSpace *space, const NvQuery *query, char *data, NvStored 
 		memcpy(data, query->elements, v->bytes);
 	else if (space->form == NV_FORM_FLOAT2)
 		store_float2(space, query->elements, data, v);
+	else if (space->form == NV_FORM_SQ16)
+		store_sq16(space, query->elements, data, v);
 	else
 		store_sq8(space, query->elements, (uint8 *) data, v);
 	v->error = stored_error(space, query, v);
+	if (space->ip && space->form != NV_FORM_SQ8)
+	{
+		nv_stored_floats(space, v, space->scratch);
+		v->norm2 = nv_kern.ip_f32(space->scratch, space->scratch, space->length);
+	}
 }
 
 void
@@ -633,6 +769,9 @@ nv_stored_floats(const NvSpace *space, const NvStored *v, float *out)
 				for (int i = 0; i < space->length; i++)
 					out[i] *= v->scale;
 			}
+			break;
+		case NV_FORM_SQ16:
+			nv_kern.decode_u16(v->data, space->length, v->scale, v->offset, out);
 			break;
 		case NV_FORM_BITS:
 			for (int i = 0; i < space->dims; i++)

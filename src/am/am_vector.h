@@ -12,9 +12,9 @@
  * cheaper: squared for L2, and for cosine, which is L2 of unit vectors; the
  * rest as SQL shows them.
  *
- * In a rotated space, vectors are moved by -mean (not for the inner product)
- * and rotated before they are stored: distances do not change, one scale fits
- * all coordinates, and codes follow by subtraction.
+ * Vectors may be moved by -mean (not for the inner product) and rotated before
+ * they are stored: distances do not change, one scale fits all coordinates, and
+ * codes follow by subtraction.
  *
  * A form may lose precision.  Every stored vector carries "error", at least
  * its distance from the original, so that the triangle inequality gives a
@@ -59,8 +59,16 @@ typedef enum NvForm
 	NV_FORM_FLOAT2,
 	NV_FORM_SQ8,
 	NV_FORM_BITS,
-	NV_FORM_SPARSE
+	NV_FORM_SPARSE,
+	NV_FORM_SQ16
 } NvForm;
+
+/* Whether it is one of dense vectors. */
+static inline bool
+nv_form_is_dense(NvForm form)
+{
+	return (form >= NV_FORM_FLOAT4 && form <= NV_FORM_SQ8) || form == NV_FORM_SQ16;
+}
 
 typedef struct NvElementType
 {
@@ -83,7 +91,11 @@ typedef struct NvStored
 	float		offset;
 	float		error;
 	uint32		sum;			/* sq8: of the codes */
-	uint32		square;			/* and of their squares */
+	union
+	{
+		uint32		square;		/* sq8: of the squares of the codes */
+		float		norm2;		/* other dense forms: the square of the norm */
+	};
 } NvStored;
 
 /* A vector to measure from: what a scan looks for or an insert places. */
@@ -92,7 +104,6 @@ typedef struct NvQuery
 	float	   *elements;		/* dense: space->length of them */
 	NvStored	raw;			/* others: as stored */
 	float		norm;			/* dense: Euclidean norm of elements */
-	uint32		serial;			/* changes when what is asked for does */
 } NvQuery;
 
 typedef struct NvSpace NvSpace;
@@ -104,6 +115,7 @@ struct NvSpace
 	NvForm		form;
 	int			dims;			/* of the values */
 	int			length;			/* elements of a stored dense vector */
+	bool		ip;				/* whether distances are negative inner products */
 	const float *mean;			/* dims, or NULL */
 	const float *factors;		/* the rotation, or NULL */
 	float		mean_norm;
@@ -111,6 +123,10 @@ struct NvSpace
 
 	float		(*from_query) (const NvSpace *space, const NvQuery *query, const NvStored *v);
 	float		(*between) (const NvSpace *space, const NvStored *a, const NvStored *b);
+
+	/* see nv_space_step() */
+	float		(*step) (const NvSpace *space, const NvQuery *query, const NvStored *v, float part,
+						 float *t, float *greatest);
 };
 
 /* Whether the metric is one that residual codes can estimate. */
@@ -121,12 +137,12 @@ nv_space_has_codes(NvElementKind kind, NvSpaceMetric metric)
 }
 
 /*
- * Set up a space.  mean[dims] and factors (nv_rotation_factors) stay the
- * caller's; without a mean it is 0, and without factors nothing is rotated.
- * scratch is palloc'd.
+ * Set up a space.  mean[dims] and factors (nv_rotation_factors, for so many
+ * elements) stay the caller's; without a mean it is 0, and without factors nothing
+ * is rotated, and length is dims.  scratch is palloc'd.
  */
 extern void nv_space_init(NvSpace *space, NvElementKind kind, NvSpaceMetric metric, NvForm form,
-						  int dims, const float *mean, const float *factors);
+						  int dims, int length, const float *mean, const float *factors);
 
 /*
  * A space as metapages describe it, and the floats that it keeps at hand: the
@@ -139,8 +155,16 @@ typedef struct NvSpaceSpec
 	NvForm		form;
 	int			dims;
 	bool		has_mean;
+	int			length;			/* rotated, with zeros behind the elements up to so many; 0: as it is */
 	uint64		seed;			/* of the rotation */
 } NvSpaceSpec;
+
+/* Elements of a stored dense vector. */
+static inline int
+nv_spec_length(const NvSpaceSpec *spec)
+{
+	return spec->length > 0 ? spec->length : spec->dims;
+}
 
 /* How many floats those are. */
 extern Size nv_spec_floats(const NvSpaceSpec *spec);
@@ -156,12 +180,9 @@ extern uint32 nv_space_max_bytes(const NvSpace *space);
 
 /*
  * The same for a form, before there is a space; a dense vector is stored with
- * so many elements (nv_space_length).
+ * so many elements (nv_spec_length).
  */
 extern uint32 nv_form_max_bytes(NvForm form, int dims, int length);
-
-/* Elements of a stored dense vector: padded, where vectors are rotated. */
-extern int	nv_space_length(NvElementKind kind, NvSpaceMetric metric, int dims);
 
 /* Room for the elements of a query, palloc'd. */
 extern void nv_query_alloc(const NvSpace *space, NvQuery *query);
@@ -255,6 +276,23 @@ nv_distance_from_query(const NvSpace *space, const NvQuery *query, const NvStore
 {
 	return space->from_query(space, query, v);
 }
+
+/*
+ * The step from a stored vector v to the query, t = query - part * v, and the
+ * greatest magnitude in it.  Returns its squared norm.  t[length], and up to the
+ * next multiple of NV_CODE_ROOM, is the caller's.  Dense forms only.
+ */
+#define NV_CODE_ROOM 64
+
+static inline float
+nv_space_step(const NvSpace *space, const NvQuery *query, const NvStored *v, float part,
+			  float *t, float *greatest)
+{
+	return space->step(space, query, v, part, t, greatest);
+}
+
+/* The square of the norm of a stored dense vector; for the inner product only. */
+extern float nv_stored_norm2(const NvSpace *space, const NvStored *v);
 
 static inline float
 nv_distance_between(const NvSpace *space, const NvStored *a, const NvStored *b)

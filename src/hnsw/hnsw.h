@@ -25,7 +25,8 @@ typedef enum HnswStorage
 	HNSW_STORAGE_AUTO,
 	HNSW_STORAGE_FLOAT4,
 	HNSW_STORAGE_FLOAT2,
-	HNSW_STORAGE_SQ8
+	HNSW_STORAGE_SQ8,
+	HNSW_STORAGE_SQ16
 } HnswStorage;
 
 typedef struct HnswOptions
@@ -60,6 +61,7 @@ typedef struct HnswIndex
 	HnswMemory *memory;			/* or NULL */
 	char	   *assembled;		/* room for one vector longer than a node holds, or NULL */
 	float	   *edge_floats;	/* 2 * space.length, if there are codes */
+	NvShortFactors *short_factors;	/* or NULL: they are wide */
 } HnswIndex;
 
 /* A node being looked at. */
@@ -71,11 +73,11 @@ typedef struct HnswRef
 
 /* hnsw_page.c: opening an index, reading nodes, slots */
 
-/*
- * Compute layout, bits, slot_bytes and slots_per_page of meta, whose other
- * fields are set.
- */
-extern void hnsw_plan_layout(HnswMeta *meta, HnswLayout *layout);
+/* Where things are in a node: follows from m, node_tids, bits and slot_bytes. */
+extern void hnsw_layout(const HnswMeta *meta, HnswLayout *layout);
+
+/* The space of an index. */
+extern NvSpaceSpec hnsw_spec(const HnswMeta *meta);
 
 /*
  * Open the index for the current memory context.  ERROR (INDEX_CORRUPTED, or
@@ -129,6 +131,20 @@ typedef struct HnswNodeCopy
 /* Copy a node.  False when the slot holds none; errors of hnsw_read(). */
 extern bool hnsw_copy_node(HnswIndex *ix, uint32 slot, HnswNodeCopy *copy);
 
+/* The node below a node, of the same vector; none for those on level 0. */
+static inline uint32
+hnsw_down(const HnswIndex *ix, const HnswNode *node)
+{
+	return node->level > 0 ? HNSW_BELOW(&ix->layout, node)->down : HNSW_NO_SLOT;
+}
+
+/* And its node on level 0; none for those that are there. */
+static inline uint32
+hnsw_base(const HnswIndex *ix, const HnswNode *node)
+{
+	return node->level > 0 ? HNSW_BELOW(&ix->layout, node)->base : HNSW_NO_SLOT;
+}
+
 /* Block of a slot, and the slot in its page. */
 static inline BlockNumber
 hnsw_slot_block(const HnswMeta *meta, uint32 slot)
@@ -154,9 +170,6 @@ hnsw_first_slot(const HnswMeta *meta, BlockNumber block)
 {
 	return (block - 1 - meta->mean_pages) * meta->slots_per_page;
 }
-
-/* Say whether there is a mean, and how many pages it takes. */
-extern void hnsw_set_mean(HnswMeta *meta, bool has_mean);
 
 /* Write the metapage, and the mean (dims floats) behind it, to an empty fork. */
 extern void hnsw_write_head(Relation rel, ForkNumber fork, const HnswMeta *meta,
@@ -335,7 +348,7 @@ extern int	hnsw_level_of_row(const HnswMeta *meta, const ItemPointerData *tid);
 
 /*
  * Write the header of a node and the beginning of its vector into a zeroed
- * slot.  down, base and more are HNSW_NO_SLOT afterwards.
+ * slot.  more is HNSW_NO_SLOT afterwards, and so is what is below.
  */
 extern void hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level,
 						   int top_level, const ItemPointerData *tid);

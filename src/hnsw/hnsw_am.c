@@ -26,6 +26,7 @@ static relopt_enum_elt_def storage_values[] = {
 	{"float4", HNSW_STORAGE_FLOAT4},
 	{"float2", HNSW_STORAGE_FLOAT2},
 	{"sq8", HNSW_STORAGE_SQ8},
+	{"sq16", HNSW_STORAGE_SQ16},
 	{NULL, 0}
 };
 
@@ -42,7 +43,7 @@ hnsw_init(void)
 					  HNSW_MAX_EF_CONSTRUCTION, AccessExclusiveLock);
 	add_enum_reloption(hnsw_relopts, "storage", "How vectors are stored in the index",
 					   storage_values, HNSW_STORAGE_AUTO,
-					   "Valid values are \"auto\", \"float4\", \"float2\" and \"sq8\".",
+					   "Valid values are \"auto\", \"sq8\", \"sq16\", \"float2\" and \"float4\".",
 					   AccessExclusiveLock);
 }
 

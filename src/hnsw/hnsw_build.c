@@ -24,6 +24,7 @@
 #include "catalog/pg_class.h"
 #include "commands/progress.h"
 #include "executor/executor.h"
+#include "hnsw/hnsw_plan.h"
 #include "miscadmin.h"
 #include "nv_edition.h"
 #include "pgstat.h"
@@ -31,11 +32,6 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/wait_event.h"
-
-#define ROTATION_SEED UINT64CONST(0x6e616e6f76656331)
-
-/* The mean is that of the rows in so many blocks. */
-#define MEAN_BLOCKS 300
 
 /* Keys of the shared memory of a parallel build. */
 #define KEY_SHARED 0x6e760001
@@ -77,120 +73,6 @@ bool
 hnsw_build_wait(HnswBuild *build)
 {
 	return BarrierArriveAndWait(&build->shared->barrier, WAIT_EVENT_PARALLEL_CREATE_INDEX_SCAN);
-}
-
-/* ---- what is built ---- */
-
-static NvForm
-choose_form(const NvElementType *type, HnswStorage storage)
-{
-	if (type->dense == NULL)
-	{
-		if (storage != HNSW_STORAGE_AUTO)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("option \"storage\" does not apply to type %s", type->name)));
-		return type->kind == NV_ELEMENT_BIT ? NV_FORM_BITS : NV_FORM_SPARSE;
-	}
-	switch (storage)
-	{
-		case HNSW_STORAGE_FLOAT4:
-			return NV_FORM_FLOAT4;
-		case HNSW_STORAGE_FLOAT2:
-			return NV_FORM_FLOAT2;
-		case HNSW_STORAGE_AUTO:
-		case HNSW_STORAGE_SQ8:
-			break;
-	}
-	return NV_FORM_SQ8;
-}
-
-/* What the index will be, from its definition; the mean is not known yet. */
-static void
-plan_index(Relation rel, HnswMeta *meta)
-{
-	HnswOptions options = hnsw_options_of(rel);
-	NvElementKind element;
-	NvSpaceMetric metric;
-	HnswLayout	layout;
-
-	if (options.ef_construction < 2 * options.m)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("ef_construction must be greater than or equal to 2 * m")));
-	nv_opclass_of(rel, &element, &metric);
-
-	memset(meta, 0, sizeof(*meta));
-	meta->version = HNSW_FORMAT_VERSION;
-	meta->element = element;
-	meta->metric = metric;
-	meta->form = choose_form(nv_element_type(element), options.storage);
-	meta->dims = nv_column_dims(rel, nv_element_type(element));
-	meta->m = options.m;
-	meta->ef_construction = options.ef_construction;
-	meta->seed = ROTATION_SEED;
-	meta->entry = HNSW_NO_SLOT;
-	hnsw_plan_layout(meta, &layout);
-}
-
-/* ---- the mean ---- */
-
-typedef struct MeanState
-{
-	NvSpace		space;
-	NvQuery		query;
-	double	   *sum;
-	double		n;
-	MemoryContext scratch;
-} MeanState;
-
-static void
-add_to_mean(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
-{
-	MeanState  *state = arg;
-	MemoryContext old;
-
-	if (isnull[0])
-		return;
-	old = MemoryContextSwitchTo(state->scratch);
-	if (nv_query_set(&state->space, values[0], &state->query))
-	{
-		for (int i = 0; i < state->space.dims; i++)
-			state->sum[i] += state->query.elements[i];
-		state->n++;
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(state->scratch);
-}
-
-/*
- * The mean of a sample of the table, palloc'd, or NULL when there is nothing to
- * take it from or no use for it.  The same table gives the same mean.
- */
-static float *
-sample_mean(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
-{
-	MeanState	state;
-	float	   *mean = NULL;
-
-	if (!nv_space_has_codes(meta->element, meta->metric) || meta->metric == NV_SPACE_IP)
-		return NULL;
-
-	memset(&state, 0, sizeof(state));
-	/* values as they come: L1 does not rotate, and cosine asks for unit length */
-	nv_space_init(&state.space, meta->element, meta->metric, NV_FORM_FLOAT4, meta->dims, NULL,
-				  NULL);
-	nv_query_alloc(&state.space, &state.query);
-	state.sum = palloc0(sizeof(double) * meta->dims);
-	state.scratch = build->scratch;
-	nv_sample_blocks(build->heap, build->rel, info, MEAN_BLOCKS, add_to_mean, &state);
-	if (state.n > 0)
-	{
-		mean = palloc(sizeof(float) * meta->dims);
-		for (int i = 0; i < meta->dims; i++)
-			mean[i] = (float) (state.sum[i] / state.n);
-	}
-	return mean;
 }
 
 /* ---- rows ---- */
@@ -253,8 +135,8 @@ add_to_memory(HnswBuild *build, ItemPointer tid)
 		hnsw_fill_node(ix, node, &v, level, top, tid);
 		if (level > 0)
 		{
-			node->down = slot + 1;
-			node->base = first + top;
+			HNSW_BELOW(&ix->layout, node)->down = slot + 1;
+			HNSW_BELOW(&ix->layout, node)->base = first + top;
 		}
 		if (more > 0)
 		{
@@ -571,15 +453,14 @@ hnsw_build(Relation heap, Relation rel, IndexInfo *info)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	HnswMeta	meta;
+	float	   *mean;
 	int			nworkers;
 
 	if (RelationGetNumberOfBlocks(rel) != 0)
 		elog(ERROR, "index \"%s\" already contains data", RelationGetRelationName(rel));
-	plan_index(rel, &meta);
-	build.scratch = AllocSetContextCreate(context, "hnsw sample", ALLOCSET_DEFAULT_SIZES);
-	build.mean = sample_mean(&build, info, &meta);
-	hnsw_set_mean(&meta, build.mean != NULL);
-	hnsw_write_head(rel, MAIN_FORKNUM, &meta, build.mean);
+	hnsw_plan(heap, rel, info, &meta, &mean);
+	build.mean = mean;
+	hnsw_write_head(rel, MAIN_FORKNUM, &meta, mean);
 
 	nworkers = nv_build_workers(heap, rel);
 	if (nworkers == 0 || !build_in_parallel(&build, info, &meta, nworkers, result))
@@ -599,9 +480,9 @@ void
 hnsw_build_empty(Relation rel)
 {
 	HnswMeta	meta;
+	float	   *mean;
 
-	plan_index(rel, &meta);
-	hnsw_set_mean(&meta, false);
-	hnsw_write_head(rel, INIT_FORKNUM, &meta, NULL);
+	hnsw_plan(NULL, rel, NULL, &meta, &mean);
+	hnsw_write_head(rel, INIT_FORKNUM, &meta, mean);
 	nv_log_whole(rel, INIT_FORKNUM);
 }

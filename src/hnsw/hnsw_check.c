@@ -68,10 +68,12 @@ load_page(Check *check, BlockNumber block, bool report)
 static void
 add_tids(Check *check, uint32 slot, const HnswNode *node)
 {
+	const ItemPointerData *tids = HNSW_TIDS(&check->ix.layout, node);
+
 	for (int i = 0; i < node->ntids; i++)
 	{
-		nv_rows_add(&check->rows, &node->tids[i]);
-		if (!ItemPointerIsValid(&node->tids[i]))
+		nv_rows_add(&check->rows, &tids[i]);
+		if (!ItemPointerIsValid(&tids[i]))
 			PROBLEM(check, slot, "node %u has an invalid row pointer", slot);
 	}
 }
@@ -97,7 +99,7 @@ check_header(Check *check, uint32 slot, const HnswNode *node)
 	else if (node->nedges > hnsw_max_edges(meta))
 		PROBLEM(check, slot, "node %u on level %d has %d neighbors", slot, node->level,
 				node->nedges);
-	else if (node->ntids > HNSW_NODE_TIDS || (node->level > 0 && node->ntids > 0))
+	else if (node->ntids > check->ix.meta.node_tids || (node->level > 0 && node->ntids > 0))
 		PROBLEM(check, slot, "node %u on level %d has %d rows", slot, node->level, node->ntids);
 	else if (node->vector_bytes > check->ix.max_bytes ||
 			 (node->vector_bytes != check->ix.max_bytes && meta->form != NV_FORM_SPARSE))
@@ -161,20 +163,20 @@ check_edges(Check *check, uint32 slot, const HnswNode *node)
 static void
 check_levels(Check *check, uint32 slot, const HnswNode *node)
 {
-	bool		lowest = node->level == 0;
+	uint32		down = hnsw_down(&check->ix, node);
+	uint32		base = hnsw_base(&check->ix, node);
 
-	if (lowest && (node->down != HNSW_NO_SLOT || node->base != HNSW_NO_SLOT))
-		PROBLEM(check, slot, "node %u on level 0 points to lower levels", slot);
-	if (!lowest && !is_node(check, node->down, node->level - 1))
+	if (node->level == 0)
+		return;
+	if (!is_node(check, down, node->level - 1))
 		PROBLEM(check, slot, "node %u has no node below it", slot);
-	if (!lowest && !is_node(check, node->base, 0))
+	if (!is_node(check, base, 0))
 		PROBLEM(check, slot, "node %u has no node on level 0", slot);
-	if (node->level == 1 && node->down != node->base)
+	if (node->level == 1 && down != base)
 		PROBLEM(check, slot, "node %u has two nodes on level 0", slot);
-	if (!lowest && is_node(check, node->base, 0) &&
-		check->slots[node->base].top_level < node->level)
+	if (is_node(check, base, 0) && check->slots[base].top_level < node->level)
 		PROBLEM(check, slot, "node %u is on level %d, above the top level of node %u", slot,
-				node->level, node->base);
+				node->level, base);
 }
 
 /* Follow the rest of a vector; false when it can't be read. */
@@ -213,13 +215,14 @@ static void
 check_vector(Check *check, uint32 slot, const HnswNodeCopy *self, const HnswNode *node)
 {
 	HnswNodeCopy base;
+	uint32		base_slot = hnsw_base(&check->ix, node);
 
 	if (!nv_stored_valid(&check->ix.space, &self->stored))
 		PROBLEM(check, slot, "the vector of node %u does not have the sums it should", slot);
-	if (node->level > 0 && is_node(check, node->base, 0) &&
-		hnsw_copy_node(&check->ix, node->base, &base) &&
+	if (node->level > 0 && is_node(check, base_slot, 0) &&
+		hnsw_copy_node(&check->ix, base_slot, &base) &&
 		!nv_stored_equal(&self->stored, &base.stored))
-		PROBLEM(check, slot, "node %u has another vector than node %u", slot, node->base);
+		PROBLEM(check, slot, "node %u has another vector than node %u", slot, base_slot);
 }
 
 static bool
@@ -229,8 +232,10 @@ same_code(const HnswLayout *layout, int bits, const HnswNode *a, const HnswNode 
 	int			child = place % NV_FASTSCAN_BLOCK;
 	uint8		mask = child < NV_FASTSCAN_BLOCK / 2 ? 0x0f : 0xf0;
 
-	if (HNSW_ADD(layout, a)[place] != HNSW_ADD(layout, b)[place] ||
-		HNSW_FACTOR(layout, a)[place] != HNSW_FACTOR(layout, b)[place])
+	if (memcmp(HNSW_ADD(layout, a) + place * layout->add_bytes,
+			   HNSW_ADD(layout, b) + place * layout->add_bytes, layout->add_bytes) != 0 ||
+		memcmp(HNSW_FACTOR(layout, a) + place * layout->factor_bytes,
+			   HNSW_FACTOR(layout, b) + place * layout->factor_bytes, layout->factor_bytes) != 0)
 		return false;
 	for (int g = 0; g < bits / NV_FASTSCAN_GROUP; g++)
 	{

@@ -90,8 +90,8 @@ struct HnswSearch
 	int			nvectors;
 	int			vectors_room;
 
-	NvCodeTable table;
-	uint32		table_serial;	/* of the query that the table was made for */
+	NvCodeTable table;			/* of the step from the node that is visited */
+	float	   *step;			/* the step itself */
 };
 
 #define FIRST_SEEN 256
@@ -115,7 +115,10 @@ hnsw_search_begin(HnswIndex *ix, bool keep_vectors)
 	if (keep_vectors)
 		s->vectors = palloc_extended((Size) ix->max_bytes * FIRST_FOUND, MCXT_ALLOC_HUGE);
 	if (ix->meta.bits > 0)
+	{
 		s->table.entries = palloc(NV_CODE_TABLE_BYTES(ix->meta.bits));
+		s->step = palloc0(sizeof(float) * TYPEALIGN(NV_CODE_ROOM, ix->space.length));
+	}
 	return s;
 }
 
@@ -463,11 +466,11 @@ add_found(HnswSearch *s, uint32 slot, const HnswNode *node, const NvStored *v, f
 	f->distance = distance;
 	f->error = node->error;
 	f->slot = slot;
-	f->down = node->down;
-	f->base = node->base;
+	f->down = hnsw_down(s->ix, node);
+	f->base = hnsw_base(s->ix, node);
 	f->dead = (node->flags & HNSW_DEAD) != 0;
 	f->ntids = node->ntids;
-	memcpy(f->tids, node->tids, sizeof(ItemPointerData) * node->ntids);
+	memcpy(f->tids, HNSW_TIDS(&s->ix->layout, node), sizeof(ItemPointerData) * node->ntids);
 	f->stored = *v;
 	/* what is in memory stays where it is, unless it was put together */
 	if (s->keep_vectors && !f->dead && (s->ix->memory == NULL || v->data == s->ix->assembled))
@@ -475,20 +478,59 @@ add_found(HnswSearch *s, uint32 slot, const HnswNode *node, const NvStored *v, f
 	s->nfound++;
 }
 
-/* Estimates of the neighbors of a node at this distance from the query. */
+/*
+ * Measure a node's vector, and make the table for its neighbors' codes: of the
+ * step to the query, or for the inner product of what is left of the query
+ * beside its part along the vector, *weight.
+ */
+static float
+measure_step(HnswSearch *s, const NvStored *v, float *weight)
+{
+	const NvSpace *space = &s->ix->space;
+	float		distance;
+	float		greatest;
+
+	*weight = 1;
+	if (!space->ip)
+		distance = nv_space_step(space, s->query, v, 1, s->step, &greatest);
+	else
+	{
+		float		norm2 = nv_stored_norm2(space, v);
+
+		distance = nv_distance_from_query(space, s->query, v);
+		*weight = norm2 > 0 ? -distance / norm2 : 0;
+		nv_space_step(space, s->query, v, *weight, s->step, &greatest);
+	}
+	nv_step_table(s->step, s->ix->meta.bits, greatest, &s->table);
+	return distance;
+}
+
+/* Estimates of the neighbors of a node, which measure_step() measured. */
 static void
-estimate_neighbors(const HnswSearch *s, const HnswNode *node, float distance, float *estimates)
+estimate_neighbors(const HnswSearch *s, const HnswNode *node, float distance, float weight,
+				   float *estimates)
 {
 	const HnswLayout *layout = &s->ix->layout;
 
 	for (int start = 0; start < node->nedges; start += NV_FASTSCAN_BLOCK)
 	{
-		const NvHalfFloat *add = HNSW_ADD(layout, node) + start;
-		const NvHalfFloat *factor = HNSW_FACTOR(layout, node) + start;
+		const char *add = HNSW_ADD(layout, node) + start * layout->add_bytes;
+		const char *factor = HNSW_FACTOR(layout, node) + start * layout->factor_bytes;
+		NvHalfFloat wide_add[NV_FASTSCAN_BLOCK];
+		NvHalfFloat wide_factor[NV_FASTSCAN_BLOCK];
 		const uint8 *codes = HNSW_CODES(layout, node) +
 			start / NV_FASTSCAN_BLOCK * NV_CODE_BLOCK_BYTES(s->ix->meta.bits);
 
-		nv_code_estimate(&s->table, s->ix->meta.bits, codes, add, factor, distance, INFINITY,
+		if (s->ix->short_factors != NULL)
+		{
+			nv_short_factors_unpack(s->ix->short_factors, (const uint8 *) add,
+									layout->factor_bytes > 0 ? (const int8 *) factor : NULL,
+									wide_add, wide_factor);
+			add = (const char *) wide_add;
+			factor = (const char *) wide_factor;
+		}
+		nv_code_estimate(&s->table, s->ix->meta.bits, codes, (const NvHalfFloat *) add,
+						 (const NvHalfFloat *) factor, weight, distance, INFINITY,
 						 estimates + start);
 	}
 }
@@ -529,6 +571,7 @@ visit(HnswSearch *s, uint32 slot, float *distance)
 	float		estimates[HNSW_MAX_SLOTS + NV_FASTSCAN_BLOCK];
 	uint32		neighbors[HNSW_MAX_SLOTS];
 	uint32		hashes[HNSW_MAX_SLOTS];
+	float		weight = 1;
 	int			n;
 	HnswRef		ref;
 	NvStored	v;
@@ -541,7 +584,8 @@ visit(HnswSearch *s, uint32 slot, float *distance)
 		return false;
 	}
 	v = hnsw_stored(ix, &ref);
-	*distance = nv_distance_from_query(&ix->space, s->query, &v);
+	*distance = codes ? measure_step(s, &v, &weight) :
+		nv_distance_from_query(&ix->space, s->query, &v);
 	add_found(s, slot, ref.node, &v, *distance);
 	n = ref.node->nedges;
 	memcpy(neighbors, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * n);
@@ -549,7 +593,7 @@ visit(HnswSearch *s, uint32 slot, float *distance)
 	if (codes)
 	{
 		hash_neighbors(s, neighbors, n, hashes);
-		estimate_neighbors(s, ref.node, *distance, estimates);
+		estimate_neighbors(s, ref.node, *distance, weight, estimates);
 	}
 	hnsw_release(&ref);
 
@@ -622,15 +666,8 @@ reset_seen(HnswSearch *s, int ef)
 void
 hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, int ef)
 {
-	HnswIndex  *ix = s->ix;
-
 	s->query = query;
 	s->level = level;
-	if (ix->meta.bits > 0 && s->table_serial != query->serial)
-	{
-		nv_code_table(query->elements, ix->meta.bits, &s->table);
-		s->table_serial = query->serial;
-	}
 	s->nfound = s->nvectors = 0;
 	s->limit = 0;
 	pool_reset(s, ef);
@@ -826,15 +863,27 @@ write_edge(HnswIndex *ix, HnswNode *node, int place, const HnswCandidate *neighb
 	const HnswLayout *layout = &ix->layout;
 	int			bits = ix->meta.bits;
 	int			block = place / NV_FASTSCAN_BLOCK;
+	NvHalfFloat add;
+	NvHalfFloat factor;
+	int8		unused;
 
 	HNSW_NEIGHBORS(node)[place] = neighbor->slot;
 	if (bits == 0)
 		return;
 	nv_stored_floats(&ix->space, &neighbor->stored, o);
-	nv_code_write(p, o, ix->space.length, bits, ix->space.metric == NV_SPACE_IP,
+	nv_code_write(p, o, ix->space.length, bits, ix->space.ip ? NV_CODE_OF_IP_STEP : NV_CODE_OF_STEP,
 				  HNSW_CODES(layout, node) + block * NV_CODE_BLOCK_BYTES(bits),
-				  place % NV_FASTSCAN_BLOCK,
-				  HNSW_ADD(layout, node) + place, HNSW_FACTOR(layout, node) + place);
+				  place % NV_FASTSCAN_BLOCK, &add, &factor);
+	if (ix->short_factors == NULL)
+	{
+		((NvHalfFloat *) HNSW_ADD(layout, node))[place] = add;
+		((NvHalfFloat *) HNSW_FACTOR(layout, node))[place] = factor;
+	}
+	else
+		nv_short_factors_pack(ix->short_factors, add, factor,
+							  (uint8 *) HNSW_ADD(layout, node) + place,
+							  layout->factor_bytes == 0 ? &unused :
+							  (int8 *) HNSW_FACTOR(layout, node) + place);
 }
 
 void

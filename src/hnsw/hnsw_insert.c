@@ -445,7 +445,7 @@ hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level, int 
 	node->kind = HNSW_SLOT_NODE;
 	node->level = (uint8) level;
 	node->top_level = level == 0 ? (uint16) top_level : 0;
-	node->down = node->base = node->more = HNSW_NO_SLOT;
+	node->more = HNSW_NO_SLOT;
 	node->vector_bytes = v->bytes;
 	node->scale = v->scale;
 	node->offset = v->offset;
@@ -455,8 +455,10 @@ hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level, int 
 	if (level == 0)
 	{
 		node->ntids = 1;
-		node->tids[0] = *tid;
+		HNSW_TIDS(&ix->layout, node)[0] = *tid;
 	}
+	else
+		*HNSW_BELOW(&ix->layout, node) = (HnswBelow) {HNSW_NO_SLOT, HNSW_NO_SLOT};
 	memcpy(HNSW_VECTOR(&ix->layout, node), v->data, Min(v->bytes, ix->layout.vector_room));
 }
 
@@ -485,8 +487,8 @@ write_node(HnswIndex *ix, const Placement *place, int level, uint32 down, uint32
 		NV_TEST_POINT("insert_more_written");
 	node = (HnswNode *) begin_slot(ix, &change, &buffer, &slot);
 	hnsw_fill_node(ix, node, &place->stored, level, place->level, tid);
-	node->down = down;
-	node->base = base;
+	if (level > 0)
+		*HNSW_BELOW(&ix->layout, node) = (HnswBelow) {down, base};
 	node->more = more;
 	hnsw_set_edges(ix, node, &place->stored, place->neighbors[level], place->n[level]);
 	nv_change_finish(&change);
@@ -557,11 +559,11 @@ add_tid(HnswIndex *ix, uint32 slot, const NvStored *v, ItemPointer tid)
 	nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
 	node = (HnswNode *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
 	if (node->kind == HNSW_SLOT_NODE && (node->flags & HNSW_DEAD) == 0 && node->level == 0 &&
-		node->ntids < HNSW_NODE_TIDS)
+		node->ntids < ix->meta.node_tids)
 	{
 		nv_change_begin(&change, ix->rel, ix->logged);
 		node = (HnswNode *) hnsw_slot_at(&ix->meta, nv_change_page(&change, buffer, false), slot);
-		node->tids[node->ntids++] = *tid;
+		HNSW_TIDS(&ix->layout, node)[node->ntids++] = *tid;
 		node->error = Max(node->error, v->error);
 		nv_change_finish(&change);
 		added = true;
@@ -578,7 +580,7 @@ join_duplicate(HnswIndex *ix, HnswSearch *search, const NvStored *v, ItemPointer
 
 	for (int i = 0; i < nfound; i++)
 	{
-		if (!found[i].dead && found[i].ntids < HNSW_NODE_TIDS &&
+		if (!found[i].dead && found[i].ntids < ix->meta.node_tids &&
 			nv_stored_equal(&found[i].stored, v) && add_tid(ix, found[i].slot, v, tid))
 			return true;
 	}

@@ -90,9 +90,10 @@ take_rows(HnswIndex *ix, uint32 into, uint32 slot)
 	HnswNode   *node = hnsw_memory_node(ix, slot);
 	HnswNode   *other = hnsw_memory_node(ix, into);
 
-	if (other->ntids + node->ntids > HNSW_NODE_TIDS)
+	if (other->ntids + node->ntids > ix->meta.node_tids)
 		return false;
-	memcpy(other->tids + other->ntids, node->tids, sizeof(ItemPointerData) * node->ntids);
+	memcpy(HNSW_TIDS(&ix->layout, other) + other->ntids, HNSW_TIDS(&ix->layout, node),
+		   sizeof(ItemPointerData) * node->ntids);
 	other->ntids += node->ntids;
 	other->error = Max(other->error, node->error);
 	for (int level = node->top_level; level >= 0; level--)
@@ -220,7 +221,7 @@ make_order(HnswBuild *build)
 		shared->nslots++;
 		if (node->level > 0)
 			continue;
-		keys[n].hash = hnsw_hash_row(&node->tids[0], 0);
+		keys[n].hash = hnsw_hash_row(HNSW_TIDS(&ix->layout, node), 0);
 		keys[n].slot = slot;
 		keys[n].level = node->top_level;
 		n++;
@@ -303,11 +304,11 @@ prefetch_vector(HnswIndex *ix, uint32 slot)
 
 /* A node on level 0 with the same vector, or HNSW_NO_SLOT. */
 static uint32
-find_duplicate(const HnswFound *found, int nfound, const NvStored *self)
+find_duplicate(const HnswIndex *ix, const HnswFound *found, int nfound, const NvStored *self)
 {
 	for (int i = 0; i < nfound; i++)
 	{
-		if (found[i].ntids < HNSW_NODE_TIDS && nv_stored_equal(&found[i].stored, self))
+		if (found[i].ntids < ix->meta.node_tids && nv_stored_equal(&found[i].stored, self))
 			return found[i].slot;
 	}
 	return HNSW_NO_SLOT;
@@ -391,7 +392,7 @@ finish_level(Linker *linker, Lane *lane)
 
 	if (lane->level == 0 && !linker->second)
 	{
-		uint32		duplicate = find_duplicate(found, nfound, &lane->self);
+		uint32		duplicate = find_duplicate(linker->ix, found, nfound, &lane->self);
 
 		if (duplicate != HNSW_NO_SLOT)
 		{
@@ -666,8 +667,8 @@ Size
 hnsw_link_process_bytes(const HnswMeta *meta)
 {
 	Size		bytes = BYTES_OF_PROCESS + (Size) LANES * meta->ef_construction * BYTES_PER_EF;
-	Size		vector = nv_form_max_bytes(meta->form, meta->dims,
-										   nv_space_length(meta->element, meta->metric, meta->dims));
+	NvSpaceSpec spec = hnsw_spec(meta);
+	Size		vector = nv_form_max_bytes(meta->form, meta->dims, nv_spec_length(&spec));
 
 	/* those that have to be put together are kept */
 	if (vector > meta->slot_bytes && meta->form != NV_FORM_SPARSE)

@@ -10,12 +10,6 @@
 #include "am/am_opclass.h"
 #include "hnsw/hnsw_memory.h"
 
-/* A code of this many bits is worth more than a further node in the page. */
-#define GOOD_BITS 320
-
-/* Room for the beginning of a sparse vector: 4 nodes to a page. */
-#define SPARSE_SLOTS_PER_PAGE 4
-
 /* What relcache keeps for us: this, then the floats of the space. */
 typedef struct HnswCache
 {
@@ -34,90 +28,41 @@ hnsw_damaged(HnswIndex *ix, uint32 slot, const char *what)
 			 errhint("Rebuild it with REINDEX.")));
 }
 
-static bool
-has_codes(const HnswMeta *meta)
-{
-	return nv_space_has_codes(meta->element, meta->metric);
-}
-
-/* Bytes of a page's slots, when there are n of them. */
-static uint32
-slot_room(int n)
-{
-	return (uint32) (NV_PAGE_ROOM / n) & ~7u;
-}
-
-/* Fill in where things are in a node whose codes have so many bits. */
-static void
-place_parts(const HnswMeta *meta, HnswLayout *layout, int bits)
-{
-	uint32		block_slots;
-
-	layout->neighbors = 2 * meta->m;
-	layout->blocks = has_codes(meta) ?
-		(layout->neighbors + NV_FASTSCAN_BLOCK - 1) / NV_FASTSCAN_BLOCK : 0;
-	block_slots = layout->blocks * NV_FASTSCAN_BLOCK;
-	layout->add = sizeof(HnswNode) + meta->attribute_bytes + layout->neighbors * sizeof(uint32);
-	layout->factor = layout->add + block_slots * sizeof(NvHalfFloat);
-	layout->codes = layout->factor + block_slots * sizeof(NvHalfFloat);
-	layout->vector = layout->codes + layout->blocks * NV_CODE_BLOCK_BYTES(bits);
-}
-
-/* The most bits that fit a node of so many bytes beside "rest" bytes. */
-static int
-bits_that_fit(const HnswLayout *layout, uint32 room, uint32 rest, int length)
-{
-	int64		bits = ((int64) room - layout->codes - rest) / (4 * layout->blocks);
-
-	bits = Min(bits, Min(length, NV_CODE_MAX_BITS));
-	return (int) Max(bits, 0) / NV_CODE_STEP * NV_CODE_STEP;
-}
-
-/*
- * As many nodes to a page as leave a good code to each; where not even one
- * does, the vector continues in other slots.
- */
-static void
-plan_with_codes(HnswMeta *meta, HnswLayout *layout, uint32 max_bytes, int length)
-{
-	int			n;
-
-	for (n = NV_PAGE_ROOM / sizeof(HnswNode); n >= 1; n--)
-	{
-		meta->bits = bits_that_fit(layout, slot_room(n), max_bytes, length);
-		if (meta->bits >= Min(length, GOOD_BITS))
-			break;
-	}
-	if (n == 0)
-		meta->bits = bits_that_fit(layout, slot_room(1), 0, length);
-	place_parts(meta, layout, meta->bits);
-}
-
 void
-hnsw_plan_layout(HnswMeta *meta, HnswLayout *layout)
+hnsw_layout(const HnswMeta *meta, HnswLayout *layout)
 {
-	int			length = nv_space_length(meta->element, meta->metric, meta->dims);
-	uint32		max_bytes = nv_form_max_bytes(meta->form, meta->dims, length);
-	uint32		bytes;
-
-	place_parts(meta, layout, 0);
-	meta->bits = 0;
+	memset(layout, 0, sizeof(*layout));
+	layout->neighbors = 2 * meta->m;
+	layout->blocks = meta->bits > 0 ?
+		(layout->neighbors + NV_FASTSCAN_BLOCK - 1) / NV_FASTSCAN_BLOCK : 0;
+	layout->tids = sizeof(HnswNode) + layout->neighbors * sizeof(uint32);
+	layout->add = layout->tids + meta->node_tids * sizeof(ItemPointerData) + meta->attribute_bytes;
+	layout->factor = layout->codes = layout->vector = layout->add;
 	if (layout->blocks > 0)
-		plan_with_codes(meta, layout, max_bytes, length);
-
-	if (meta->form == NV_FORM_SPARSE)
-		bytes = slot_room(SPARSE_SLOTS_PER_PAGE);
-	else
-		bytes = Min(MAXALIGN(layout->vector + max_bytes), slot_room(1));
-	meta->slot_bytes = bytes;
-	meta->slots_per_page = NV_PAGE_ROOM / bytes;
-	layout->vector_room = bytes - layout->vector;
+	{
+		layout->add_bytes = meta->factors == HNSW_FACTORS_WIDE ? sizeof(NvHalfFloat) : 1;
+		layout->factor_bytes = meta->factors == HNSW_FACTORS_ONE ? 0 : layout->add_bytes;
+		layout->factor += layout->neighbors * layout->add_bytes;
+		layout->codes = layout->factor + layout->neighbors * layout->factor_bytes;
+		layout->vector = layout->codes + layout->blocks * NV_CODE_BLOCK_BYTES(meta->bits);
+	}
+	layout->vector_room = Max(meta->slot_bytes, layout->vector) - layout->vector;
 }
 
-static uint16
-count_mean_pages(const HnswMeta *meta)
+NvSpaceSpec
+hnsw_spec(const HnswMeta *meta)
 {
-	return meta->has_mean ? nv_mean_pages(meta->dims) : 0;
+	NvSpaceSpec spec = {
+		.kind = meta->element,
+		.metric = meta->metric,
+		.form = meta->form,
+		.dims = meta->dims,
+		.has_mean = meta->has_mean,
+		.length = meta->length,
+		.seed = meta->seed
+	};
+
+	return spec;
 }
 
 /* Whether the form suits the type. */
@@ -128,7 +73,32 @@ form_valid(const HnswMeta *meta)
 		return meta->form == NV_FORM_BITS;
 	if (meta->element == NV_ELEMENT_SPARSEVEC)
 		return meta->form == NV_FORM_SPARSE;
-	return meta->form >= NV_FORM_FLOAT4 && meta->form <= NV_FORM_SQ8;
+	return nv_form_is_dense(meta->form);
+}
+
+/* Whether slots of this size are what a build may have chosen, and nothing overlaps. */
+static bool
+layout_valid(const HnswMeta *meta, const HnswLayout *layout)
+{
+	NvSpaceSpec spec = hnsw_spec(meta);
+
+	if (meta->bits > 0 && (!nv_space_has_codes(meta->element, meta->metric) ||
+						   meta->bits % NV_CODE_STEP != 0 ||
+						   meta->bits > Min(nv_spec_length(&spec), NV_CODE_MAX_BITS)))
+		return false;
+	if (meta->factors > HNSW_FACTORS_ONE ||
+		(meta->factors != HNSW_FACTORS_WIDE && (meta->bits == 0 || meta->metric == NV_SPACE_IP ||
+												!nv_short_base_valid(meta->short_base))))
+		return false;
+	/* the codes are of rotated vectors */
+	if (meta->bits > 0 ? meta->length < meta->dims : meta->length != 0)
+		return false;
+	return meta->node_tids >= HNSW_FEWEST_TIDS && meta->node_tids <= HNSW_NODE_TIDS &&
+		meta->node_tids % 2 == 0 && meta->slot_bytes % 8 == 0 &&
+		meta->slot_bytes > offsetof(HnswMore, data) && meta->slot_bytes <= NV_PAGE_ROOM &&
+		meta->slot_bytes >= layout->vector &&
+		meta->slots_per_page == NV_PAGE_ROOM / meta->slot_bytes &&
+		meta->mean_pages == (meta->has_mean ? nv_mean_pages(meta->dims) : 0);
 }
 
 /* Everything that later code takes from the metapage is checked here, once; gives the layout. */
@@ -136,44 +106,18 @@ static void
 check_meta(Relation rel, const HnswMeta *meta, HnswLayout *layout)
 {
 	const NvElementType *type = nv_element_type(meta->element);
-	HnswMeta	expected = *meta;
 
 	nv_metapage_version(rel, meta->version, HNSW_FORMAT_VERSION);
 	if (type != NULL && nv_column_agrees(rel, meta->element, meta->metric, meta->dims) &&
 		form_valid(meta) && meta->dims >= 1 && meta->dims <= type->max_dims &&
 		meta->m >= HNSW_MIN_M && meta->m <= HNSW_MAX_M && meta->attribute_bytes == 0 &&
-		meta->has_mean <= 1)
+		meta->has_mean <= 1 && meta->entry_level <= HNSW_MAX_LEVEL)
 	{
-		hnsw_plan_layout(&expected, layout);
-		expected.mean_pages = count_mean_pages(meta);
-		if (expected.bits == meta->bits && expected.slot_bytes == meta->slot_bytes &&
-			expected.slots_per_page == meta->slots_per_page &&
-			expected.mean_pages == meta->mean_pages && meta->entry_level <= HNSW_MAX_LEVEL)
+		hnsw_layout(meta, layout);
+		if (layout_valid(meta, layout))
 			return;
 	}
 	nv_metapage_damaged(rel);
-}
-
-void
-hnsw_set_mean(HnswMeta *meta, bool has_mean)
-{
-	meta->has_mean = has_mean;
-	meta->mean_pages = count_mean_pages(meta);
-}
-
-static NvSpaceSpec
-spec_of(const HnswMeta *meta)
-{
-	NvSpaceSpec spec = {
-		.kind = meta->element,
-		.metric = meta->metric,
-		.form = meta->form,
-		.dims = meta->dims,
-		.has_mean = meta->has_mean,
-		.seed = meta->seed
-	};
-
-	return spec;
 }
 
 /* Read what stays the same, once for as long as relcache keeps it. */
@@ -190,7 +134,7 @@ load_cache(Relation rel)
 
 	nv_read_metapage(rel, NV_PAGE_META, &meta, sizeof(meta));
 	check_meta(rel, &meta, &layout);
-	spec = spec_of(&meta);
+	spec = hnsw_spec(&meta);
 	cache = MemoryContextAlloc(rel->rd_indexcxt,
 							   sizeof(HnswCache) + nv_spec_floats(&spec) * sizeof(float));
 	cache->meta = meta;
@@ -207,7 +151,7 @@ static void
 open_with_floats(HnswIndex *ix, Relation rel, const HnswMeta *meta, const HnswLayout *layout,
 				 const float *floats)
 {
-	NvSpaceSpec spec = spec_of(meta);
+	NvSpaceSpec spec = hnsw_spec(meta);
 
 	memset(ix, 0, sizeof(*ix));
 	ix->rel = rel;
@@ -216,7 +160,12 @@ open_with_floats(HnswIndex *ix, Relation rel, const HnswMeta *meta, const HnswLa
 	ix->layout = *layout;
 	nv_spec_init(&spec, floats, &ix->space);
 	ix->max_bytes = nv_space_max_bytes(&ix->space);
-	if (has_codes(meta))
+	if (meta->factors != HNSW_FACTORS_WIDE)
+	{
+		ix->short_factors = palloc(sizeof(NvShortFactors));
+		nv_short_factors_init(ix->short_factors, meta->short_base, meta->bits, meta->length);
+	}
+	if (meta->bits > 0)
 		ix->edge_floats = palloc(2 * sizeof(float) * ix->space.length);
 	if (ix->max_bytes > ix->layout.vector_room)
 		ix->assembled = palloc(ix->max_bytes);
@@ -226,7 +175,7 @@ void
 hnsw_open(HnswIndex *ix, Relation rel)
 {
 	HnswCache  *cache = load_cache(rel);
-	NvSpaceSpec spec = spec_of(&cache->meta);
+	NvSpaceSpec spec = hnsw_spec(&cache->meta);
 	Size		size = nv_spec_floats(&spec) * sizeof(float);
 	float	   *floats = palloc(Max(size, 1));
 
@@ -238,12 +187,11 @@ hnsw_open(HnswIndex *ix, Relation rel)
 void
 hnsw_open_with(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *mean)
 {
-	NvSpaceSpec spec = spec_of(meta);
+	NvSpaceSpec spec = hnsw_spec(meta);
 	float	   *floats = palloc(Max(nv_spec_floats(&spec) * sizeof(float), 1));
-	HnswMeta	planned = *meta;
 	HnswLayout	layout;
 
-	hnsw_plan_layout(&planned, &layout);
+	hnsw_layout(meta, &layout);
 	if (meta->has_mean)
 		memcpy(floats, mean, meta->dims * sizeof(float));
 	nv_spec_rotation(&spec, floats);
@@ -269,7 +217,7 @@ hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level)
 void
 hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node)
 {
-	if (unlikely(node->level > HNSW_MAX_LEVEL || node->ntids > HNSW_NODE_TIDS ||
+	if (unlikely(node->level > HNSW_MAX_LEVEL || node->ntids > ix->meta.node_tids ||
 				 node->vector_bytes > ix->max_bytes ||
 				 (node->vector_bytes != ix->max_bytes && ix->meta.form != NV_FORM_SPARSE) ||
 				 node->nedges > hnsw_max_edges(&ix->meta)))

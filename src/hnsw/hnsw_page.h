@@ -26,7 +26,7 @@
 #include "quant/residual_code.h"
 #include "storage/itemptr.h"
 
-#define HNSW_FORMAT_VERSION 1
+#define HNSW_FORMAT_VERSION 2
 
 #define HNSW_META_BLOCK 0
 
@@ -35,8 +35,12 @@
 #define HNSW_MAX_SLOTS (2 * HNSW_MAX_M)
 #define HNSW_MAX_LEVEL 31
 
-/* Rows with the same vector share a node, up to this many. */
-#define HNSW_NODE_TIDS 8
+/*
+ * Rows with the same vector share a node, up to this many; where room is short
+ * and rows differ, nodes have fewer places.
+ */
+#define HNSW_NODE_TIDS 10
+#define HNSW_FEWEST_TIDS 2
 
 #define HNSW_NO_SLOT PG_UINT32_MAX
 
@@ -57,11 +61,25 @@ typedef struct HnswMeta
 	uint32		slot_bytes;
 	uint16		slots_per_page;
 	uint16		mean_pages;
-	uint16		unused;
+	uint16		node_tids;		/* places for rows in a node */
 	uint16		entry_level;
 	uint32		entry;			/* node where searches begin, or HNSW_NO_SLOT */
+	uint32		sampled;		/* rows by which all this was chosen; 0: there were none */
+	float		rounding;		/* in these: what rounding loses, as a part of small distances */
+	uint16		length;			/* vectors are rotated, and padded to so many elements; 0: they are not */
+	uint16		short_base;		/* of NvShortFactors */
+	uint8		factors;		/* HnswFactors */
+	uint8		unused[3];
 	uint32		unused_end;		/* where a uint64 is aligned as a uint32 is, there is no padding */
 } HnswMeta;
+
+/* How the numbers beside a neighbor's code are kept. */
+typedef enum HnswFactors
+{
+	HNSW_FACTORS_WIDE,			/* add, factor: two NvHalfFloat */
+	HNSW_FACTORS_SHORT,			/* a byte for each, by NvShortFactors */
+	HNSW_FACTORS_ONE			/* only the first of these */
+} HnswFactors;
 
 typedef enum HnswSlotKind
 {
@@ -77,12 +95,14 @@ typedef enum HnswSlotKind
  * A node.  Behind this come, with n = 2m and n32 = n rounded up to 32:
  *
  *	uint32 neighbors[n]			slots of nodes of the same level
- *	NvHalfFloat add[n32]		if there are codes
- *	NvHalfFloat factor[n32]
+ *	ItemPointerData tids[node_tids]		level 0: the rows; above it HnswBelow
+ *	add[n]						if there are codes: 2 bytes or 1 each
+ *	factor[n]					2 bytes, 1, or none
  *	codes of 32 neighbors each, n32 / 32 blocks
  *	the vector, or its beginning
  *
- * The first nedges neighbors count.
+ * The first nedges neighbors count.  Kernels read add and factor of whole blocks,
+ * and so, of the last, what lies behind them.
  */
 typedef struct HnswNode
 {
@@ -93,17 +113,25 @@ typedef struct HnswNode
 	uint16		nedges;
 	uint16		top_level;		/* level 0: the highest that this vector is on */
 	uint32		version;		/* counts changes of the edges */
-	uint32		down;			/* node of the same vector one level below; level 0: none */
-	uint32		base;			/* node of the same vector on level 0; level 0: none */
 	uint32		more;			/* slot with the rest of the vector, or none */
 	uint32		vector_bytes;
 	float		scale;			/* of the vector: see NvStored */
 	float		offset;
 	float		error;
 	uint32		sum;
-	uint32		square;
-	ItemPointerData tids[HNSW_NODE_TIDS];
+	union
+	{
+		uint32		square;
+		float		norm2;
+	};
 } HnswNode;
+
+/* What a node above level 0 has in place of rows. */
+typedef struct HnswBelow
+{
+	uint32		down;			/* node of the same vector one level below */
+	uint32		base;			/* and on level 0 */
+} HnswBelow;
 
 /* The rest of a vector: as many bytes as the slot holds, or are left. */
 typedef struct HnswMore
@@ -115,8 +143,10 @@ typedef struct HnswMore
 } HnswMore;
 
 StaticAssertDecl(sizeof(HnswMeta) <= NV_PAGE_ROOM, "metapage too large");
-StaticAssertDecl(sizeof(HnswMeta) == 48, "the size of HnswMeta is part of the format");
-StaticAssertDecl(sizeof(HnswNode) == 96, "the size of HnswNode is part of the format");
+StaticAssertDecl(sizeof(HnswMeta) == 64, "the size of HnswMeta is part of the format");
+StaticAssertDecl(sizeof(HnswBelow) <= HNSW_FEWEST_TIDS * sizeof(ItemPointerData),
+				 "there is no room for HnswBelow");
+StaticAssertDecl(sizeof(HnswNode) == 40, "the size of HnswNode is part of the format");
 StaticAssertDecl(offsetof(HnswMore, data) == 8, "HnswMore is part of the format");
 
 /* Where the parts of a node are, in bytes from its start. */
@@ -124,6 +154,9 @@ typedef struct HnswLayout
 {
 	uint16		neighbors;		/* 2m */
 	uint16		blocks;			/* of codes */
+	uint8		add_bytes;		/* of each */
+	uint8		factor_bytes;
+	uint32		tids;
 	uint32		add;
 	uint32		factor;
 	uint32		codes;
@@ -132,8 +165,10 @@ typedef struct HnswLayout
 } HnswLayout;
 
 #define HNSW_NEIGHBORS(node) ((uint32 *) ((char *) (node) + sizeof(HnswNode)))
-#define HNSW_ADD(layout, node) ((NvHalfFloat *) ((char *) (node) + (layout)->add))
-#define HNSW_FACTOR(layout, node) ((NvHalfFloat *) ((char *) (node) + (layout)->factor))
+#define HNSW_TIDS(layout, node) ((ItemPointerData *) ((char *) (node) + (layout)->tids))
+#define HNSW_BELOW(layout, node) ((HnswBelow *) ((char *) (node) + (layout)->tids))
+#define HNSW_ADD(layout, node) ((char *) (node) + (layout)->add)
+#define HNSW_FACTOR(layout, node) ((char *) (node) + (layout)->factor)
 #define HNSW_CODES(layout, node) ((uint8 *) (node) + (layout)->codes)
 #define HNSW_VECTOR(layout, node) ((char *) (node) + (layout)->vector)
 

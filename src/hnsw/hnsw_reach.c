@@ -96,7 +96,7 @@ reach_entry(Walk *walk, uint32 entry)
 		reach(walk, entry);
 		if (!hnsw_read(walk->ix, entry, &ref))
 			return;
-		entry = ref.node->down;
+		entry = hnsw_down(walk->ix, ref.node);
 		hnsw_release(&ref);
 	}
 }
@@ -171,7 +171,7 @@ entry_on_level(HnswIndex *ix, uint32 entry, int level)
 
 	for (int i = 0; i <= HNSW_MAX_LEVEL && entry != HNSW_NO_SLOT && hnsw_read(ix, entry, &ref); i++)
 	{
-		uint32		down = ref.node->down;
+		uint32		down = hnsw_down(ix, ref.node);
 		bool		there = ref.node->level == level;
 
 		hnsw_release(&ref);

@@ -82,13 +82,14 @@ note_live(Vacuum *v, uint32 slot, const HnswNode *node)
 static int
 drop_rows(Vacuum *v, HnswNode *node)
 {
+	ItemPointerData *tids = HNSW_TIDS(&v->ix.layout, node);
 	int			kept = 0;
 	int			dropped;
 
 	for (int i = 0; i < node->ntids; i++)
 	{
-		if (!nv_row_gone(v->callback, v->callback_state, node->tids[i]))
-			node->tids[kept++] = node->tids[i];
+		if (!nv_row_gone(v->callback, v->callback_state, tids[i]))
+			tids[kept++] = tids[i];
 	}
 	dropped = node->ntids - kept;
 	node->ntids = (uint8) kept;
@@ -119,7 +120,7 @@ page_has_dead(Vacuum *v, Page page, bool upper)
 			continue;
 		if (upper)
 		{
-			if (node->level > 0 && is_dead(v, node->base) && !(node->flags & HNSW_DEAD))
+			if (node->level > 0 && is_dead(v, hnsw_base(&v->ix, node)) && !(node->flags & HNSW_DEAD))
 				return true;
 			continue;
 		}
@@ -128,7 +129,7 @@ page_has_dead(Vacuum *v, Page page, bool upper)
 		if (node->ntids == 0 && !(node->flags & HNSW_DEAD))
 			return true;
 		for (int t = 0; t < node->ntids; t++)
-			if (nv_row_gone(v->callback, v->callback_state, node->tids[t]))
+			if (nv_row_gone(v->callback, v->callback_state, HNSW_TIDS(&v->ix.layout, node)[t]))
 				return true;
 	}
 	return false;
@@ -146,7 +147,7 @@ mark_page(Vacuum *v, Page page, bool upper)
 			continue;
 		if (upper)
 		{
-			if (is_dead(v, node->base))
+			if (is_dead(v, hnsw_base(&v->ix, node)))
 				node->flags |= HNSW_DEAD;
 			continue;
 		}

@@ -153,8 +153,11 @@ copy_slot(const Writer *w, char *to, uint32 from)
 		translate(w, &((HnswMore *) to)->next);
 		return;
 	}
-	translate(w, &node->down);
-	translate(w, &node->base);
+	if (node->level > 0)
+	{
+		translate(w, &HNSW_BELOW(&w->ix->layout, node)->down);
+		translate(w, &HNSW_BELOW(&w->ix->layout, node)->base);
+	}
 	translate(w, &node->more);
 	for (int i = 0; i < node->nedges; i++)
 		translate(w, &HNSW_NEIGHBORS(node)[i]);

@@ -69,6 +69,9 @@ ivf_finite(float distance)
 /* Where things are; bits, lists, dims, form, element, metric and has_mean are set. */
 extern void ivf_plan_layout(const IvfMeta *meta, IvfLayout *layout);
 
+/* Elements of a stored dense vector. */
+extern int	ivf_vector_length(const IvfMeta *meta);
+
 /* Bits of the codes of a space; 0: it has none. */
 extern uint16 ivf_code_bits(NvElementKind element, NvSpaceMetric metric, NvForm form, int dims);
 

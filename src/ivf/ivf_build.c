@@ -731,10 +731,10 @@ ivf_build(Relation heap, Relation rel, IndexInfo *info)
 	build->info = info;
 	build->scratch = AllocSetContextCreate(context, "ivf build row", ALLOCSET_DEFAULT_SIZES);
 	plan_index(rel, &build->meta);
-	build->length = nv_space_length(build->meta.element, build->meta.metric, build->meta.dims);
+	build->length = ivf_vector_length(&build->meta);
 	nv_space_init(&build->raw, build->meta.element, build->meta.metric,
 				  build->meta.form == NV_FORM_BITS ? NV_FORM_BITS : NV_FORM_FLOAT4,
-				  build->meta.dims, NULL, NULL);
+				  build->meta.dims, build->meta.dims, NULL, NULL);
 	nv_query_alloc(&build->raw, &build->raw_query);
 
 	report_phase(IVF_PHASE_SAMPLE);

@@ -133,7 +133,8 @@ ivf_fill_record(const IvfIndex *ix, IvfRecord *record, const NvStored *v,
 void
 ivf_write_code(const IvfIndex *ix, uint8 *block, uint32 place, const float *from, const float *x)
 {
-	nv_code_write(from, x, ix->length, ix->meta.bits, ix->space.metric == NV_SPACE_IP, block,
+	nv_code_write(from, x, ix->length, ix->meta.bits, ix->space.metric == NV_SPACE_IP ? NV_CODE_OF_IP : NV_CODE_OF_ORIGIN,
+				  block,
 				  (int) place, IVF_ADD(ix, block) + place, IVF_FACTOR(ix, block) + place);
 }
 

@@ -132,7 +132,7 @@ estimate_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table, flo
 		ivf_read_thing(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
 					   &ix->layout.centroid_block, list / NV_FASTSCAN_BLOCK, block);
 		nv_code_estimate(table, ix->meta.bits, block, IVF_ADD(ix, block), IVF_FACTOR(ix, block),
-						 start, INFINITY, estimates + list);
+						 1, start, INFINITY, estimates + list);
 		for (uint32 i = list; i < list + NV_FASTSCAN_BLOCK; i++)
 			estimates[i] = i < ix->meta.lists ? ivf_finite(estimates[i]) : INFINITY;
 	}

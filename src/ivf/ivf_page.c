@@ -7,6 +7,8 @@
  */
 #include "ivf/ivf.h"
 
+#include "quant/rotation.h"
+
 #include "am/am_opclass.h"
 
 /* A group has at most so many entries. */
@@ -79,18 +81,42 @@ group_fits(IvfLayout *layout, uint32 blocks)
 	return layout->codes + blocks * layout->code_block <= NV_PAGE_ROOM;
 }
 
+static NvSpaceSpec
+spec_of(const IvfMeta *meta)
+{
+	NvSpaceSpec spec = {
+		.kind = meta->element,
+		.metric = meta->metric,
+		.form = meta->form,
+		.dims = meta->dims,
+		.has_mean = meta->has_mean,
+		.length = nv_space_has_codes(meta->element, meta->metric) ? nv_rotation_padded(meta->dims) : 0,
+		.seed = meta->seed
+	};
+
+	return spec;
+}
+
+int
+ivf_vector_length(const IvfMeta *meta)
+{
+	NvSpaceSpec spec = spec_of(meta);
+
+	return nv_spec_length(&spec);
+}
+
 uint16
 ivf_code_bits(NvElementKind element, NvSpaceMetric metric, NvForm form, int dims)
 {
 	if (form != NV_FORM_SQ8 || !nv_space_has_codes(element, metric))
 		return 0;
-	return Min(nv_space_length(element, metric, dims), NV_CODE_MAX_BITS);
+	return Min(nv_rotation_padded(dims), NV_CODE_MAX_BITS);
 }
 
 void
 ivf_plan_layout(const IvfMeta *meta, IvfLayout *layout)
 {
-	int			length = nv_space_length(meta->element, meta->metric, meta->dims);
+	int			length = ivf_vector_length(meta);
 	uint32		bytes = nv_form_max_bytes(meta->form, meta->dims, length);
 	uint32		blocks = MOST_ENTRIES / NV_FASTSCAN_BLOCK;
 
@@ -121,7 +147,7 @@ form_valid(const IvfMeta *meta)
 {
 	if (meta->element == NV_ELEMENT_BIT)
 		return meta->form == NV_FORM_BITS && meta->metric == NV_SPACE_HAMMING;
-	return meta->form >= NV_FORM_FLOAT4 && meta->form <= NV_FORM_SQ8 &&
+	return nv_form_is_dense(meta->form) &&
 		nv_space_has_codes(meta->element, meta->metric);
 }
 
@@ -142,21 +168,6 @@ check_meta(Relation rel, const IvfMeta *meta)
 	nv_metapage_damaged(rel);
 }
 
-static NvSpaceSpec
-spec_of(const IvfMeta *meta)
-{
-	NvSpaceSpec spec = {
-		.kind = meta->element,
-		.metric = meta->metric,
-		.form = meta->form,
-		.dims = meta->dims,
-		.has_mean = meta->has_mean,
-		.seed = meta->seed
-	};
-
-	return spec;
-}
-
 /* floats: those of the space; kept. */
 static void
 open_with_floats(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *floats)
@@ -172,7 +183,7 @@ open_with_floats(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *f
 	ix->max_bytes = nv_space_max_bytes(&ix->space);
 	if (ix->layout.record.per_page == 0)
 		ix->assembled = palloc(ix->layout.record.bytes);
-	ix->length = nv_space_length(meta->element, meta->metric, meta->dims);
+	ix->length = ivf_vector_length(meta);
 	ix->floats = palloc(sizeof(float) * ix->length);
 	ix->query_floats = palloc(sizeof(float) * ix->length);
 }

@@ -14,7 +14,7 @@
 #include "quant/residual_code.h"
 #include "storage/itemptr.h"
 
-#define IVF_FORMAT_VERSION 1
+#define IVF_FORMAT_VERSION 2
 
 #define IVF_META_BLOCK 0
 

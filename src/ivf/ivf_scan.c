@@ -208,7 +208,7 @@ estimate_block(const IvfScan *s, const IvfGroup *group, uint32 first, float star
 	uint32		n = Min(NV_FASTSCAN_BLOCK, group->n - first);
 
 	return nv_code_estimate(&s->table, ix->meta.bits, block, IVF_ADD(ix, block),
-							IVF_FACTOR(ix, block), start, most, estimates) &
+							IVF_FACTOR(ix, block), 1, start, most, estimates) &
 		PG_UINT32_MAX >> (NV_FASTSCAN_BLOCK - n);
 }
 

@@ -21,7 +21,10 @@
 
 #define NV_ROTATION_ROUNDS 3
 
-/* Length to which a vector of dims elements is padded with zeros. */
+/* Lengths that vectors are padded to with zeros are multiples of this. */
+#define NV_ROTATION_STEP 4
+
+/* One that is good for all: a multiple of 16. */
 extern int	nv_rotation_padded(int dims);
 
 /*

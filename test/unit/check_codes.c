@@ -294,6 +294,42 @@ check_table(const NvVariant *v)
 	tap_end();
 }
 
+/* The same of a step, whose coordinates are rounded to whole numbers first. */
+static void
+check_step_table(const NvVariant *v)
+{
+	tap_begin("%s step_table", v->name);
+	for (size_t ngroups = 4; ngroups <= 64; ngroups += 4)
+	{
+		size_t		room = (ngroups + 15) / 16 * 16;
+		size_t		n = ngroups * NV_FASTSCAN_GROUP;
+		float	   *t = (float *) memory_a.end - room * NV_FASTSCAN_GROUP;
+		uint8_t    *lut = memory_b.end - room * 16;
+		float		inverse = NV_STEP_MOST / 3.0f;
+
+		memset(t, 0, room * NV_FASTSCAN_GROUP * sizeof(float));
+		for (size_t i = 0; i < n; i++)
+			t[i] = (float) random_int(-300, 300) / 100;
+		t[0] = 3;
+		t[1] = -3;
+		v->kernels->step_table(t, ngroups, inverse, lut);
+		for (size_t i = 0; i < ngroups * 16; i++)
+		{
+			long		sum = NV_STEP_ZERO;
+
+			for (int bit = 0; bit < NV_FASTSCAN_GROUP; bit++)
+			{
+				long		z = lrintf(t[i / 16 * NV_FASTSCAN_GROUP + bit] * inverse);
+
+				sum += i >> bit & 1 ? z : -z;
+			}
+			if (lut[i] != sum)
+				tap_fail("%zu groups, entry %zu: %d, not %ld", ngroups, i, lut[i], sum);
+		}
+	}
+	tap_end();
+}
+
 static void
 check_estimate(const NvVariant *v)
 {
@@ -307,6 +343,7 @@ check_estimate(const NvVariant *v)
 		float		scale = 0.37f;
 		float		bias = -1000.5f;
 		float		start = (float) round;
+		float		weight = round % 3 == 0 ? 1 : 0.7f;
 		float		most = round == 0 ? INFINITY : 3000;
 		uint32_t	near;
 
@@ -317,16 +354,39 @@ check_estimate(const NvVariant *v)
 			add[i] = (NvHalfFloat) (random_int(0x3f80, 0x4080) | random_int(0, 1) << 15);
 			factor[i] = (NvHalfFloat) random_int(0x3e80, 0x3f80);
 		}
-		near = v->kernels->fastscan_estimate(sums, add, factor, scale, bias, start, most, out);
+		near = v->kernels->fastscan_estimate(sums, add, factor, weight, scale, bias, start, most, out);
 		for (int i = 0; i < NV_FASTSCAN_BLOCK; i++)
 		{
-			double		want = start + (double) nv_half_float(add[i]) -
+			double		want = start + (double) weight * nv_half_float(add[i]) -
 				(double) nv_half_float(factor[i]) * ((double) scale * sums[i] + bias);
 
 			if (!(fabs(out[i] - want) <= 0.02))
 				tap_fail("estimate %d: %g, not %g", i, out[i], want);
 			if ((near >> i & 1) != !(out[i] > most))
 				tap_fail("estimate %d: %g is wrongly near or far", i, out[i]);
+		}
+	}
+	tap_end();
+}
+
+static void
+check_decode_u16(const NvVariant *v)
+{
+	tap_begin("%s decode_u16", v->name);
+	fill(BYTES_RANDOM);
+	for (size_t n = 0; n <= 200; n++)
+	{
+		nv_u16	   *codes = (nv_u16 *) (memory_a.end - 2 * n);
+		float	   *out = (float *) memory_b.end - n;
+
+		memcpy(codes, data_a, 2 * n);
+		v->kernels->decode_u16(codes, n, 0.0037f, -11.5f, out);
+		for (size_t i = 0; i < n; i++)
+		{
+			double		want = -11.5 + (double) 0.0037f * codes[i];
+
+			if (!(fabs(out[i] - want) <= 5e-5))
+				tap_fail("code %d of %zu became %.9g, not %.9g", codes[i], n, out[i], want);
 		}
 	}
 	tap_end();
@@ -445,6 +505,10 @@ check_codes(const NvVariant *v)
 		check_table(v);
 	if (k->fastscan_estimate != NULL)
 		check_estimate(v);
+	if (k->step_table != NULL)
+		check_step_table(v);
+	if (k->decode_u16 != NULL)
+		check_decode_u16(v);
 	if (k->decode_u8 != NULL)
 		check_decode(v);
 	if (k->signs_f32 != NULL)

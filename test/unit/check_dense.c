@@ -26,10 +26,11 @@ typedef enum ElementType
 {
 	ELEMENT_F32,
 	ELEMENT_F16,
-	ELEMENT_U8
+	ELEMENT_U8,
+	ELEMENT_U16
 } ElementType;
 
-static const size_t element_size[] = {sizeof(float), sizeof(uint16_t), 1};
+static const size_t element_size[] = {sizeof(float), sizeof(uint16_t), 1, sizeof(uint16_t)};
 
 typedef enum Pair
 {
@@ -37,17 +38,22 @@ typedef enum Pair
 	PAIR_f16,
 	PAIR_f32_f16,
 	PAIR_f32_u8,
+	PAIR_f32_u16,
+	PAIR_u16,
 	NUM_PAIRS
 } Pair;
 
-static const ElementType type_of_a[] = {ELEMENT_F32, ELEMENT_F16, ELEMENT_F32, ELEMENT_F32};
-static const ElementType type_of_b[] = {ELEMENT_F32, ELEMENT_F16, ELEMENT_F16, ELEMENT_U8};
+static const ElementType type_of_a[] = {ELEMENT_F32, ELEMENT_F16, ELEMENT_F32, ELEMENT_F32,
+ELEMENT_F32, ELEMENT_U16};
+static const ElementType type_of_b[] = {ELEMENT_F32, ELEMENT_F16, ELEMENT_F16, ELEMENT_U8,
+ELEMENT_U16, ELEMENT_U16};
 
 typedef enum Op
 {
 	OP_l2sq,
 	OP_ip,
 	OP_l1,
+	OP_step,
 	OP_cos,
 	OP_cosq
 } Op;
@@ -66,6 +72,8 @@ typedef struct Result
 {
 	float		sum;
 	NvCosine	cos;
+	float	   *step;			/* LONG_MAX + NV_STEP_ROOM of them */
+	float		greatest;
 } Result;
 
 /* Run one kernel of a table; false when the table lacks it.  x may be NULL, to ask only. */
@@ -80,10 +88,16 @@ run_##op##_##pair(const NvKernels *k, const Operands *x, Result *r) \
 	return k->op##_##pair != NULL; \
 }
 
-#define DEFINE_PAIR(pair, A, B, ...) \
+#define DEFINE_MEASURES(pair, A, B, ...) \
 	DEFINE_RUN(l2sq, pair, r->sum =, A, B, __VA_ARGS__) \
 	DEFINE_RUN(ip, pair, r->sum =, A, B, __VA_ARGS__) \
-	DEFINE_RUN(l1, pair, r->sum =, A, B, __VA_ARGS__) \
+	DEFINE_RUN(l1, pair, r->sum =, A, B, __VA_ARGS__)
+
+#define DEFINE_STEP(pair, A, B, ...) \
+	DEFINE_RUN(step, pair, r->sum =, A, B, __VA_ARGS__, r->step, &r->greatest)
+
+#define DEFINE_PAIR(pair, A, B, ...) \
+	DEFINE_MEASURES(pair, A, B, __VA_ARGS__) \
 	DEFINE_RUN(cos, pair, , A, B, __VA_ARGS__, &r->cos) \
 	DEFINE_RUN(cosq, pair, , A, B, __VA_ARGS__, &r->cos)
 
@@ -91,6 +105,12 @@ DEFINE_PAIR(f32, nv_f32, nv_f32)
 DEFINE_PAIR(f16, nv_f16, nv_f16)
 DEFINE_PAIR(f32_f16, nv_f32, nv_f16)
 DEFINE_PAIR(f32_u8, nv_f32, uint8_t, , x->scale, x->offset)
+DEFINE_MEASURES(f32_u16, nv_f32, nv_u16, , x->scale, x->offset)
+DEFINE_MEASURES(u16, nv_u16, nv_u16, , x->scale, x->offset, x->scale, x->offset)
+DEFINE_STEP(f32, nv_f32, nv_f32)
+DEFINE_STEP(f32_f16, nv_f32, nv_f16)
+DEFINE_STEP(f32_u8, nv_f32, uint8_t, , x->scale, x->offset)
+DEFINE_STEP(f32_u16, nv_f32, nv_u16, , x->scale, x->offset)
 
 typedef struct DenseKernel
 {
@@ -101,14 +121,22 @@ typedef struct DenseKernel
 } DenseKernel;
 
 #define KERNEL(op, pair) {#op "_" #pair, OP_##op, PAIR_##pair, run_##op##_##pair}
+#define MEASURES_OF_PAIR(pair) \
+	KERNEL(l2sq, pair), KERNEL(ip, pair), KERNEL(l1, pair)
 #define KERNELS_OF_PAIR(pair) \
-	KERNEL(l2sq, pair), KERNEL(ip, pair), KERNEL(l1, pair), KERNEL(cos, pair), KERNEL(cosq, pair)
+	MEASURES_OF_PAIR(pair), KERNEL(cos, pair), KERNEL(cosq, pair)
 
 static const DenseKernel dense_kernels[] = {
 	KERNELS_OF_PAIR(f32),
 	KERNELS_OF_PAIR(f16),
 	KERNELS_OF_PAIR(f32_f16),
-	KERNELS_OF_PAIR(f32_u8)
+	KERNELS_OF_PAIR(f32_u8),
+	MEASURES_OF_PAIR(f32_u16),
+	MEASURES_OF_PAIR(u16),
+	KERNEL(step, f32),
+	KERNEL(step, f32_f16),
+	KERNEL(step, f32_u8),
+	KERNEL(step, f32_u16)
 };
 
 #define NUM_DENSE (sizeof(dense_kernels) / sizeof(dense_kernels[0]))
@@ -225,6 +253,8 @@ make_operand(ElementType type, DataSet data, int operand)
 			((float *) all)[i] = (float) draw(data, i, operand, 50, 0x1p-149);
 		else if (type == ELEMENT_F16)
 			((uint16_t *) all)[i] = reference_half(draw(data, i, operand, 15, 0x1p-24));
+		else if (type == ELEMENT_U16)
+			((uint16_t *) all)[i] = (uint16_t) (draw_code(data, i) << (data == DATA_WHOLE ? 0 : 8));
 		else
 			all[i] = draw_code(data, i);
 	}
@@ -238,40 +268,45 @@ add_term(Sums *s, int which, long double value, long double magnitude)
 	s->magnitude[which] += magnitude;
 }
 
+/* Element i of an operand, and of what magnitude the parts are that it is computed from. */
+static long double
+element_of(ElementType type, const uint8_t *all, size_t i, const Case *c, long double *magnitude)
+{
+	long double code;
+
+	switch (type)
+	{
+		case ELEMENT_F32:
+			*magnitude = fabsf(((float *) all)[i]);
+			return ((float *) all)[i];
+		case ELEMENT_F16:
+			*magnitude = fabs(reference_half_value(((uint16_t *) all)[i]));
+			return reference_half_value(((uint16_t *) all)[i]);
+		default:
+			code = type == ELEMENT_U8 ? all[i] : ((uint16_t *) all)[i];
+			*magnitude = fabsl((long double) c->offset) + fabsl((long double) c->scale * code);
+			return (long double) c->offset + (long double) c->scale * code;
+	}
+}
+
 /*
- * Add the terms of element i.  An element of b that is offset + scale * code
+ * Add the terms of element i.  An element that is offset + scale * code
  * is itself rounded, relative to the magnitude of those two parts.
  */
 static void
 add_element(Sums *s, const Case *c, size_t i)
 {
-	long double x,
-				y,
-				d,
+	long double x_magnitude,
 				y_magnitude,
-				d_magnitude;
+				x = element_of(type_of_a[c->pair], c->a, i, c, &x_magnitude),
+				y = element_of(type_of_b[c->pair], c->b, i, c, &y_magnitude),
+				d = x - y,
+				d_magnitude = fabsl(d);
 
-	if (type_of_a[c->pair] == ELEMENT_F32)
-		x = ((float *) c->a)[i];
-	else
-		x = reference_half_value(((uint16_t *) c->a)[i]);
-	if (type_of_b[c->pair] == ELEMENT_F32)
-		y = ((float *) c->b)[i];
-	else if (type_of_b[c->pair] == ELEMENT_F16)
-		y = reference_half_value(((uint16_t *) c->b)[i]);
-	else
-		y = (long double) c->offset + (long double) c->scale * c->b[i];
-
-	d = x - y;
-	y_magnitude = fabsl(y);
-	d_magnitude = fabsl(d);
-	if (type_of_b[c->pair] == ELEMENT_U8)
-	{
-		y_magnitude = fabsl((long double) c->offset) + fabsl((long double) c->scale * c->b[i]);
-		d_magnitude = fabsl(x) + y_magnitude;
-	}
+	if (type_of_b[c->pair] >= ELEMENT_U8)
+		d_magnitude = x_magnitude + y_magnitude;
 	add_term(s, SUM_L2SQ, d * d, fabsl(d) * d_magnitude);
-	add_term(s, SUM_IP, x * y, fabsl(x) * y_magnitude);
+	add_term(s, SUM_IP, x * y, x_magnitude * y_magnitude);
 	add_term(s, SUM_L1, fabsl(d), d_magnitude);
 	add_term(s, SUM_AA, x * x, x * x);
 	add_term(s, SUM_BB, y * y, fabsl(y) * y_magnitude);
@@ -323,15 +358,47 @@ expect(const Case *c, const Operands *x, const Sums *want, int which, const char
 				 (unsigned) ((uintptr_t) x->b & 63), (double) got, want->value[which], bound);
 }
 
+/* Elements of a step, which vectors they are of being told by where they end. */
+static void
+check_step(const Case *c, const Operands *x, const Result *r)
+{
+	float		greatest = 0;
+
+	for (size_t i = 0; i < x->n; i++)
+	{
+		long double a_magnitude,
+					b_magnitude,
+					a = element_of(type_of_a[c->pair], x->a, i, c, &a_magnitude),
+					b = element_of(type_of_b[c->pair], x->b, i, c, &b_magnitude);
+
+		if (!(fabsl(r->step[i] - (a - b)) <= 3e-7L * (a_magnitude + b_magnitude) + 0x1p-147L))
+			tap_fail("element %zu of %zu %s steps is %.9g, not %.9Lg", i, x->n,
+					 data_names[c->data], (double) r->step[i], a - b);
+		greatest = fmaxf(greatest, fabsf(r->step[i]));
+	}
+	if (r->greatest != greatest)
+		tap_fail("the greatest of %zu %s steps is %.9g, not %.9g", x->n, data_names[c->data],
+				 (double) r->greatest, (double) greatest);
+	for (size_t i = x->n; i < (x->n + NV_STEP_ROOM - 1) / NV_STEP_ROOM * NV_STEP_ROOM; i++)
+	{
+		if (r->step[i] != 0)
+			tap_fail("%.9g behind %zu steps", (double) r->step[i], x->n);
+	}
+}
+
 static void
 check_once(const DenseKernel *kernel, const NvKernels *table, const Case *c,
 		   const uint8_t *a, const uint8_t *b, size_t n, const Sums *want)
 {
-	static const int sum_of_op[] = {SUM_L2SQ, SUM_IP, SUM_L1};
+	static const int sum_of_op[] = {SUM_L2SQ, SUM_IP, SUM_L1, SUM_L2SQ};
+	static float step[LONG_MAX + NV_STEP_ROOM];
 	Operands	x = {a, b, n, c->scale, c->offset};
-	Result		r = {0, {-123.0f, -123.0f, -123.0f}};
+	Result		r = {0, {-123.0f, -123.0f, -123.0f}, step, 0};
 
+	memset(step, 0, (n + NV_STEP_ROOM) * sizeof(float));
 	kernel->run(table, &x, &r);
+	if (kernel->op == OP_step)
+		check_step(c, &x, &r);
 	if (kernel->op < OP_cos)
 	{
 		expect(c, &x, want, sum_of_op[kernel->op], "the sum", r.sum);
@@ -398,15 +465,17 @@ check_not_finite(const DenseKernel *kernel, const NvKernels *table)
 {
 	const Case *c = cases[kernel->pair][DATA_WHOLE];
 	bool		half = type_of_a[c->pair] == ELEMENT_F16;
+	static float step[LONG_MAX + NV_STEP_ROOM];
 	size_t		size = element_size[type_of_a[c->pair]];
 	uint8_t    *a = memory_a.start;
 	uint16_t	half_nan = 0x7e00;
 	float		nan = NAN;
 
-	for (size_t n = 1; n <= SHORT_MAX; n++)
+	/* codes are always numbers */
+	for (size_t n = 1; n <= SHORT_MAX && type_of_a[c->pair] <= ELEMENT_F16; n++)
 	{
 		Operands	x = {a, c->b, n, c->scale, c->offset};
-		Result		r = {0, {0, 0, 0}};
+		Result		r = {0, {0, 0, 0}, step, 0};
 		size_t		at = (size_t) random_int(0, (int) n - 1);
 
 		memcpy(a, c->a, n * size);
@@ -425,7 +494,7 @@ check_not_finite(const DenseKernel *kernel, const NvKernels *table)
 		float		x[37];
 		float		y[37];
 		Operands	xy = {(uint8_t *) x, (uint8_t *) y, 37, 1, 0};
-		Result		r = {0, {0, 0, 0}};
+		Result		r = {0, {0, 0, 0}, step, 0};
 
 		for (int i = 0; i < 37; i++)
 		{
@@ -471,8 +540,8 @@ check_equal_vectors(const DenseKernel *kernel, const NvKernels *table)
 	for (size_t n = 0; n <= SHORT_MAX; n++)
 	{
 		Operands	x = {a, c->b, n, c->scale, c->offset};
-		Result		r = {0, {0, 0, 0}};
-		Result		product = {0, {0, 0, 0}};
+		Result		r = {0, {0, 0, 0}, NULL, 0};
+		Result		product = {0, {0, 0, 0}, NULL, 0};
 
 		kernel->run(table, &x, &r);
 		if (ip->run(table, &x, &product) && r.cos.ab != product.sum)

@@ -47,7 +47,7 @@ check_rotation(int dims)
 	double		largest = 0;
 
 	tap_begin("rotation of %d dimensions", dims);
-	if (padded < dims || padded < 128 || padded % 64 != 0)
+	if (padded < dims || padded >= dims + 16 || padded % 16 != 0)
 		tap_fail("padded to %d", padded);
 	nv_rotation_factors(42, padded, factors);
 	random_vector(x, dims);
@@ -102,13 +102,17 @@ check_scalar(void)
 
 /*
  * The estimate of many children's distances, against the exact ones: no bias
- * to speak of, neither in all nor in proportion to <q - p, r>, and an error as
- * the theory has it (RaBitQ: about |q - p| |r| / sqrt(bits) times a constant
- * below 1).
+ * to speak of, neither in all nor in proportion to <t, r>, and an error as the
+ * theory has it (RaBitQ: about |t| |r| / sqrt(bits) times a constant below 1).
+ * t is the step q - p; for inner products what is left of q beside its part
+ * along p; offset: all coordinates of all vectors are moved by this.
  */
 static void
-check_estimates(int dims, int bits, bool inner_product)
+check_estimates(int dims, int bits, NvCodeKind kind, float offset)
 {
+	bool		inner_product = kind == NV_CODE_OF_IP || kind == NV_CODE_OF_IP_STEP;
+	bool		by_step = kind == NV_CODE_OF_STEP || kind == NV_CODE_OF_IP_STEP;
+	float	   *t = calloc((dims + 63) / 64 * 64, sizeof(float));
 	float	   *p = malloc(sizeof(float) * dims);
 	float	   *q = malloc(sizeof(float) * dims);
 	float	   *o = malloc(sizeof(float) * dims);
@@ -120,21 +124,36 @@ check_estimates(int dims, int bits, bool inner_product)
 	double		slope_weight = 0;
 	int			n = 0;
 
-	tap_begin("estimates of %s, %d of %d coordinates", inner_product ? "inner products" : "distances",
-			  bits, dims);
+	tap_begin("estimates of %s by the %s, %d of %d coordinates, offset %g",
+			  inner_product ? "inner products" : "distances", by_step ? "step" : "query", bits, dims,
+			  (double) offset);
 	for (int round = 0; round < (quick_mode() ? 10 : 100); round++)
 	{
 		double		exact[NV_FASTSCAN_BLOCK];
 		double		width[NV_FASTSCAN_BLOCK];
-		double		inner[NV_FASTSCAN_BLOCK];	/* <q - p, r> */
+		double		inner[NV_FASTSCAN_BLOCK];	/* <t, r> */
 		NvHalfFloat add[NV_FASTSCAN_BLOCK];
 		NvHalfFloat factor[NV_FASTSCAN_BLOCK];
 		float		estimates[NV_FASTSCAN_BLOCK];
 		double		own = 0;
 		double		to_query = 0;
+		float		weight = 1;
+		float		greatest = 0;
 
 		random_vector(p, dims);
 		random_vector(q, dims);
+		for (int i = 0; i < dims; i++)
+		{
+			p[i] += offset;
+			q[i] += offset;
+		}
+		if (kind == NV_CODE_OF_IP_STEP)
+			weight = (float) (dot(q, p, dims) / dot(p, p, dims));
+		for (int i = 0; i < dims; i++)
+		{
+			t[i] = q[i] - weight * p[i];
+			greatest = fmaxf(greatest, fabsf(t[i]));
+		}
 		/* not in order, and each written twice: a place is overwritten */
 		for (int k = 0; k < 2 * NV_FASTSCAN_BLOCK; k++)
 		{
@@ -150,18 +169,21 @@ check_estimates(int dims, int bits, bool inner_product)
 				o[i] = p[i] + 0.3f * (float) random_gaussian();
 				d = (double) o[i] - p[i];
 				r2 += d * d;
-				inner[place] += ((double) q[i] - p[i]) * d;
-				to_query += ((double) q[i] - p[i]) * ((double) q[i] - p[i]);
+				inner[place] += t[i] * d;
+				to_query += (double) t[i] * t[i];
 				own += inner_product ? -(double) q[i] * p[i] :
 					((double) q[i] - p[i]) * ((double) q[i] - p[i]);
 				exact[place] += inner_product ? -(double) q[i] * o[i] :
 					((double) q[i] - o[i]) * ((double) q[i] - o[i]);
 			}
 			width[place] = (inner_product ? 1 : 2) * sqrt(to_query * r2 / bits);
-			nv_code_write(p, o, dims, bits, inner_product, block, place, &add[place], &factor[place]);
+			nv_code_write(p, o, dims, bits, kind, block, place, &add[place], &factor[place]);
 		}
-		nv_code_table(q, bits, &table);
-		nv_code_estimate(&table, bits, block, add, factor, (float) own, INFINITY, estimates);
+		if (by_step)
+			nv_step_table(t, bits, greatest, &table);
+		else
+			nv_code_table(q, bits, &table);
+		nv_code_estimate(&table, bits, block, add, factor, weight, (float) own, INFINITY, estimates);
 		for (int k = 0; k < NV_FASTSCAN_BLOCK; k++)
 		{
 			double		error = (estimates[k] - exact[k]) / width[k];
@@ -183,6 +205,7 @@ check_estimates(int dims, int bits, bool inner_product)
 	if (!(square < 1.2))
 		tap_fail("error %.3f of what is expected", square);
 	tap_end();
+	free(t);
 	free(p);
 	free(q);
 	free(o);
@@ -194,6 +217,7 @@ int
 main(void)
 {
 	static const int dims[] = {1, 3, 100, 128, 384, 500, 768, 1000, 1536, 2048};
+	static const NvCodeKind kinds[] = {NV_CODE_OF_STEP, NV_CODE_OF_IP_STEP, NV_CODE_OF_IP, NV_CODE_OF_ORIGIN};
 	const char *bad;
 
 	nv_simd_init(&bad);
@@ -201,10 +225,17 @@ main(void)
 	for (size_t i = 0; i < sizeof(dims) / sizeof(dims[0]); i++)
 		check_rotation(dims[i]);
 	check_scalar();
-	check_estimates(384, 384, false);
-	check_estimates(384, 320, false);
-	check_estimates(1024, 1024, false);
-	check_estimates(768, 400, false);
-	check_estimates(384, 320, true);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	{
+		check_estimates(384, 384, kinds[i], 0);
+		check_estimates(384, 320, kinds[i], 0);
+		check_estimates(1024, 1024, kinds[i], 0);
+		check_estimates(768, 400, kinds[i], 0);
+		check_estimates(64, 64, kinds[i], 0);
+		check_estimates(64, 48, kinds[i], 0);
+		check_estimates(64, 32, kinds[i], 0);
+	}
+	check_estimates(128, 128, NV_CODE_OF_STEP, 1000);
+	check_estimates(128, 128, NV_CODE_OF_IP_STEP, 10);
 	return tap_done();
 }
