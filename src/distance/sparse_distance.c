@@ -82,17 +82,20 @@ inner_product(const NvSparse *a, const NvSparse *b)
 static double
 sum_magnitudes(const NvSparse *v)
 {
-	double		sum[2] = {0, 0};
+	double		sum[4] = {0};
 	int			i = 0;
 
-	for (; i + 2 <= v->nnz; i += 2)
+	/* independent sums, so that one addition need not wait for the last */
+	for (; i + 4 <= v->nnz; i += 4)
 	{
 		sum[0] += fabsf(v->values[i]);
 		sum[1] += fabsf(v->values[i + 1]);
+		sum[2] += fabsf(v->values[i + 2]);
+		sum[3] += fabsf(v->values[i + 3]);
 	}
-	if (i < v->nnz)
+	for (; i < v->nnz; i++)
 		sum[0] += fabsf(v->values[i]);
-	return sum[0] + sum[1];
+	return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 /* Below this part of what was added up, too many digits cancelled. */
