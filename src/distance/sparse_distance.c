@@ -14,20 +14,13 @@
 #include "types/sparse.h"
 
 /*
- * The sums that every measure follows from, over the union of the indices of
- * a and b, in double precision.
+ * Squared L2 or L1 over the union of the indices of a and b, each difference
+ * taken by itself: exact however close a and b are.
  */
-typedef struct SparseSums
+static double
+measure_union(const NvSparse *a, const NvSparse *b, NvMeasure measure)
 {
-	double		ab;
-	double		l2sq;
-	double		l1;
-} SparseSums;
-
-static SparseSums
-merge(const NvSparse *a, const NvSparse *b)
-{
-	SparseSums	s = {0, 0, 0};
+	double		sum = 0;
 	int			i = 0,
 				j = 0;
 
@@ -39,40 +32,119 @@ merge(const NvSparse *a, const NvSparse *b)
 		double		x = ai <= bi ? a->values[i] : 0;
 		double		y = bi <= ai ? b->values[j] : 0;
 
-		s.ab += x * y;
-		s.l2sq += (x - y) * (x - y);
-		s.l1 += fabs(x - y);
+		sum += measure == NV_MEASURE_L1 ? fabs(x - y) : (x - y) * (x - y);
 		i += ai <= bi;
 		j += bi <= ai;
 	}
-	return s;
+	return sum;
+}
+
+/*
+ * The values of two vectors at the indices that both have.  They are in static
+ * arrays, which the next such call overwrites.
+ */
+typedef struct Match
+{
+	int			n;
+	float	   *x;
+	float	   *y;
+} Match;
+
+static Match
+match(const NvSparse *a, const NvSparse *b)
+{
+	static float x[NV_MATCH_ROOM(NV_SPARSE_MAX_NNZ, NV_SPARSE_MAX_NNZ)];
+	static float y[NV_MATCH_ROOM(NV_SPARSE_MAX_NNZ, NV_SPARSE_MAX_NNZ)];
+
+	Assert(a->nnz <= NV_SPARSE_MAX_NNZ && b->nnz <= NV_SPARSE_MAX_NNZ);
+	return (Match) {
+		.n = (int) nv_kern.match_sparse(a->indices, a->values, a->nnz, b->indices, b->values,
+										b->nnz, x, y),
+		.x = x,
+		.y = y
+	};
 }
 
 static double
 square(const NvSparse *v)
 {
-	double		sum = 0;
+	return nv_kern.ipd_f32(v->values, v->values, v->nnz);
+}
 
-	for (int i = 0; i < v->nnz; i++)
-		sum += (double) v->values[i] * (double) v->values[i];
-	return sum;
+static double
+inner_product(const NvSparse *a, const NvSparse *b)
+{
+	Match		m = match(a, b);
+
+	return nv_kern.ipd_f32(m.x, m.y, m.n);
+}
+
+static double
+sum_magnitudes(const NvSparse *v)
+{
+	double		sum[4] = {0};
+	int			i = 0;
+
+	/* independent sums, so that one addition need not wait for the last */
+	for (; i + 4 <= v->nnz; i += 4)
+	{
+		sum[0] += fabsf(v->values[i]);
+		sum[1] += fabsf(v->values[i + 1]);
+		sum[2] += fabsf(v->values[i + 2]);
+		sum[3] += fabsf(v->values[i + 3]);
+	}
+	for (; i < v->nnz; i++)
+		sum[0] += fabsf(v->values[i]);
+	return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/* Below this part of what was added up, too many digits cancelled. */
+#define LEAST_PART (1.0 / 256)
+
+/*
+ * |a|^2 + |b|^2 - 2 <a, b>: only where both have elements is there anything to
+ * multiply.
+ */
+static double
+l2_squared(const NvSparse *a, const NvSparse *b)
+{
+	double		apart = square(a) + square(b);
+	double		sum = apart - 2 * inner_product(a, b);
+
+	return likely(sum >= LEAST_PART * apart) ? sum : measure_union(a, b, NV_MEASURE_L2SQ);
+}
+
+/* The same way: the magnitudes, less what those of one index have in common. */
+static double
+taxicab(const NvSparse *a, const NvSparse *b)
+{
+	double		apart = sum_magnitudes(a) + sum_magnitudes(b);
+	double		sum = apart;
+	Match		m = match(a, b);
+
+	for (int i = 0; i < m.n; i++)
+	{
+		double		x = m.x[i];
+		double		y = m.y[i];
+
+		sum -= fabs(x) + fabs(y) - fabs(x - y);
+	}
+	return likely(sum >= LEAST_PART * apart) ? sum : measure_union(a, b, NV_MEASURE_L1);
 }
 
 double
 nv_sparse_measure(const NvSparse *a, const NvSparse *b, NvMeasure measure)
 {
-	SparseSums	s = merge(a, b);
-
 	switch (measure)
 	{
 		case NV_MEASURE_L2SQ:
-			return s.l2sq;
+			return l2_squared(a, b);
 		case NV_MEASURE_IP:
-			return s.ab;
+			return inner_product(a, b);
 		case NV_MEASURE_COSINE:
-			return nv_cosine_of_sums(s.ab, square(a), square(b));
+			return nv_cosine_of_sums(inner_product(a, b), square(a), square(b));
 		case NV_MEASURE_L1:
-			return s.l1;
+			return taxicab(a, b);
 	}
 	pg_unreachable();
 }

@@ -564,6 +564,92 @@ signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
 	return vsum(sum);
 }
 
+/* Two registers of 4 doubles, each with a sum of its own. */
+static NV_TARGET double
+ipd_f32(const nv_f32 *a, const nv_f32 *b, size_t n)
+{
+	__m256d		low = _mm256_setzero_pd(),
+				high = low,
+				both;
+	__m128d		sum;
+
+	for (size_t i = 0; i < n; i += VEC_LANES)
+	{
+		bool		full = n - i >= VEC_LANES;
+		vec			x = full ? load_f32(a + i) : loadn_f32(a + i, n - i);
+		vec			y = full ? load_f32(b + i) : loadn_f32(b + i, n - i);
+
+		low = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(x)),
+							  _mm256_cvtps_pd(_mm256_castps256_ps128(y)), low);
+		high = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)),
+							   _mm256_cvtps_pd(_mm256_extractf128_ps(y, 1)), high);
+	}
+	both = _mm256_add_pd(low, high);
+	sum = _mm_add_pd(_mm256_castpd256_pd128(both), _mm256_extractf128_pd(both, 1));
+	return _mm_cvtsd_f64(_mm_add_sd(sum, _mm_unpackhi_pd(sum, sum)));
+}
+
+/*
+ * Block against block: 8 elements of a are compared with each of 8 of b, and
+ * take its value where the indices are the same.  Then the block that ends
+ * first makes place for the next, both if they end alike.
+ */
+static NV_TARGET size_t
+match_sparse(const nv_i32 *ai, const nv_f32 *av, size_t na, const nv_i32 *bi, const nv_f32 *bv,
+			 size_t nb, float *x, float *y)
+{
+	size_t		rest = nb % VEC_LANES;
+	__m256i		rest_lanes = first_lanes(rest);
+	int32_t		last_i[VEC_LANES];
+	float		last_v[VEC_LANES];
+	size_t		i = 0,
+				j = 0,
+				n = 0;
+
+	/* a value of 0 is no match, so indices of 0 do no harm */
+	_mm256_storeu_si256((__m256i *) last_i,
+						_mm256_maskload_epi32((const int *) (bi + nb - rest), rest_lanes));
+	store_f32(last_v, _mm256_maskload_ps((const float *) (bv + nb - rest), rest_lanes));
+
+	while (i < na && j < nb)
+	{
+		bool		a_full = na - i >= VEC_LANES;
+		bool		b_full = nb - j >= VEC_LANES;
+		size_t		a_end = a_full ? i + VEC_LANES - 1 : na - 1;
+		size_t		b_end = b_full ? j + VEC_LANES - 1 : nb - 1;
+		__m256i		lanes = first_lanes(a_end + 1 - i);
+		__m256i		index = _mm256_maskload_epi32((const int *) (ai + i), lanes);
+		const nv_i32 *other_i = b_full ? bi + j : last_i;
+		const nv_f32 *other_v = b_full ? bv + j : last_v;
+		__m256i		found = _mm256_setzero_si256();
+		float		values[VEC_LANES];
+		unsigned	m;
+
+		NV_UNROLL
+		for (int k = 0; k < VEC_LANES; k++)
+		{
+			__m256i		same = _mm256_cmpeq_epi32(index, _mm256_set1_epi32(other_i[k]));
+			__m256i		value = _mm256_castps_si256(vset1(other_v[k]));
+
+			found = _mm256_or_si256(found, _mm256_and_si256(same, value));
+		}
+		found = _mm256_and_si256(found, lanes);
+		m = (unsigned) _mm256_movemask_ps(_mm256_castsi256_ps(
+											  _mm256_cmpeq_epi32(found, _mm256_setzero_si256())));
+		store_f32(values, _mm256_castsi256_ps(found));
+		for (m ^= 0xff; m != 0; m &= m - 1)
+		{
+			int			k = __builtin_ctz(m);
+
+			x[n] = av[i + (size_t) k];
+			y[n++] = values[k];
+		}
+		i += ai[a_end] <= bi[b_end] ? VEC_LANES : 0;
+		j += bi[b_end] <= ai[a_end] ? VEC_LANES : 0;
+	}
+	return n;
+}
+
 static NV_TARGET size_t
 argmin(const float *x, size_t n)
 {
@@ -616,6 +702,8 @@ const NvKernels nv_kernels_avx2 = {
 	.fastscan_table = fastscan_table,
 	.step_table = step_table,
 	.fastscan_estimate = fastscan_estimate,
+	.ipd_f32 = ipd_f32,
+	.match_sparse = match_sparse,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,
 	.argmin = argmin

@@ -422,6 +422,90 @@ fastscan_estimate(const uint16_t *sums, const NvHalfFloat *add, const NvHalfFloa
 	return near;
 }
 
+NV_INLINE NV_TARGET __m512d
+load_double(const nv_f32 *p)
+{
+	return _mm512_cvtps_pd(_mm256_loadu_ps((const float *) p));
+}
+
+NV_INLINE NV_TARGET __m512d
+loadn_double(const nv_f32 *p, size_t n)
+{
+	return _mm512_cvtps_pd(_mm256_maskz_loadu_ps((__mmask8) ((1u << n) - 1), (const float *) p));
+}
+
+/* Two sums of 8 lanes, so that an addition need not wait for the last. */
+static NV_TARGET double
+ipd_f32(const nv_f32 *a, const nv_f32 *b, size_t n)
+{
+	__m512d		even = _mm512_setzero_pd(),
+				odd = even;
+	size_t		i = 0;
+
+	for (; i + 16 <= n; i += 16)
+	{
+		even = _mm512_fmadd_pd(load_double(a + i), load_double(b + i), even);
+		odd = _mm512_fmadd_pd(load_double(a + i + 8), load_double(b + i + 8), odd);
+	}
+	if (i + 8 <= n)
+	{
+		even = _mm512_fmadd_pd(load_double(a + i), load_double(b + i), even);
+		i += 8;
+	}
+	odd = _mm512_fmadd_pd(loadn_double(a + i, n - i), loadn_double(b + i, n - i), odd);
+	return _mm512_reduce_add_pd(_mm512_add_pd(even, odd));
+}
+
+/*
+ * Block against block: 16 elements of a are compared with each of 16 of b, and
+ * take its value where the indices are the same.  Then the block that ends
+ * first makes place for the next, both if they end alike.
+ */
+static NV_TARGET size_t
+match_sparse(const nv_i32 *ai, const nv_f32 *av, size_t na, const nv_i32 *bi, const nv_f32 *bv,
+			 size_t nb, float *x, float *y)
+{
+	size_t		rest = nb % VEC_LANES;
+	int32_t		last_i[VEC_LANES];
+	float		last_v[VEC_LANES];
+	size_t		i = 0,
+				j = 0,
+				n = 0;
+
+	/* what fills the last block up has no index of a's */
+	_mm512_storeu_si512(last_i, _mm512_mask_loadu_epi32(_mm512_set1_epi32(-1), first_lanes(rest),
+														bi + nb - rest));
+	_mm512_storeu_ps(last_v, _mm512_maskz_loadu_ps(first_lanes(rest), bv + nb - rest));
+
+	while (i < na && j < nb)
+	{
+		bool		a_full = na - i >= VEC_LANES;
+		bool		b_full = nb - j >= VEC_LANES;
+		__mmask16	m = a_full ? 0xffff : first_lanes(na - i);
+		__m512i		index = _mm512_maskz_loadu_epi32(m, ai + i);
+		const nv_i32 *other_i = b_full ? bi + j : last_i;
+		const nv_f32 *other_v = b_full ? bv + j : last_v;
+		int32_t		a_end = ai[a_full ? i + VEC_LANES - 1 : na - 1];
+		int32_t		b_end = bi[b_full ? j + VEC_LANES - 1 : nb - 1];
+		vec			found = vzero();
+
+		NV_UNROLL
+		for (int k = 0; k < VEC_LANES; k++)
+		{
+			__mmask16	same = _mm512_cmpeq_epi32_mask(index, _mm512_set1_epi32(other_i[k]));
+
+			found = _mm512_mask_mov_ps(found, same, vset1(other_v[k]));
+		}
+		m &= _mm512_test_epi32_mask(_mm512_castps_si512(found), _mm512_castps_si512(found));
+		store_f32(x + n, _mm512_maskz_compress_ps(m, _mm512_maskz_loadu_ps(m, av + i)));
+		store_f32(y + n, _mm512_maskz_compress_ps(m, found));
+		n += (size_t) _mm_popcnt_u32(m);
+		i += a_end <= b_end ? VEC_LANES : 0;
+		j += b_end <= a_end ? VEC_LANES : 0;
+	}
+	return n;
+}
+
 static NV_TARGET void
 decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out)
 {
@@ -486,6 +570,8 @@ const NvKernels nv_kernels_avx512 = {
 	.fastscan_table = fastscan_table,
 	.step_table = step_table,
 	.fastscan_estimate = fastscan_estimate,
+	.ipd_f32 = ipd_f32,
+	.match_sparse = match_sparse,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,
 	.argmin = argmin

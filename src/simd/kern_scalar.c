@@ -233,6 +233,46 @@ fastscan_estimate(const uint16_t *sums, const NvHalfFloat *add, const NvHalfFloa
 	return near;
 }
 
+static double
+ipd_f32(const nv_f32 *a, const nv_f32 *b, size_t n)
+{
+	double		s[NV_MIN_LANES] = {0};
+	size_t		i = 0;
+
+	for (; i + NV_MIN_LANES <= n; i += NV_MIN_LANES)
+	{
+		NV_UNROLL
+		for (size_t k = 0; k < NV_MIN_LANES; k++)
+			s[k] += (double) a[i + k] * (double) b[i + k];
+	}
+	for (; i < n; i++)
+		s[0] += (double) a[i] * (double) b[i];
+	return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
+/* Without branches that depend on the indices: nobody could predict them. */
+static size_t
+match_sparse(const nv_i32 *ai, const nv_f32 *av, size_t na, const nv_i32 *bi, const nv_f32 *bv,
+			 size_t nb, float *x, float *y)
+{
+	size_t		i = 0,
+				j = 0,
+				n = 0;
+
+	while (i < na && j < nb)
+	{
+		int32_t		p = ai[i];
+		int32_t		q = bi[j];
+
+		x[n] = av[i];
+		y[n] = bv[j];
+		n += p == q;
+		i += p <= q;
+		j += q <= p;
+	}
+	return n;
+}
+
 static void
 decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out)
 {
@@ -284,6 +324,8 @@ const NvKernels nv_kernels_scalar = {
 	.fastscan_table = fastscan_table,
 	.step_table = step_table,
 	.fastscan_estimate = fastscan_estimate,
+	.ipd_f32 = ipd_f32,
+	.match_sparse = match_sparse,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,
 	.argmin = argmin

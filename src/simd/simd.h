@@ -37,6 +37,7 @@
 typedef float nv_f32 __attribute__((aligned(1), may_alias));
 typedef uint16_t nv_f16 __attribute__((aligned(1), may_alias));	/* IEEE binary16 */
 typedef uint16_t nv_u16 __attribute__((aligned(1), may_alias));	/* a code of 16 bits */
+typedef int32_t nv_i32 __attribute__((aligned(1), may_alias));
 
 #define NV_MIN_LANES 4
 #define NV_KERNEL_RELERR(n) (((double) (n) / NV_MIN_LANES + 16) * 1.2e-7)
@@ -181,6 +182,17 @@ typedef struct NvBitCounts
 	K(uint32_t, fastscan_estimate, (const uint16_t *sums, const NvHalfFloat *add, \
 									const NvHalfFloat *factor, float weight, float scale, \
 									float bias, float start, float most, float *out)) \
+	/* inner product, its terms exact and added in double precision */ \
+	K(double, ipd_f32, (const nv_f32 *a, const nv_f32 *b, size_t n)) \
+	/* \
+	 * Two sparse vectors, their indices ascending and no value 0: the values of \
+	 * each at the indices that both have, in that order, in x and y; returns how \
+	 * many.  x and y have room for NV_MATCH_ROOM(na, nb), and anything may be in \
+	 * it afterwards.  Indices in another order give something, but no overrun. \
+	 */ \
+	K(size_t, match_sparse, (const nv_i32 *ai, const nv_f32 *av, size_t na, \
+							 const nv_i32 *bi, const nv_f32 *bv, size_t nb, \
+							 float *x, float *y)) \
 	/* squared L2 of na x dim against nb x dim rows; out is na x nb, row by row */ \
 	K(void, l2sq_many, (const float *a, size_t na, const float *b, size_t nb, size_t dim, float *out)) \
 	/* out[i] = offset + scale * code[i], of n codes */ \
@@ -195,6 +207,9 @@ typedef struct NvBitCounts
 	K(size_t, argmin, (const float *x, size_t n)) \
 	/* unnormalised Walsh-Hadamard transform in place; n is a power of two */ \
 	K(void, hadamard, (float *x, size_t n))
+
+/* Elements in each of the outputs of match_sparse. */
+#define NV_MATCH_ROOM(na, nb) ((na) + (nb) + 16)
 
 typedef struct NvKernels
 {

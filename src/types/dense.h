@@ -172,6 +172,14 @@ extern Datum nv_dense_typmod_in(FunctionCallInfo fcinfo, const NvDenseType *type
 extern float *nv_parse_elements(const char *literal, char **pos, const NvDenseType *type,
 								int *dim, struct Node *escontext);
 
+/*
+ * Write the elements as text, to text[NV_TEXT_ROOM(dim)]; returns the end,
+ * where a NUL is.
+ */
+extern char *nv_print_elements(const float *elements, int dim, char *text);
+
+#define NV_TEXT_ROOM(dim) ((Size) (dim) * FLOAT_SHORTEST_DECIMAL_LEN + 3)
+
 /* ERROR (INVALID_TEXT_REPRESENTATION), or soft, unless only spaces follow. */
 extern bool nv_parse_end(const char *literal, char *pos, const char *type_name,
 						 struct Node *escontext);
@@ -188,7 +196,9 @@ extern bool nv_parse_float(const char *literal, char **pos, const char *type_nam
 static inline char *
 nv_skip_spaces(char *pos)
 {
-	return pos + strspn(pos, " \t\n\r\v\f");
+	while (unlikely(*pos == ' ' || (*pos >= '\t' && *pos <= '\r')))
+		pos++;
+	return pos;
 }
 
 /* dense_ops.c: arithmetic, comparison, pieces.  Whole SQL functions. */

@@ -16,6 +16,7 @@
 #include "common/shortest_dec.h"
 #include "libpq/pqformat.h"
 #include "port/pg_bswap.h"
+#include "types/decimal.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -37,6 +38,11 @@ nv_parse_float(const char *literal, char **pos, const char *type_name,
 	char	   *start = *pos;
 	float		value;
 
+	if (likely(nv_read_decimal(start, pos, &value) && fabsf(value) < overflow))
+	{
+		*result = value;
+		return true;
+	}
 	errno = 0;
 	value = strtof(start, pos);	/* LC_NUMERIC is always C in a backend */
 	if (*pos == start)
@@ -56,20 +62,6 @@ nv_parse_float(const char *literal, char **pos, const char *type_name,
 	return nv_check_finite(value, type_name, escontext);
 }
 
-/* An upper bound of the number of elements that follow, at most NV_MAX_DIM. */
-static int
-count_elements(const char *pos)
-{
-	int			n = 1;
-
-	while (n < NV_MAX_DIM && (pos = strchr(pos, ',')) != NULL)
-	{
-		pos++;
-		n++;
-	}
-	return n;
-}
-
 float *
 nv_parse_elements(const char *literal, char **pos, const NvDenseType *type,
 				  int *dim, struct Node *escontext)
@@ -87,7 +79,8 @@ nv_parse_elements(const char *literal, char **pos, const NvDenseType *type,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("%s must have at least 1 dimension", type->name)));
 
-	elements = palloc(count_elements(p) * sizeof(float));
+	/* each but the last takes a character and a comma */
+	elements = palloc(Min(strlen(p) / 2 + 1, NV_MAX_DIM) * sizeof(float));
 	for (;;)
 	{
 		if (n == NV_MAX_DIM)
@@ -144,24 +137,29 @@ nv_dense_in(FunctionCallInfo fcinfo, const NvDenseType *type)
 	PG_RETURN_POINTER(datum);
 }
 
+char *
+nv_print_elements(const float *elements, int dim, char *text)
+{
+	*text++ = '[';
+	for (int i = 0; i < dim; i++)
+	{
+		if (i > 0)
+			*text++ = ',';
+		text += float_to_shortest_decimal_bufn(elements[i], text);
+	}
+	*text++ = ']';
+	*text = '\0';
+	return text;
+}
+
 Datum
 nv_dense_out(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
 	NvDense		v = NV_GETARG_DENSE(0, type);
 	float	   *elements = nv_dense_floats(&v);
-	char	   *text = palloc(v.dim * FLOAT_SHORTEST_DECIMAL_LEN + 3);
-	char	   *end = text;
+	char	   *text = palloc(NV_TEXT_ROOM(v.dim));
 
-	*end++ = '[';
-	for (int i = 0; i < v.dim; i++)
-	{
-		if (i > 0)
-			*end++ = ',';
-		end += float_to_shortest_decimal_bufn(elements[i], end);
-	}
-	*end++ = ']';
-	*end = '\0';
-
+	nv_print_elements(elements, v.dim, text);
 	pfree(elements);
 	nv_dense_close(&v);
 	PG_RETURN_CSTRING(text);

@@ -16,8 +16,6 @@
 #define NV_SPARSE_MAX_DIM 1000000000
 #define NV_SPARSE_MAX_NNZ 16000
 
-typedef int32 nv_i32 __attribute__((aligned(1), may_alias));
-
 /* As stored: this, then int32 indices[nnz], ascending from 0, float4 values[nnz]. */
 typedef struct NvSparseHeader
 {

@@ -161,12 +161,37 @@ compare_entries(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* They nearly always come in order. */
+static void
+sort_entries(Entry *entries, int n)
+{
+	int			i = 1;
+
+	while (i < n && entries[i - 1].index < entries[i].index)
+		i++;
+	if (i < n)
+		qsort(entries, n, sizeof(Entry), compare_entries);
+}
+
+/* So many digits fit int64, whatever they are. */
+#define SHORT_DIGITS 18
+
 /* Parse an integer at *pos and set *pos behind it; out of range saturates. */
 static bool
 parse_integer(const char *literal, char **pos, int64 *result, struct Node *escontext)
 {
 	char	   *start = *pos;
+	char	   *p = start;
+	int64		value = 0;
 
+	while (*p >= '0' && *p <= '9' && p - start < SHORT_DIGITS)
+		value = 10 * value + (*p++ - '0');
+	if (likely(p > start && !(*p >= '0' && *p <= '9')))
+	{
+		*result = value;
+		*pos = p;
+		return true;
+	}
 	*result = strtoll(start, pos, 10);
 	if (*pos == start)
 		return syntax_error(literal, NULL, escontext);
@@ -270,7 +295,7 @@ NV_FUNCTION(sparsevec_in)
 		!nv_check_typmod(typmod, (int) dim, escontext))
 		PG_RETURN_NULL();
 
-	qsort(entries, nnz, sizeof(Entry), compare_entries);
+	sort_entries(entries, nnz);
 	header = make_sparsevec((int) dim, nnz, &indices, &values);
 	for (int i = 0; i < nnz; i++)
 	{

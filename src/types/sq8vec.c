@@ -351,28 +351,22 @@ NV_FUNCTION(sq8vec_out)
 {
 	NvDense		v = NV_GETARG_DENSE(0, &nv_sq8vec_type);
 	float	   *elements = nv_dense_floats(&v);
-	StringInfoData text;
-	char		number[FLOAT_SHORTEST_DECIMAL_LEN];
-
-	initStringInfo(&text);
-	for (int i = 0; i < v.dim; i++)
-	{
-		appendStringInfoChar(&text, i == 0 ? '[' : ',');
-		float_to_shortest_decimal_buf(elements[i], number);
-		appendStringInfoString(&text, number);
-	}
-	appendStringInfoChar(&text, ']');
+	/* the grid is two numbers and "@(,,128)" */
+	char	   *text = palloc(NV_TEXT_ROOM(v.dim) + 2 * FLOAT_SHORTEST_DECIMAL_LEN + 8);
+	char	   *end = nv_print_elements(elements, v.dim, text);
 
 	if (!is_canonical(&v, elements))
 	{
-		float_to_shortest_decimal_buf(v.scale, number);
-		appendStringInfo(&text, "@(%s,", number);
-		float_to_shortest_decimal_buf(v.offset, number);
-		appendStringInfo(&text, "%s%s)", number, v.zero == 0 ? "" : ",128");
+		*end++ = '@';
+		*end++ = '(';
+		end += float_to_shortest_decimal_bufn(v.scale, end);
+		*end++ = ',';
+		end += float_to_shortest_decimal_bufn(v.offset, end);
+		strcpy(end, v.zero == 0 ? ")" : ",128)");
 	}
 	pfree(elements);
 	nv_dense_close(&v);
-	PG_RETURN_CSTRING(text.data);
+	PG_RETURN_CSTRING(text);
 }
 
 NV_FUNCTION(sq8vec_recv)

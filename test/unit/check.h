@@ -31,4 +31,7 @@ extern void check_half_inline(void);
 /* Many-to-many distances and the Hadamard transform. */
 extern void check_matrix(const NvVariant *v);
 
+/* Sparse vectors: elements in common, sums in double precision. */
+extern void check_sparse(const NvVariant *v);
+
 #endif							/* CHECK_H */
