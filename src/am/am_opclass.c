@@ -54,6 +54,12 @@ nv_column_dims(Relation rel, const NvElementType *type)
 {
 	int			dims = TupleDescAttr(rel->rd_att, 0)->atttypmod;
 
+	/* its values differ in length, and the operators of bit take them */
+	if (getBaseType(TupleDescAttr(rel->rd_att, 0)->atttypid) == VARBITOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("type not supported for %s index", get_am_name(rel->rd_rel->relam)),
+				 errhint("Declare the column as bit(n), or index an expression with a cast to bit(n).")));
 	if (dims < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
