@@ -224,6 +224,24 @@ unlike(with_field('DELETE FROM items WHERE id % 10 = 3; VACUUM items', $path,
 		1 + $mean_pages + int($entry / $per_page), $entry % $per_page * $slot_bytes + 12, 'V', $entry),
 	qr/timeout/, 'vacuum ends where a way down leads back');
 
+# The planner looks into ivf's metapage for what a search costs; queries that do
+# not use the index go on when it is damaged, or of another version.
+foreach my $column (qw(lv lh))
+{
+	$path = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('items_$column')");
+	foreach ([ 'version', 0, 'V', 99 ], [ 'number of lists', 12, 'V', 0 ], [ 'kind of page', 8192 - 24 - 8, 'v', 77 ])
+	{
+		my ($what, @field) = @$_;
+
+		like(with_field("SET enable_seqscan = on; SET enable_indexscan = off;
+				SELECT 'count', count(*) FROM (SELECT id FROM items ORDER BY $column $operator{$column}
+					(SELECT $column FROM items WHERE id = 1)) s;
+				SELECT 'explained' FROM (SELECT 1) s WHERE EXISTS (SELECT FROM items ORDER BY $column $operator{$column}
+					(SELECT $column FROM items WHERE id = 1));", $path, 0, @field),
+			qr/^count\|\d+\nexplained$/, "plans without items_$column when its $what is wrong");
+	}
+}
+
 # A neighbor whose number would be that of no block, for which PostgreSQL adds one to the index
 $path = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('items_wide')");
 $mean_pages = unpack('x34 v', substr(slurp_file($path), 24));
