@@ -29,7 +29,6 @@ typedef struct SlotInfo
 typedef struct Check
 {
 	HnswIndex	ix;
-	Relation	heap;
 	NvReport   *report;
 	BlockNumber first_block;
 	BlockNumber nblocks;
@@ -367,10 +366,10 @@ hnsw_check(Relation heap, Relation rel, NvReport *report)
 {
 	Check	   *check = palloc0(sizeof(Check));
 
+	/* before the page is locked, since it looks into catalogs, which others may have locked */
+	hnsw_open(&check->ix, rel);
 	/* inserts wait, so that what is seen fits together */
 	LockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
-	hnsw_open(&check->ix, rel);
-	check->heap = heap;
 	check->report = report;
 	check->first_block = 1 + check->ix.meta.mean_pages;
 	check->nblocks = RelationGetNumberOfBlocks(rel);
@@ -388,8 +387,8 @@ hnsw_check(Relation heap, Relation rel, NvReport *report)
 	look_at_nodes(check);
 	check_entry(check);
 	check_reachable(check);
-	nv_rows_check(&check->rows, check->heap, report);
 	UnlockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
+	nv_rows_check(&check->rows, heap, report);
 }
 
 /* ---- information ---- */
