@@ -221,57 +221,33 @@ check_vector(Check *check, uint32 slot, const HnswNodeCopy *self, const HnswNode
 		PROBLEM(check, slot, "node %u has another vector than node %u", slot, node->base);
 }
 
-static bool
-same_code(const HnswLayout *layout, int bits, const HnswNode *a, const HnswNode *b, int place)
-{
-	Size		start = place / NV_FASTSCAN_BLOCK * NV_CODE_BLOCK_BYTES(bits);
-	int			child = place % NV_FASTSCAN_BLOCK;
-	uint8		mask = child < NV_FASTSCAN_BLOCK / 2 ? 0x0f : 0xf0;
-
-	if (HNSW_ADD(layout, a)[place] != HNSW_ADD(layout, b)[place] ||
-		HNSW_FACTOR(layout, a)[place] != HNSW_FACTOR(layout, b)[place])
-		return false;
-	for (int g = 0; g < bits / NV_FASTSCAN_GROUP; g++)
-	{
-		Size		at = start + g / 4 * 64 + child % (NV_FASTSCAN_BLOCK / 2) * 4 + g % 4;
-
-		if ((HNSW_CODES(layout, a)[at] ^ HNSW_CODES(layout, b)[at]) & mask)
-			return false;
-	}
-	return true;
-}
-
-/* Make the codes once more from the vectors, and compare. */
+/* Compare the codes with those of the vectors. */
 static void
 check_codes(Check *check, uint32 slot, const HnswNodeCopy *self, const HnswNode *node)
 {
 	HnswIndex  *ix = &check->ix;
-	HnswCandidate candidates[HNSW_MAX_SLOTS];
-	HnswNode   *copy;
+	int			length = ix->space.length;
+	int			bits = ix->meta.bits;
+	float	   *p = ix->edge_floats;
+	float	   *o = p + length;
 
-	if (ix->meta.bits == 0)
+	if (bits == 0)
 		return;
+	nv_stored_floats(&ix->space, &self->stored, p);
 	for (int i = 0; i < node->nedges; i++)
 	{
+		uint32		to = HNSW_NEIGHBORS(node)[i];
 		HnswNodeCopy neighbor;
 
-		candidates[i].slot = HNSW_NEIGHBORS(node)[i];
-		if (!is_node(check, candidates[i].slot, node->level) ||
-			!hnsw_copy_node(ix, candidates[i].slot, &neighbor))
-			return;
-		candidates[i].stored = neighbor.stored;
-	}
-	copy = palloc0(ix->meta.slot_bytes);
-	copy->level = node->level;
-	hnsw_set_edges(ix, copy, &self->stored, candidates, node->nedges);
-	for (int i = 0; i < node->nedges; i++)
-	{
-		if (!same_code(&ix->layout, ix->meta.bits, node, copy, i))
-		{
-			PROBLEM(check, slot, "node %u has a wrong code for neighbor %u", slot,
-					candidates[i].slot);
-			break;
-		}
+		if (!is_node(check, to, node->level) || !hnsw_copy_node(ix, to, &neighbor))
+			continue;
+		nv_stored_floats(&ix->space, &neighbor.stored, o);
+		if (!nv_code_agrees(p, o, length, bits, ix->space.metric == NV_SPACE_IP,
+							HNSW_CODES(&ix->layout, node) +
+							i / NV_FASTSCAN_BLOCK * NV_CODE_BLOCK_BYTES(bits),
+							i % NV_FASTSCAN_BLOCK, HNSW_ADD(&ix->layout, node)[i],
+							HNSW_FACTOR(&ix->layout, node)[i]))
+			PROBLEM(check, slot, "node %u has a wrong code for neighbor %u", slot, to);
 	}
 }
 

@@ -61,6 +61,15 @@ typedef struct NvCodeTable
 extern void nv_code_write(const float *p, const float *o, int dims, int bits, bool inner_product,
 						  uint8_t *block, int place, NvHalfFloat *add, NvHalfFloat *factor);
 
+/*
+ * Whether what is at a place of a block is the code that nv_code_write() writes,
+ * on whatever CPU: sums of floats depend on how they are added.  Signs may differ
+ * where a coordinate of r is no more than what rounding makes of 0; add and factor
+ * must lie between what the least and the most that the sums may be are rounded to.
+ */
+extern bool nv_code_agrees(const float *p, const float *o, int dims, int bits, bool inner_product,
+						   const uint8_t *block, int place, NvHalfFloat add, NvHalfFloat factor);
+
 /* Make the table of a rotated query, of which the first bits elements count. */
 extern void nv_code_table(const float *q, int bits, NvCodeTable *table);
 

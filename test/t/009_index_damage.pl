@@ -148,7 +148,8 @@ sub uses_of
 my %node = (kind => [0, 'C', 7], level => [1, 'C', 3], ntids => [3, 'C', 2], nedges => [4, 'v', 9999],
 	top_level => [6, 'v', 300], down => [12, 'V', 0], base => [16, 'V', 0], vector_bytes => [24, 'V', 3],
 	scale => [28, 'f<', 99], offset => [32, 'f<', 99], error => [36, 'f<', -1], sum => [40, 'V', 1],
-	square => [44, 'V', 1], tid => [48, 'V', 0xffffff], neighbor => [96, 'V', 0x7fffffff]);
+	square => [44, 'V', 1], tid => [48, 'V', 0xffffff], neighbor => [96, 'V', 0x7fffffff],
+	add => [144, 'v', 0x4780], factor => [208, 'v', 0x4780], code => [272, 'V', 0x5a5a5a5a]);
 my %upper_node = %node;
 delete $upper_node{tid};
 my %group = (list => [0, 'V', 4], next => [4, 'V', 1], n => [12, 'V', 9999], records => [16, 'V', 1],
