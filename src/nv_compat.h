@@ -13,11 +13,17 @@
 
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "fmgr.h"
 #include "storage/proc.h"
 
 #if PG_VERSION_NUM < 140000
 #error "nanovec needs PostgreSQL 14 or newer"
+#endif
+
+/* GetXLogReplayRecPtr() moved. */
+#if PG_VERSION_NUM >= 150000
+#include "access/xlogrecovery.h"
 #endif
 
 /* Before version 16 this meant something on Windows only. */

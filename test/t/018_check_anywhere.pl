@@ -97,5 +97,99 @@ foreach my $cpu (sort keys %disable)
 }
 restart_with('');
 
+# ---- catalogs ----
+
+# A session that knows everything but the support functions of the operator class
+# waits for their catalog, of which another has a lock.
+sub until_waiting
+{
+	my ($for) = @_;
+
+	return qq{DO \$\$ BEGIN
+		WHILE NOT EXISTS (SELECT FROM pg_locks WHERE $for AND NOT granted) LOOP
+			PERFORM pg_sleep(0.02);
+		END LOOP;
+	END \$\$;\n};
+}
+
+my $locker = 'SELECT pg_advisory_lock(1);'
+  . until_waiting("locktype = 'advisory'") . q{
+	BEGIN;
+	LOCK TABLE pg_proc IN ACCESS EXCLUSIVE MODE;
+	SELECT pg_advisory_unlock(1);
+} . until_waiting('relation = 1255') . q{
+	SELECT 'page locks', count(*) FROM pg_locks WHERE locktype = 'page';
+	COMMIT;
+};
+my $checker = q{
+	SET plan_cache_mode = force_generic_plan;
+	PREPARE c AS SELECT count(*) FROM nanovec_index_check('h_l2_plain_0'::regclass);
+	EXPLAIN (COSTS off) EXECUTE c;
+	EXPLAIN (COSTS off) SELECT FROM t_h_l2_plain_0 ORDER BY v <-> (SELECT v FROM kinds LIMIT 1);
+	SELECT pg_advisory_lock_shared(1);
+	EXECUTE c;
+};
+my $tmp = $PostgreSQL::Test::Utils::tmp_check;
+
+# Run SQL in the background; what it prints goes to a file of that name
+sub start_sql
+{
+	my ($name, $sql) = @_;
+
+	append_to_file("$tmp/$name.sql", $sql);
+	return start_psql($node, "$tmp/$name.sql", "$tmp/$name.out", "$tmp/$name.err");
+}
+
+my $lock_run = start_sql('locker', $locker);
+$node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory'});
+my $check_run = start_sql('checker', $checker);
+$lock_run->finish;
+$check_run->finish;
+my ($locked, $checked) = map { slurp_file("$tmp/$_.out") } qw(locker checker);
+like($locked, qr/^page locks\|0$/m, 'the check waits for a catalog without the lock that inserts wait for');
+like($checked, qr/^0$/m, 'and then goes on');
+
+# ---- a standby ----
+
+$node->safe_psql('postgres', q{
+	CREATE UNLOGGED TABLE fleeting (v vector(3));
+	CREATE INDEX fleeting_idx ON fleeting USING hnsw (v vector_l2_ops)});
+$node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->start;
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+
+my @sound = @{ $made{everything} };
+my $all = join(' UNION ALL ', map { "SELECT '$_', * FROM nanovec_index_check('$_')" } @sound);
+is($standby->safe_psql('postgres', $all), '', 'a standby checks its indexes');
+my ($out, $err);
+$standby->psql('postgres', q{SELECT * FROM nanovec_index_check('fleeting_idx')}, stderr => \$err);
+like($err, qr/ERROR:  cannot access unlogged indexes during recovery/, 'but those that it does not have');
+$standby->psql('postgres', q{SELECT * FROM nanovec_index_info('fleeting_idx')}, stderr => \$err);
+like($err, qr/ERROR:  cannot access unlogged indexes during recovery/, 'nor tells of them');
+
+# signs of the codes of a node
+my $path = $standby->data_dir . '/' . $standby->safe_psql('postgres', q{SELECT pg_relation_filepath('h_ip_plain_0')});
+$standby->stop;
+open(my $fh, '+<:raw', $path) or die "$path: $!";
+sysseek($fh, 8192 + 24 + 500, 0);
+syswrite($fh, "\xaa\x55" x 20);
+close($fh);
+$standby->start;
+$standby->psql('postgres', q{SELECT * FROM nanovec_index_check('h_ip_plain_0')}, stdout => \$out, stderr => \$err);
+like($out, qr/^1\|node 0 /, 'it finds damage');
+is($err, '', 'and is sure of it while nothing is replayed');
+my $writes = join('', map { "INSERT INTO kinds SELECT * FROM kinds LIMIT 1;\n" } 1 .. 5000);
+my $write_run = start_sql('writer', $writes);
+foreach (1 .. 200)
+{
+	$standby->psql('postgres', q{SELECT * FROM nanovec_index_check('h_ip_plain_0')}, stderr => \$err);
+	last if $err =~ /replay went on during the check/;
+}
+$write_run->kill_kill;
+like($err, qr/NOTICE:  replay went on during the check/, 'which it says when something is');
+
+$standby->stop;
 $node->stop;
 done_testing();
