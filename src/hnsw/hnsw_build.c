@@ -389,7 +389,7 @@ init_shared(HnswBuildShared *shared, HnswBuild *build, const HnswMeta *meta, int
 	LWLockInitialize(&shared->update_lock, LWTRANCHE_PARALLEL_HASH_JOIN);
 	BarrierInit(&shared->barrier, 0);
 	pg_atomic_init_u32(&shared->next, 0);
-	pg_atomic_init_u32(&shared->next_group, 0);
+	pg_atomic_init_u64(&shared->next_group, 0);
 	pg_atomic_init_u64(&shared->ntuples, 0);
 	SpinLockInit(&shared->mutex);
 	ConditionVariableInit(&shared->done);
