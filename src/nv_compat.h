@@ -16,6 +16,7 @@
 #include "access/xlog.h"
 #include "fmgr.h"
 #include "storage/proc.h"
+#include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 140000
 #error "nanovec needs PostgreSQL 14 or newer"
@@ -113,6 +114,34 @@
 #define NV_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "nanovec", .version = NANOVEC_VERSION)
 #else
 #define NV_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+/* From version 17 on, extensions name what they wait for; all processes see the names. */
+#if PG_VERSION_NUM >= 170000
+#define NV_NEW_WAIT_EVENT(name) WaitEventExtensionNew(name)
+#else
+#define NV_NEW_WAIT_EVENT(name) PG_WAIT_EXTENSION
+#endif
+
+/* Before version 19, each process names the tranches of locks that it knows. */
+#if PG_VERSION_NUM >= 190000
+#define NV_NEW_LOCK_TRANCHE(name) LWLockNewTrancheId(name)
+#define NV_REGISTER_LOCK_TRANCHE(tranche, name) ((void) 0)
+#else
+#define NV_NEW_LOCK_TRANCHE(name) LWLockNewTrancheId()
+#define NV_REGISTER_LOCK_TRANCHE(tranche, name) LWLockRegisterTranche(tranche, name)
+#endif
+
+/* EXPLAIN counts searches of an index from version 18 on. */
+#if PG_VERSION_NUM >= 180000
+#define NV_COUNT_SEARCH(scan) \
+	do \
+	{ \
+		if ((scan)->instrument) \
+			(scan)->instrument->nsearches++; \
+	} while (0)
+#else
+#define NV_COUNT_SEARCH(scan) ((void) (scan))
 #endif
 
 /*
