@@ -402,4 +402,8 @@ SELECT pg_temp.least_found(20);
 RESET hnsw.ef_search;
 SELECT count(*) FROM nanovec_index_check('hs_few_idx');
 
+-- EXPLAIN counts searches
+SELECT test.searches('SELECT FROM generate_series(1, 4) AS x, LATERAL (SELECT id FROM hs_few
+	ORDER BY v <-> ARRAY[x]::vector(1) LIMIT 2) AS s', 4);
+
 DROP TABLE hs_items, hs_tiny, hs_nulls, hs_same, hs_wide, hs_parts, hs_unlogged, hs_temp, hs_built, hs_done, hs_moved, hs_line, hs_few;

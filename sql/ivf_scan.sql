@@ -235,4 +235,8 @@ UPDATE is_built SET v = ARRAY[id / 60, -id % 60]::vector;
 SELECT count(DISTINCT id), count(*) FROM (SELECT id FROM is_built ORDER BY v <-> '[1,2]' LIMIT 9999) AS s;
 SELECT id FROM is_built ORDER BY v <-> '[3.1,-4.1]' LIMIT 1;
 
+-- EXPLAIN counts searches
+SELECT test.searches('SELECT FROM generate_series(1, 4) AS x, LATERAL (SELECT id FROM is_built
+	ORDER BY v <-> ARRAY[x, 1]::vector(2) LIMIT 2) AS s', 4);
+
 DROP TABLE is_items, is_late, is_few, is_wide, is_parts, is_unlogged, is_temp, is_built;

@@ -154,6 +154,23 @@
 	Datum \
 	name(PG_FUNCTION_ARGS)
 
+/* How often the clock sweep will pass a shared buffer by. */
+#define NV_BUFFER_USAGE(buffer) \
+	BUF_STATE_GET_USAGECOUNT(pg_atomic_read_u32(&GetBufferDescriptor((buffer) - 1)->state))
+
+/* pg_stat_io came with version 16. */
+#if PG_VERSION_NUM >= 180000
+#define NV_COUNT_IO_HIT(rel) \
+	pgstat_count_io_op(RelationUsesLocalBuffers(rel) ? IOOBJECT_TEMP_RELATION : IOOBJECT_RELATION, \
+					   IOCONTEXT_NORMAL, IOOP_HIT, 1, 0)
+#elif PG_VERSION_NUM >= 160000
+#define NV_COUNT_IO_HIT(rel) \
+	pgstat_count_io_op(RelationUsesLocalBuffers(rel) ? IOOBJECT_TEMP_RELATION : IOOBJECT_RELATION, \
+					   IOCONTEXT_NORMAL, IOOP_HIT)
+#else
+#define NV_COUNT_IO_HIT(rel) ((void) (rel))
+#endif
+
 /* Whether this process holds the content lock of a shared buffer exclusively; 19 has other locks. */
 #if PG_VERSION_NUM >= 190000
 #define NV_HOLDS_EXCLUSIVELY(buffer) false

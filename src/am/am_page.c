@@ -7,7 +7,9 @@
  */
 #include "am/am_page.h"
 
+#include "miscadmin.h"
 #include "nv_testpoint.h"
+#include "pgstat.h"
 #include "storage/buf_internals.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -148,15 +150,40 @@ check_block(Relation index, BlockNumber block)
 				 errhint("Rebuild it with REINDEX.")));
 }
 
+/*
+ * Whether the short cut serves.  ReadRecentBuffer() does not raise a shared
+ * buffer's usage count, so that pages that are found by it alone would be the
+ * first to be evicted; those whose count is the highest need no more.
+ */
+static inline bool
+hint_serves(Buffer hint)
+{
+	return hint < 0 || (hint > 0 && NV_BUFFER_USAGE(hint) == BM_MAX_USAGE_COUNT);
+}
+
+/* Count a page as ReadBuffer() does one that it finds. */
+static inline void
+count_hit(Relation index)
+{
+	pgstat_count_buffer_read(index);
+	pgstat_count_buffer_hit(index);
+	NV_COUNT_IO_HIT(index);
+	if (VacuumCostActive)
+		VacuumCostBalance += VacuumCostPageHit;
+}
+
 Buffer
 nv_read_buffer(Relation index, BlockNumber block)
 {
 	Buffer	   *hint = hint_of(index, block);
 
 	check_block(index, block);
-	if (*hint != InvalidBuffer &&
+	if (hint_serves(*hint) &&
 		ReadRecentBuffer(NV_REL_LOCATOR(index), MAIN_FORKNUM, block, *hint))
+	{
+		count_hit(index);
 		return *hint;
+	}
 	*hint = ReadBuffer(index, block);
 	return *hint;
 }
