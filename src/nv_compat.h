@@ -155,8 +155,12 @@
 	name(PG_FUNCTION_ARGS)
 
 /* How often the clock sweep will pass a shared buffer by. */
-#define NV_BUFFER_USAGE(buffer) \
-	BUF_STATE_GET_USAGECOUNT(pg_atomic_read_u32(&GetBufferDescriptor((buffer) - 1)->state))
+#if PG_VERSION_NUM >= 190000
+#define NV_BUFFER_STATE(buffer) pg_atomic_read_u64(&GetBufferDescriptor((buffer) - 1)->state)
+#else
+#define NV_BUFFER_STATE(buffer) pg_atomic_read_u32(&GetBufferDescriptor((buffer) - 1)->state)
+#endif
+#define NV_BUFFER_USAGE(buffer) BUF_STATE_GET_USAGECOUNT(NV_BUFFER_STATE(buffer))
 
 /* pg_stat_io came with version 16. */
 #if PG_VERSION_NUM >= 180000
