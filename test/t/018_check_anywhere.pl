@@ -25,13 +25,13 @@ $node->safe_psql('postgres', q{
 	SELECT setseed(0.3);
 	CREATE TABLE base AS
 		SELECT i, CASE WHEN i % 25 = 0 THEN i / 100 ELSE i END AS x, array_agg(random()) AS a
-		FROM generate_series(1, 500) i, generate_series(1, 77) GROUP BY i;
+		FROM generate_series(1, 300) i, generate_series(1, 77) GROUP BY i;
 	CREATE TABLE kinds (kind text, v vector(77));
 	INSERT INTO kinds SELECT k, (SELECT array_agg(
 			CASE k WHEN 'offset' THEN 100 + e WHEN 'tiny' THEN e * 1e-22 WHEN 'huge' THEN (e - 0.5) * 1e18
 				WHEN 'tight' THEN 7 + e * 1e-6 WHEN 'few' THEN (10 * e)::int ELSE e - 0.5 END)
 		FROM unnest(b.a) e)::vector
-	FROM base JOIN base b ON b.i = base.x + 1 AND base.i < 500,
+	FROM base JOIN base b ON b.i = base.x + 1 AND base.i < 300,
 		unnest(ARRAY['plain', 'offset', 'tiny', 'huge', 'tight', 'few']) k});
 
 # [name, column's type, operator class, method and options]
@@ -77,9 +77,9 @@ foreach my $cpu (sort keys %disable)
 
 			# half of the rows are there before
 			$sql .= "CREATE TABLE t_$index (v $type);
-				INSERT INTO t_$index SELECT v FROM kinds WHERE kind = '$kind' LIMIT 250;
+				INSERT INTO t_$index SELECT v FROM kinds WHERE kind = '$kind' LIMIT 150;
 				CREATE INDEX $index ON t_$index USING $method (v $class) WITH ($options);
-				INSERT INTO t_$index SELECT v FROM kinds WHERE kind = '$kind' OFFSET 250;\n";
+				INSERT INTO t_$index SELECT v FROM kinds WHERE kind = '$kind' OFFSET 150;\n";
 			push @{ $made{$cpu} }, $index;
 		}
 	}

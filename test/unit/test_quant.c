@@ -190,6 +190,69 @@ check_estimates(int dims, int bits, bool inner_product)
 	free(table.entries);
 }
 
+/*
+ * Codes that one set of instructions writes agree with the vectors for another,
+ * however short steps are beside them; wrong signs and factors do not.
+ */
+static void
+check_agreement(float scale, float offset, float step, bool inner_product)
+{
+	/* where steps or their squares are lost in rounding, anything may be right */
+	bool		exact = step > 1e-3f * offset && step > 1e-5f && scale > 1e-15f;
+	const int	dims = 384;
+	const int	bits = 320;
+	const NvKernels best = nv_kern;
+	const NvKernels *plain = nv_simd_variant(0)->kernels;
+	float	   *p = malloc(dims * sizeof(float));
+	float	   *o = malloc(dims * sizeof(float));
+	uint8_t    *block = malloc(NV_CODE_BLOCK_BYTES(bits));
+	int			missed = 0;
+	const int	place = 21;
+
+	tap_begin("codes agree: %s, vectors of %g at %g, steps of %g",
+			  inner_product ? "inner products" : "distances", (double) scale, (double) offset,
+			  (double) step);
+	for (int round = 0; round < 50; round++)
+	{
+		bool		plain_writes = round % 2 == 0;
+		NvHalfFloat add;
+		NvHalfFloat factor;
+		uint8_t    *byte = block + place % 16 * 4 + round % 20 * 64;
+
+		random_vector(p, dims);
+		for (int i = 0; i < dims; i++)
+		{
+			p[i] = scale * (p[i] + offset);
+			o[i] = p[i] + scale * step * (float) random_gaussian();
+		}
+		memset(block, 0, NV_CODE_BLOCK_BYTES(bits));
+		nv_kern = plain_writes ? *plain : best;
+		nv_code_write(p, o, dims, bits, inner_product, block, place, &add, &factor);
+		nv_kern = plain_writes ? best : *plain;
+		if (!nv_code_agrees(p, o, dims, bits, inner_product, block, place, add, factor))
+			tap_fail("a code that is right does not");
+		if (!exact)
+			continue;
+		if (nv_code_agrees(p, o, dims, bits, inner_product, block, place, add, factor + 4))
+			missed++;
+		if (!inner_product && nv_code_agrees(p, o, dims, bits, inner_product, block, place,
+											 (NvHalfFloat) (add ^ 0x8000), factor))
+			missed++;
+		/* 16 signs of 320, half of which at least are those of steps that count */
+		for (int g = 0; g < 4; g++)
+			byte[g] ^= 0xf0;
+		if (nv_code_agrees(p, o, dims, bits, inner_product, block, place, add, factor))
+			missed++;
+	}
+	if (missed > 0)
+		tap_fail("%d codes that are wrong were not seen", missed);
+	tap_end();
+	nv_kern = best;
+	free(p);
+	free(o);
+	free(block);
+}
+
 int
 main(void)
 {
@@ -206,5 +269,14 @@ main(void)
 	check_estimates(1024, 1024, false);
 	check_estimates(768, 400, false);
 	check_estimates(384, 320, true);
+	for (int inner_product = 0; inner_product <= 1; inner_product++)
+	{
+		check_agreement(1, 0, 0.3f, inner_product);
+		check_agreement(1, 0, 1e-15f, inner_product);
+		check_agreement(1, 5, 0.01f, inner_product);
+		check_agreement(1, 100, 1e-5f, inner_product);
+		check_agreement(1e-19f, 1, 0.1f, inner_product);
+		check_agreement(1e15f, 1, 1, inner_product);
+	}
 	return tap_done();
 }
