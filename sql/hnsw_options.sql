@@ -60,7 +60,7 @@ SELECT format('%-46s ', c) || test.full_error_of(
 	format('CREATE INDEX ON ho_items USING hnsw (%s)', c))
 FROM unnest(ARRAY['free vector_l2_ops', 'loose halfvec_l2_ops', 'varying bit_hamming_ops',
 	'(free::vector(3)) vector_l2_ops', '(loose::halfvec(3)) halfvec_l2_ops',
-	'(varying::bit(3)) bit_hamming_ops',
+	'(varying::bit(3)) bit_hamming_ops', 'varying bit_jaccard_ops', '(b::varbit(3)) bit_hamming_ops',
 	'(s::vector) vector_l2_ops', 'v', 'h', 'b', 's', 'q', 'id', 'v halfvec_l2_ops', 'b vector_l2_ops',
 	'v vector_hamming_ops', 'v vector_l2_ops DESC', 'v vector_l2_ops NULLS FIRST',
 	'v vector_l2_ops, id', 'v vector_l2_ops, h halfvec_l2_ops'])

@@ -402,4 +402,21 @@ SELECT pg_temp.least_found(20);
 RESET hnsw.ef_search;
 SELECT count(*) FROM nanovec_index_check('hs_few_idx');
 
+-- an index of few rows is read sooner than the rows themselves
+SET enable_seqscan = on;
+CREATE TABLE hs_kinds (id int, v vector(3), kind int, t text);
+INSERT INTO hs_kinds SELECT i, ARRAY[i % 97, i % 89, i % 83]::vector, i % 50, 'test ' || i
+	FROM generate_series(1, 10000) AS i;
+CREATE INDEX hs_kinds_kind ON hs_kinds (kind);
+CREATE INDEX hs_kinds_seven ON hs_kinds USING hnsw (v vector_l2_ops) WHERE kind = 7;
+VACUUM ANALYZE hs_kinds;
+SELECT test.plan_of(format('SELECT id FROM hs_kinds WHERE kind = %s ORDER BY v <-> ''[1,2,3]'' LIMIT 10', kind))
+FROM generate_series(7, 8) AS kind;
+DROP TABLE hs_kinds;
+SET enable_seqscan = off;
+
+-- EXPLAIN counts searches
+SELECT test.searches('SELECT FROM generate_series(1, 4) AS x, LATERAL (SELECT id FROM hs_few
+	ORDER BY v <-> ARRAY[x]::vector(1) LIMIT 2) AS s', 4);
+
 DROP TABLE hs_items, hs_tiny, hs_nulls, hs_same, hs_wide, hs_parts, hs_unlogged, hs_temp, hs_built, hs_done, hs_moved, hs_line, hs_few;

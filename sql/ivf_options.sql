@@ -40,6 +40,12 @@ SELECT test.full_error_of('CREATE UNIQUE INDEX ON io_items USING ivf (v vector_l
 SELECT test.full_error_of('CREATE INDEX ON io_items USING ivf (v vector_l2_ops) INCLUDE (id)');
 SELECT test.full_error_of('CLUSTER io_items USING io_items_v_idx');
 
+-- bit strings of one column have one length
+CREATE TABLE io_varying (b varbit(3));
+SELECT test.full_error_of(format('CREATE INDEX ON io_varying USING %s (b bit_hamming_ops)', m))
+FROM unnest(ARRAY['ivf', 'ivfflat']) AS m;
+DROP TABLE io_varying;
+
 -- dimensions, up to the most and one more
 CREATE FUNCTION pg_temp.index_of(method text, type text, class text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE

@@ -235,4 +235,21 @@ UPDATE is_built SET v = ARRAY[id / 60, -id % 60]::vector;
 SELECT count(DISTINCT id), count(*) FROM (SELECT id FROM is_built ORDER BY v <-> '[1,2]' LIMIT 9999) AS s;
 SELECT id FROM is_built ORDER BY v <-> '[3.1,-4.1]' LIMIT 1;
 
+-- an index of few rows is read sooner than the rows themselves
+SET enable_seqscan = on;
+CREATE TABLE is_kinds (id int, v vector(3), kind int, t text);
+INSERT INTO is_kinds SELECT i, ARRAY[i % 97, i % 89, i % 83]::vector, i % 50, 'test ' || i
+	FROM generate_series(1, 10000) AS i;
+CREATE INDEX is_kinds_kind ON is_kinds (kind);
+CREATE INDEX is_kinds_seven ON is_kinds USING ivfflat (v vector_l2_ops) WITH (lists = 5) WHERE kind = 7;
+VACUUM ANALYZE is_kinds;
+SELECT test.plan_of(format('SELECT id FROM is_kinds WHERE kind = %s ORDER BY v <-> ''[1,2,3]'' LIMIT 10', kind))
+FROM generate_series(7, 8) AS kind;
+DROP TABLE is_kinds;
+SET enable_seqscan = off;
+
+-- EXPLAIN counts searches
+SELECT test.searches('SELECT FROM generate_series(1, 4) AS x, LATERAL (SELECT id FROM is_built
+	ORDER BY v <-> ARRAY[x, 1]::vector(2) LIMIT 2) AS s', 4);
+
 DROP TABLE is_items, is_late, is_few, is_wide, is_parts, is_unlogged, is_temp, is_built;

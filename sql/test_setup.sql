@@ -87,6 +87,16 @@ CREATE FUNCTION test.uses_index(query text) RETURNS boolean LANGUAGE sql AS $$
 	SELECT EXISTS (SELECT FROM test.plan_of(query) AS line WHERE line LIKE '%Index%Scan using %')
 $$;
 
+-- whether EXPLAIN says that a query searches an index so often; versions before 18 don't say
+CREATE FUNCTION test.searches(query text, expected int) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+	plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (ANALYZE, FORMAT JSON) ' || query INTO plan;
+	RETURN current_setting('server_version_num')::int < 180000 OR expected
+		= (jsonb_path_query_first(plan::jsonb, 'strict $.**."Index Searches"') #>> '{}')::int;
+END $$;
+
 -- In a table with id int and v vector(2), search for k rows: how many come,
 -- whether in order and each once, and whether nearly all are among the nearest
 -- so many

@@ -11,6 +11,7 @@
 #include "ivf/ivf.h"
 #include "nv_guc.h"
 #include "nv_testpoint.h"
+#include "nv_workers.h"
 #include "simd/simd.h"
 
 NV_MODULE_MAGIC;
@@ -28,6 +29,7 @@ _PG_init(void)
 				 errmsg("unknown CPU feature \"%s\" in NANOVEC_DISABLE_CPU", unknown)));
 	nv_guc_init();
 	nv_test_point_init();
+	nv_workers_init();
 	hnsw_init();
 	ivf_init();
 }

@@ -13,11 +13,18 @@
 
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "fmgr.h"
 #include "storage/proc.h"
+#include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 140000
 #error "nanovec needs PostgreSQL 14 or newer"
+#endif
+
+/* GetXLogReplayRecPtr() moved. */
+#if PG_VERSION_NUM >= 150000
+#include "access/xlogrecovery.h"
 #endif
 
 /* Before version 16 this meant something on Windows only. */
@@ -109,6 +116,34 @@
 #define NV_MODULE_MAGIC PG_MODULE_MAGIC
 #endif
 
+/* From version 17 on, extensions name what they wait for; all processes see the names. */
+#if PG_VERSION_NUM >= 170000
+#define NV_NEW_WAIT_EVENT(name) WaitEventExtensionNew(name)
+#else
+#define NV_NEW_WAIT_EVENT(name) PG_WAIT_EXTENSION
+#endif
+
+/* Before version 19, each process names the tranches of locks that it knows. */
+#if PG_VERSION_NUM >= 190000
+#define NV_NEW_LOCK_TRANCHE(name) LWLockNewTrancheId(name)
+#define NV_REGISTER_LOCK_TRANCHE(tranche, name) ((void) 0)
+#else
+#define NV_NEW_LOCK_TRANCHE(name) LWLockNewTrancheId()
+#define NV_REGISTER_LOCK_TRANCHE(tranche, name) LWLockRegisterTranche(tranche, name)
+#endif
+
+/* EXPLAIN counts searches of an index from version 18 on. */
+#if PG_VERSION_NUM >= 180000
+#define NV_COUNT_SEARCH(scan) \
+	do \
+	{ \
+		if ((scan)->instrument) \
+			(scan)->instrument->nsearches++; \
+	} while (0)
+#else
+#define NV_COUNT_SEARCH(scan) ((void) (scan))
+#endif
+
 /*
  * Declares and begins a function that SQL can call.  All other symbols of the
  * library are hidden.
@@ -118,6 +153,27 @@
 	PG_FUNCTION_INFO_V1(name); \
 	Datum \
 	name(PG_FUNCTION_ARGS)
+
+/* How often the clock sweep will pass a shared buffer by. */
+#if PG_VERSION_NUM >= 190000
+#define NV_BUFFER_STATE(buffer) pg_atomic_read_u64(&GetBufferDescriptor((buffer) - 1)->state)
+#else
+#define NV_BUFFER_STATE(buffer) pg_atomic_read_u32(&GetBufferDescriptor((buffer) - 1)->state)
+#endif
+#define NV_BUFFER_USAGE(buffer) BUF_STATE_GET_USAGECOUNT(NV_BUFFER_STATE(buffer))
+
+/* pg_stat_io came with version 16. */
+#if PG_VERSION_NUM >= 180000
+#define NV_COUNT_IO_HIT(rel) \
+	pgstat_count_io_op(RelationUsesLocalBuffers(rel) ? IOOBJECT_TEMP_RELATION : IOOBJECT_RELATION, \
+					   IOCONTEXT_NORMAL, IOOP_HIT, 1, 0)
+#elif PG_VERSION_NUM >= 160000
+#define NV_COUNT_IO_HIT(rel) \
+	pgstat_count_io_op(RelationUsesLocalBuffers(rel) ? IOOBJECT_TEMP_RELATION : IOOBJECT_RELATION, \
+					   IOCONTEXT_NORMAL, IOOP_HIT)
+#else
+#define NV_COUNT_IO_HIT(rel) ((void) (rel))
+#endif
 
 /* Whether this process holds the content lock of a shared buffer exclusively; 19 has other locks. */
 #if PG_VERSION_NUM >= 190000

@@ -16,6 +16,9 @@
 
 #define SAMPLE_SEED 1
 
+/* The number of rows is estimated from so many blocks. */
+#define ESTIMATE_BLOCKS 100
+
 int
 nv_build_workers(Relation heap, Relation index)
 {
@@ -38,4 +41,23 @@ nv_sample_blocks(Relation heap, Relation index, IndexInfo *info, BlockNumber wan
 		table_index_build_range_scan(heap, index, info, false, !info->ii_Concurrent, false,
 									 BlockSampler_Next(&sampler), 1, callback, state, NULL);
 	}
+}
+
+static void
+count_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
+{
+	if (!isnull[0])
+		++*(double *) arg;
+}
+
+double
+nv_estimate_rows(Relation heap, Relation index, IndexInfo *info)
+{
+	BlockNumber total = RelationGetNumberOfBlocks(heap);
+	double		n = 0;
+
+	if (total == 0)
+		return 0;
+	nv_sample_blocks(heap, index, info, ESTIMATE_BLOCKS, count_row, &n);
+	return n * total / Min(total, ESTIMATE_BLOCKS);
 }

@@ -24,4 +24,7 @@ extern int	nv_build_workers(Relation heap, Relation index);
 extern void nv_sample_blocks(Relation heap, Relation index, IndexInfo *info, BlockNumber wanted,
 							 IndexBuildCallback callback, void *state);
 
+/* About how many rows of the table are for the index; from a few blocks. */
+extern double nv_estimate_rows(Relation heap, Relation index, IndexInfo *info);
+
 #endif							/* NV_AM_BUILD_H */

@@ -159,7 +159,7 @@ is_ivf(Relation rel)
 	return rel->rd_indam->ambuild == ivf_build;
 }
 
-/* Open an index of ours, whose table is locked; ERROR if it is something else. */
+/* Open an index of ours, whose table is locked; ERROR if it cannot be looked into. */
 static Relation
 open_index(Oid oid, LOCKMODE lock, Relation *heap)
 {
@@ -183,6 +183,10 @@ open_index(Oid oid, LOCKMODE lock, Relation *heap)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot access temporary indexes of other sessions")));
+	if (RecoveryInProgress() && rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot access unlogged indexes during recovery")));
 	if (!rel->rd_index->indisvalid)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -236,18 +240,35 @@ check_rights(Oid oid, bool readers)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(table));
 }
 
+/*
+ * On a standby nobody can keep replay from changing pages.  When it went on
+ * meanwhile, what looks like a problem may be two moments of a sound index.
+ */
+static void
+tell_of_replay(XLogRecPtr start, const NvReport *report)
+{
+	if (tuplestore_tuple_count(report->rows) > 0 && GetXLogReplayRecPtr(NULL) != start)
+		ereport(NOTICE,
+				(errmsg("replay went on during the check, and may be what some of the problems come from"),
+				 errhint("Check again between pg_wal_replay_pause() and pg_wal_replay_resume().")));
+}
+
 NV_FUNCTION(nanovec_index_check)
 {
 	Oid			index = PG_GETARG_OID(0);
 	NvReport	report = begin_report(fcinfo);
+	bool		standby = RecoveryInProgress();
+	XLogRecPtr	start = standby ? GetXLogReplayRecPtr(NULL) : InvalidXLogRecPtr;
 	Relation	heap;
 	Relation	rel;
 
-	/* vacuum waits for it, and inserts into hnsw do */
+	/* vacuum waits for it, and inserts into hnsw do; a standby gives no such lock */
 	check_rights(index, false);
-	rel = open_index(index, ShareUpdateExclusiveLock, &heap);
+	rel = open_index(index, standby ? AccessShareLock : ShareUpdateExclusiveLock, &heap);
 
 	(is_ivf(rel) ? ivf_check : hnsw_check) (heap, rel, &report);
+	if (standby)
+		tell_of_replay(start, &report);
 	relation_close(rel, NoLock);
 	table_close(heap, NoLock);
 	return (Datum) 0;

@@ -54,6 +54,12 @@ nv_column_dims(Relation rel, const NvElementType *type)
 {
 	int			dims = TupleDescAttr(rel->rd_att, 0)->atttypmod;
 
+	/* its values differ in length, and the operators of bit take them */
+	if (getBaseType(TupleDescAttr(rel->rd_att, 0)->atttypid) == VARBITOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("type not supported for %s index", get_am_name(rel->rd_rel->relam)),
+				 errhint("Declare the column as bit(n), or index an expression with a cast to bit(n).")));
 	if (dims < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -140,11 +146,35 @@ validate_operators(CatCList *operators, const char *family, bool *valid)
 	}
 }
 
+/*
+ * Whether a type is the one that this support function knows, whatever the
+ * search_path: they are in one schema, except that bit is PostgreSQL's.
+ */
+static bool
+is_type_of(Oid type, const NvElementType *element, Oid proc)
+{
+	HeapTuple	tuple;
+	Form_pg_type form;
+	bool		same;
+
+	if (element->kind == NV_ELEMENT_BIT)
+		return type == BITOID;
+	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", type);
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	same = strcmp(NameStr(form->typname), element->name) == 0 &&
+		form->typnamespace == get_func_namespace(proc);
+	ReleaseSysCache(tuple);
+	return same;
+}
+
 static void
 validate_procs(CatCList *procs, const char *family, Oid type, bool *valid)
 {
 	const NvElementType *element = NULL;
 	const NvSpaceMetric *metric = NULL;
+	Oid			type_proc = InvalidOid;
 
 	for (int i = 0; i < procs->n_members; i++)
 	{
@@ -158,14 +188,17 @@ validate_procs(CatCList *procs, const char *family, Oid type, bool *valid)
 			metric = (const NvSpaceMetric *)
 				DatumGetPointer(OidFunctionCall1(proc->amproc, PointerGetDatum(NULL)));
 		else if (proc->amproclefttype == type)
+		{
+			type_proc = proc->amproc;
 			element = (const NvElementType *)
-				DatumGetPointer(OidFunctionCall1(proc->amproc, PointerGetDatum(NULL)));
+				DatumGetPointer(OidFunctionCall1(type_proc, PointerGetDatum(NULL)));
+		}
 	}
 	if (metric == NULL || element == NULL)
 		complain(valid, family, "lacks a support function");
 	else if (!nv_metric_valid(element->kind, *metric))
 		complain(valid, family, "has a metric that does not suit its type");
-	else if (strcmp(format_type_be(type), element->name) != 0)
+	else if (!is_type_of(type, element, type_proc))
 		complain(valid, family, "has support functions for another type");
 }
 

@@ -7,7 +7,9 @@
  */
 #include "am/am_page.h"
 
+#include "miscadmin.h"
 #include "nv_testpoint.h"
+#include "pgstat.h"
 #include "storage/buf_internals.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -58,13 +60,29 @@ nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind)
 			 errhint("Rebuild it with REINDEX.")));
 }
 
+/* Copy the metapage; false when it is none of that kind, and then whose it may be. */
+static bool
+copy_metapage(Buffer buffer, NvPageKind kind, void *meta, Size bytes, bool *pgvector)
+{
+	bool		good;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	good = nv_page_is(BufferGetPage(buffer), kind);
+	memcpy(meta, NV_PAGE_CONTENTS(BufferGetPage(buffer)), bytes);
+	*pgvector = !good && made_by_pgvector(buffer);
+	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+	return good;
+}
+
 void
 nv_read_metapage(Relation index, NvPageKind kind, void *meta, Size bytes)
 {
 	Buffer		buffer = ReadBuffer(index, 0);
+	bool		pgvector;
+	bool		good = copy_metapage(buffer, kind, meta, bytes, &pgvector);
 
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	if (!nv_page_is(BufferGetPage(buffer), kind) && made_by_pgvector(buffer))
+	/* messages take names from catalogs, for which the page must not be locked */
+	if (pgvector)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("index \"%s\" was made by pgvector and has its format",
@@ -72,9 +90,24 @@ nv_read_metapage(Relation index, NvPageKind kind, void *meta, Size bytes)
 				 errhint("Rebuild it with REINDEX INDEX %s.",
 						 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(index)),
 													RelationGetRelationName(index)))));
-	nv_page_check(index, buffer, kind);
-	memcpy(meta, NV_PAGE_CONTENTS(BufferGetPage(buffer)), bytes);
-	UnlockReleaseBuffer(buffer);
+	if (!good)
+		nv_page_wrong(index, buffer, kind);
+	ReleaseBuffer(buffer);
+}
+
+bool
+nv_peek_metapage(Relation index, NvPageKind kind, void *meta, Size bytes)
+{
+	Buffer		buffer;
+	bool		pgvector;
+	bool		good;
+
+	if (RelationGetNumberOfBlocks(index) == 0)
+		return false;
+	buffer = ReadBuffer(index, 0);
+	good = copy_metapage(buffer, kind, meta, bytes, &pgvector);
+	ReleaseBuffer(buffer);
+	return good;
 }
 
 void
@@ -117,15 +150,40 @@ check_block(Relation index, BlockNumber block)
 				 errhint("Rebuild it with REINDEX.")));
 }
 
+/*
+ * Whether the short cut serves.  ReadRecentBuffer() does not raise a shared
+ * buffer's usage count, so that pages that are found by it alone would be the
+ * first to be evicted; those whose count is the highest need no more.
+ */
+static inline bool
+hint_serves(Buffer hint)
+{
+	return hint < 0 || (hint > 0 && NV_BUFFER_USAGE(hint) == BM_MAX_USAGE_COUNT);
+}
+
+/* Count a page as ReadBuffer() does one that it finds. */
+static inline void
+count_hit(Relation index)
+{
+	pgstat_count_buffer_read(index);
+	pgstat_count_buffer_hit(index);
+	NV_COUNT_IO_HIT(index);
+	if (VacuumCostActive)
+		VacuumCostBalance += VacuumCostPageHit;
+}
+
 Buffer
 nv_read_buffer(Relation index, BlockNumber block)
 {
 	Buffer	   *hint = hint_of(index, block);
 
 	check_block(index, block);
-	if (*hint != InvalidBuffer &&
+	if (hint_serves(*hint) &&
 		ReadRecentBuffer(NV_REL_LOCATOR(index), MAIN_FORKNUM, block, *hint))
+	{
+		count_hit(index);
 		return *hint;
+	}
 	*hint = ReadBuffer(index, block);
 	return *hint;
 }

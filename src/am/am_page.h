@@ -78,6 +78,9 @@ extern void nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind)
  */
 extern void nv_read_metapage(Relation index, NvPageKind kind, void *meta, Size bytes);
 
+/* The same for those who can do without it: false where that would be an ERROR. */
+extern bool nv_peek_metapage(Relation index, NvPageKind kind, void *meta, Size bytes);
+
 /*
  * ERROR (FEATURE_NOT_SUPPORTED) unless the format is of the version that we
  * read; ERROR (INDEX_CORRUPTED): what a metapage says makes no sense.

@@ -49,6 +49,7 @@ nv_scan_start(IndexScanDesc scan, const NvSpace *space, NvQuery *query)
 		elog(ERROR, "cannot scan index \"%s\" with a snapshot that is not MVCC", name);
 
 	pgstat_count_index_scan(scan->indexRelation);
+	NV_COUNT_SEARCH(scan);
 	null_query = (key->sk_flags & SK_ISNULL) != 0;
 	if (null_query)
 		nv_query_set_zero(space, query);

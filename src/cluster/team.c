@@ -14,11 +14,11 @@
 #include "access/xact.h"
 #include "cluster/kmeans.h"
 #include "nv_edition.h"
+#include "nv_workers.h"
 #include "port/atomics.h"
 #include "storage/barrier.h"
 #include "storage/shmem.h"
 #include "utils/memutils.h"
-#include "utils/wait_event.h"
 
 /* A job has so many parts, of no fewer and no more rows than these. */
 #define PARTS 16
@@ -119,11 +119,11 @@ nv_team_worker(dsm_segment *segment, shm_toc *toc)
 	for (;;)
 	{
 		if (!working)
-			BarrierArriveAndWait(barrier, PG_WAIT_EXTENSION);
+			BarrierArriveAndWait(barrier, nv_wait_event());
 		if (team.job->finished)
 			break;
 		take_parts(&team);
-		BarrierArriveAndWait(barrier, PG_WAIT_EXTENSION);
+		BarrierArriveAndWait(barrier, nv_wait_event());
 		working = false;
 	}
 	BarrierDetach(barrier);
@@ -135,6 +135,7 @@ nv_team_worker(dsm_segment *segment, shm_toc *toc)
 static bool
 start_workers(NvTeam *team, size_t rows, int dims, int k, int nworkers)
 {
+	double		bytes = 0;
 	const struct
 	{
 		Size		bytes;
@@ -147,6 +148,12 @@ start_workers(NvTeam *team, size_t rows, int dims, int k, int nworkers)
 		{sizeof(float) * rows, (void **) &team->distances},
 	};
 	ParallelContext *pcxt;
+
+	for (int i = 0; i < (int) lengthof(parts); i++)
+		bytes += parts[i].bytes;
+	nworkers = nv_workers_that_fit(nworkers, bytes);
+	if (nworkers == 0)
+		return false;
 
 	EnterParallelMode();
 	pcxt = CreateParallelContext(nv_edition.library, "nv_team_worker", nworkers);
@@ -175,6 +182,7 @@ start_workers(NvTeam *team, size_t rows, int dims, int k, int nworkers)
 		ExitParallelMode();
 		return false;
 	}
+	nv_report_workers(pcxt->nworkers_launched);
 	team->pcxt = pcxt;
 	return true;
 }
@@ -185,7 +193,7 @@ nv_team_start(size_t rows, int dims, int k, int nworkers)
 	NvTeam	   *team = palloc0(sizeof(NvTeam));
 
 	team->context = CurrentMemoryContext;
-	if (nworkers == 0 || !start_workers(team, rows, dims, k, nworkers))
+	if (!start_workers(team, rows, dims, k, nworkers))
 	{
 		team->job = palloc0(sizeof(Job));
 		pg_atomic_init_u32(&team->job->next, 0);
@@ -215,7 +223,7 @@ nv_team_end(NvTeam *team)
 	{
 		team->job->finished = true;
 		/* to an odd phase, in which workers see it, those that come late too */
-		BarrierArriveAndWait(&team->job->barrier, PG_WAIT_EXTENSION);
+		BarrierArriveAndWait(&team->job->barrier, nv_wait_event());
 		BarrierDetach(&team->job->barrier);
 		WaitForParallelWorkersToFinish(team->pcxt);
 		DestroyParallelContext(team->pcxt);
@@ -246,10 +254,10 @@ nv_team_assign(NvTeam *team, size_t n, uint32 *cluster, float *distances)
 	job->n = n;
 	pg_atomic_write_u32(&job->next, 0);
 	if (team->pcxt != NULL)
-		BarrierArriveAndWait(&job->barrier, PG_WAIT_EXTENSION);
+		BarrierArriveAndWait(&job->barrier, nv_wait_event());
 	take_parts(team);
 	if (team->pcxt != NULL)
-		BarrierArriveAndWait(&job->barrier, PG_WAIT_EXTENSION);
+		BarrierArriveAndWait(&job->barrier, nv_wait_event());
 	memcpy(cluster, team->cluster, sizeof(uint32) * n);
 	memcpy(distances, team->distances, sizeof(float) * n);
 }

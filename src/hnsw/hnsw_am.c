@@ -78,6 +78,12 @@ hnsw_options_of(Relation rel)
 
 /* ---- costs ---- */
 
+/*
+ * A search visits each candidate it keeps, and a few nodes on the way down; rows
+ * beyond ef_search cost a visit each.  The nearer the visited pages come to being
+ * the whole index, the less their order matters, as in a bitmap scan of a table;
+ * what was read then is at hand.
+ */
 static void
 cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *startup, Cost *total,
 			  Selectivity *selectivity, double *correlation, double *pages)
@@ -85,9 +91,12 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	NvCosts		out = {startup, total, selectivity, correlation, pages};
 	GenericCosts costs;
 	double		tuples = Max(path->indexinfo->tuples, 1);
+	double		index_pages = Max(path->indexinfo->pages, 1);
 	double		visits;
-	double		page_cost;
-	double		visit_cost;
+	double		read;			/* the part of the index that a search reads */
+	double		random_cost;
+	double		seq_cost;
+	double		visit_cost;		/* without reading the page */
 	Relation	index;
 	int			m;
 
@@ -99,13 +108,14 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	m = hnsw_options_of(index).m;
 	index_close(index, NoLock);
 
-	/* a search visits each candidate it keeps, and a few nodes on the way down */
 	visits = Min(hnsw_ef_search + 3 * log(tuples) / log(2 * m), tuples);
-	get_tablespace_page_costs(path->indexinfo->reltablespace, &page_cost, NULL);
-	visit_cost = page_cost + 2 * m * cpu_operator_cost + cpu_index_tuple_cost;
-	*startup = visits * visit_cost;
-	/* rows beyond ef_search cost a visit each */
-	*total = *startup + Max(0, costs.numIndexTuples - hnsw_ef_search) * visit_cost;
+	read = Min(visits / index_pages, 1);
+	get_tablespace_page_costs(path->indexinfo->reltablespace, &random_cost, &seq_cost);
+	visit_cost = 2 * m * cpu_operator_cost + cpu_index_tuple_cost;
+	*startup = visits * visit_cost +
+		read * index_pages * (random_cost - (random_cost - seq_cost) * sqrt(read));
+	*total = *startup + Max(0, costs.numIndexTuples - hnsw_ef_search) *
+		(visit_cost + (1 - read) * random_cost);
 	*selectivity = costs.indexSelectivity;
 	*correlation = 0;
 	*pages = Min(costs.numIndexPages, visits);

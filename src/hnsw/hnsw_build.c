@@ -27,11 +27,15 @@
 #include "hnsw/hnsw_plan.h"
 #include "miscadmin.h"
 #include "nv_edition.h"
+#include "nv_workers.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/wait_event.h"
+
+/* By how much the estimate of shared memory may be too low, and what else takes some. */
+#define SHARED_MARGIN 1.2
+#define SHARED_SPARE (1024 * 1024)
 
 /* Keys of the shared memory of a parallel build. */
 #define KEY_SHARED 0x6e760001
@@ -72,20 +76,20 @@ hnsw_array_free(HnswBuild *build, HnswArray array)
 bool
 hnsw_build_wait(HnswBuild *build)
 {
-	return BarrierArriveAndWait(&build->shared->barrier, WAIT_EVENT_PARALLEL_CREATE_INDEX_SCAN);
+	return BarrierArriveAndWait(&build->shared->barrier, nv_wait_event());
 }
 
 /* ---- rows ---- */
 
 /* Bytes of a vector that its node has no room for, in slots. */
 static uint32
-count_more(const HnswIndex *ix, uint32 bytes)
+count_more(const HnswMeta *meta, const HnswLayout *layout, uint32 bytes)
 {
-	uint32		room = ix->meta.slot_bytes - offsetof(HnswMore, data);
+	uint32		room = meta->slot_bytes - offsetof(HnswMore, data);
 
-	if (bytes <= ix->layout.vector_room)
+	if (bytes <= layout->vector_room)
 		return 0;
-	return (bytes - ix->layout.vector_room + room - 1) / room;
+	return (bytes - layout->vector_room + room - 1) / room;
 }
 
 /* Write the rest of a vector into consecutive slots. */
@@ -123,7 +127,7 @@ add_to_memory(HnswBuild *build, ItemPointer tid)
 	uint32		first;
 
 	nv_query_store(&ix->space, &build->query, build->stored, &v);
-	more = count_more(ix, v.bytes);
+	more = count_more(&ix->meta, &ix->layout, v.bytes);
 	first = hnsw_memory_take(ix->memory, (top + 1) * (1 + more));
 	if (first == HNSW_NO_SLOT)
 		return false;
@@ -252,11 +256,48 @@ run_build(HnswBuild *build, IndexInfo *info, TableScanDesc scan)
 	ConditionVariableSignal(&build->shared->done);
 }
 
+/*
+ * About how much shared memory workers would need.  The table is looked at only
+ * where there may be too little.
+ */
+static double
+shared_bytes(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
+{
+	double		most = maintenance_work_mem * 1024.0;
+	HnswMeta	planned = *meta;
+	HnswLayout	layout;
+	uint32		vector;
+	double		nodes;
+	double		slots;
+
+	if (most + SHARED_SPARE <= nv_shared_room())
+		return most;
+	hnsw_plan_layout(&planned, &layout);
+	vector = meta->form == NV_FORM_SPARSE ? 0 :
+		nv_form_max_bytes(meta->form, meta->dims,
+						  nv_space_length(meta->element, meta->metric, meta->dims));
+	/* one in 2m has a node on the next level, too */
+	nodes = nv_estimate_rows(build->heap, build->rel, info) * 2 * meta->m / (2 * meta->m - 1);
+	slots = nodes * (1 + count_more(meta, &layout, vector));
+	return Min(most, SHARED_MARGIN * slots * (meta->slot_bytes + hnsw_link_slot_bytes(meta)));
+}
+
+/* The memory of a build: that of its settings, or what there is of shared memory. */
+static Size
+memory_limit(const HnswBuild *build)
+{
+	double		most = maintenance_work_mem * 1024.0;
+
+	if (!build->alone)
+		most = Min(most, nv_shared_room() - SHARED_SPARE);
+	return (Size) Max(most, 0);
+}
+
 static void
 init_shared(HnswBuildShared *shared, HnswBuild *build, const HnswMeta *meta, int nworkers,
 			bool concurrent)
 {
-	Size		most = (Size) maintenance_work_mem * 1024;
+	Size		most = memory_limit(build);
 	uint64		processes = (uint64) hnsw_link_process_bytes(meta) * (1 + nworkers);
 	Size		slots = (most - (Size) Min(processes, most / 2)) /
 		(meta->slot_bytes + hnsw_link_slot_bytes(meta));
@@ -267,11 +308,10 @@ init_shared(HnswBuildShared *shared, HnswBuild *build, const HnswMeta *meta, int
 	shared->concurrent = concurrent;
 	shared->meta = *meta;
 	hnsw_memory_init(&shared->memory, meta->slot_bytes, slots * meta->slot_bytes, build->alone);
-	/* a tranche of PostgreSQL's, whose name is known in all processes */
-	LWLockInitialize(&shared->update_lock, LWTRANCHE_PARALLEL_HASH_JOIN);
+	LWLockInitialize(&shared->update_lock, nv_lock_tranche());
 	BarrierInit(&shared->barrier, 0);
 	pg_atomic_init_u32(&shared->next, 0);
-	pg_atomic_init_u32(&shared->next_group, 0);
+	pg_atomic_init_u64(&shared->next_group, 0);
 	pg_atomic_init_u64(&shared->ntuples, 0);
 	SpinLockInit(&shared->mutex);
 	ConditionVariableInit(&shared->done);
@@ -350,6 +390,7 @@ start_workers(HnswBuild *build, IndexInfo *info, const HnswMeta *meta, int nwork
 	LaunchParallelWorkers(pcxt);
 	if (pcxt->nworkers_launched == 0)
 		return false;
+	nv_report_workers(pcxt->nworkers_launched);
 	WaitForParallelWorkersToAttach(pcxt);
 	return true;
 }
@@ -379,7 +420,7 @@ wait_for_workers(ParallelBuild *parallel)
 		SpinLockRelease(&parallel->shared->mutex);
 		if (done)
 			break;
-		ConditionVariableSleep(&parallel->shared->done, WAIT_EVENT_PARALLEL_CREATE_INDEX_SCAN);
+		ConditionVariableSleep(&parallel->shared->done, nv_wait_event());
 	}
 	ConditionVariableCancelSleep();
 }
@@ -463,6 +504,8 @@ hnsw_build(Relation heap, Relation rel, IndexInfo *info)
 	hnsw_write_head(rel, MAIN_FORKNUM, &meta, mean);
 
 	nworkers = nv_build_workers(heap, rel);
+	if (nworkers > 0)
+		nworkers = nv_workers_that_fit(nworkers, shared_bytes(&build, info, &meta));
 	if (nworkers == 0 || !build_in_parallel(&build, info, &meta, nworkers, result))
 	{
 		HnswBuildShared *shared = build_alone(&build, info, &meta);

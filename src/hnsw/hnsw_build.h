@@ -31,7 +31,7 @@ typedef struct HnswBuildShared
 
 	Barrier		barrier;		/* all processes, between the steps of linking */
 	pg_atomic_uint32 next;		/* first work not yet taken, of linking */
-	pg_atomic_uint32 next_group;	/* and of reverse edges */
+	pg_atomic_uint64 next_group;	/* and of reverse edges */
 	pg_atomic_uint64 ntuples;	/* rows seen, for the progress report */
 
 	/* linking, see hnsw_link.c */
@@ -41,7 +41,7 @@ typedef struct HnswBuildShared
 	HnswArray	order;			/* uint32[nslots]: slots, in order of insertion */
 	HnswArray	choices;		/* uint32[batch][1 + 2m]: a count and slots */
 	HnswArray	pairs;			/* HnswPair[batch * (1 + 2m)] */
-	uint32		npairs;
+	uint64		npairs;			/* more than slots: 2m for each of half of them */
 
 	/* the end: how many workers are done, and what they found */
 	slock_t		mutex;

@@ -29,7 +29,6 @@ typedef struct SlotInfo
 typedef struct Check
 {
 	HnswIndex	ix;
-	Relation	heap;
 	NvReport   *report;
 	BlockNumber first_block;
 	BlockNumber nblocks;
@@ -225,59 +224,49 @@ check_vector(Check *check, uint32 slot, const HnswNodeCopy *self, const HnswNode
 		PROBLEM(check, slot, "node %u has another vector than node %u", slot, base_slot);
 }
 
+/* Whether the code of edge number i is that of the step from p to o, as far as it can be told. */
 static bool
-same_code(const HnswLayout *layout, int bits, const HnswNode *a, const HnswNode *b, int place)
+edge_agrees(const HnswIndex *ix, const HnswNode *node, int i, const float *p, const float *o)
 {
-	Size		start = place / NV_FASTSCAN_BLOCK * NV_CODE_BLOCK_BYTES(bits);
-	int			child = place % NV_FASTSCAN_BLOCK;
-	uint8		mask = child < NV_FASTSCAN_BLOCK / 2 ? 0x0f : 0xf0;
+	const HnswLayout *layout = &ix->layout;
+	int			bits = ix->meta.bits;
+	const uint8 *block = HNSW_CODES(layout, node) +
+		i / NV_FASTSCAN_BLOCK * NV_CODE_BLOCK_BYTES(bits);
+	const char *add = HNSW_ADD(layout, node) + i * layout->add_bytes;
+	const char *factor = HNSW_FACTOR(layout, node) + i * layout->factor_bytes;
 
-	if (memcmp(HNSW_ADD(layout, a) + place * layout->add_bytes,
-			   HNSW_ADD(layout, b) + place * layout->add_bytes, layout->add_bytes) != 0 ||
-		memcmp(HNSW_FACTOR(layout, a) + place * layout->factor_bytes,
-			   HNSW_FACTOR(layout, b) + place * layout->factor_bytes, layout->factor_bytes) != 0)
-		return false;
-	for (int g = 0; g < bits / NV_FASTSCAN_GROUP; g++)
-	{
-		Size		at = start + g / 4 * 64 + child % (NV_FASTSCAN_BLOCK / 2) * 4 + g % 4;
-
-		if ((HNSW_CODES(layout, a)[at] ^ HNSW_CODES(layout, b)[at]) & mask)
-			return false;
-	}
-	return true;
+	if (ix->short_factors == NULL)
+		return nv_code_agrees(p, o, ix->space.length, bits, ix->space.ip, block,
+							  i % NV_FASTSCAN_BLOCK, *(const NvHalfFloat *) add,
+							  *(const NvHalfFloat *) factor);
+	return nv_short_code_agrees(ix->short_factors, p, o, ix->space.length, bits, block,
+								i % NV_FASTSCAN_BLOCK, *(const uint8 *) add,
+								layout->factor_bytes > 0 ? (const int8 *) factor : NULL);
 }
 
-/* Make the codes once more from the vectors, and compare. */
+/* Compare the codes with those of the vectors. */
 static void
 check_codes(Check *check, uint32 slot, const HnswNodeCopy *self, const HnswNode *node)
 {
 	HnswIndex  *ix = &check->ix;
-	HnswCandidate candidates[HNSW_MAX_SLOTS];
-	HnswNode   *copy;
+	int			length = ix->space.length;
+	int			bits = ix->meta.bits;
+	float	   *p = ix->edge_floats;
+	float	   *o = p + length;
 
-	if (ix->meta.bits == 0)
+	if (bits == 0)
 		return;
+	nv_stored_floats(&ix->space, &self->stored, p);
 	for (int i = 0; i < node->nedges; i++)
 	{
+		uint32		to = HNSW_NEIGHBORS(node)[i];
 		HnswNodeCopy neighbor;
 
-		candidates[i].slot = HNSW_NEIGHBORS(node)[i];
-		if (!is_node(check, candidates[i].slot, node->level) ||
-			!hnsw_copy_node(ix, candidates[i].slot, &neighbor))
-			return;
-		candidates[i].stored = neighbor.stored;
-	}
-	copy = palloc0(ix->meta.slot_bytes);
-	copy->level = node->level;
-	hnsw_set_edges(ix, copy, &self->stored, candidates, node->nedges);
-	for (int i = 0; i < node->nedges; i++)
-	{
-		if (!same_code(&ix->layout, ix->meta.bits, node, copy, i))
-		{
-			PROBLEM(check, slot, "node %u has a wrong code for neighbor %u", slot,
-					candidates[i].slot);
-			break;
-		}
+		if (!is_node(check, to, node->level) || !hnsw_copy_node(ix, to, &neighbor))
+			continue;
+		nv_stored_floats(&ix->space, &neighbor.stored, o);
+		if (!edge_agrees(ix, node, i, p, o))
+			PROBLEM(check, slot, "node %u has a wrong code for neighbor %u", slot, to);
 	}
 }
 
@@ -372,10 +361,10 @@ hnsw_check(Relation heap, Relation rel, NvReport *report)
 {
 	Check	   *check = palloc0(sizeof(Check));
 
+	/* before the page is locked, since it looks into catalogs, which others may have locked */
+	hnsw_open(&check->ix, rel);
 	/* inserts wait, so that what is seen fits together */
 	LockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
-	hnsw_open(&check->ix, rel);
-	check->heap = heap;
 	check->report = report;
 	check->first_block = 1 + check->ix.meta.mean_pages;
 	check->nblocks = RelationGetNumberOfBlocks(rel);
@@ -393,8 +382,8 @@ hnsw_check(Relation heap, Relation rel, NvReport *report)
 	look_at_nodes(check);
 	check_entry(check);
 	check_reachable(check);
-	nv_rows_check(&check->rows, check->heap, report);
 	UnlockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
+	nv_rows_check(&check->rows, heap, report);
 }
 
 /* ---- information ---- */

@@ -871,7 +871,7 @@ write_edge(HnswIndex *ix, HnswNode *node, int place, const HnswCandidate *neighb
 	if (bits == 0)
 		return;
 	nv_stored_floats(&ix->space, &neighbor->stored, o);
-	nv_code_write(p, o, ix->space.length, bits, ix->space.ip ? NV_CODE_OF_IP_STEP : NV_CODE_OF_STEP,
+	nv_code_write(p, o, ix->space.length, bits, ix->space.ip,
 				  HNSW_CODES(layout, node) + block * NV_CODE_BLOCK_BYTES(bits),
 				  place % NV_FASTSCAN_BLOCK, &add, &factor);
 	if (ix->short_factors == NULL)

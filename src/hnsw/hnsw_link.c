@@ -480,7 +480,7 @@ static void
 gather_pairs(Linker *linker, uint32 first, uint32 n)
 {
 	HnswBuildShared *shared = linker->build->shared;
-	uint32		npairs = 0;
+	uint64		npairs = 0;
 
 	for (uint32 row = 0; row < n; row++)
 	{
@@ -504,7 +504,7 @@ gather_pairs(Linker *linker, uint32 first, uint32 n)
 	sort_pairs(linker->pairs, npairs);
 	shared->npairs = npairs;
 	pg_atomic_write_u32(&shared->next, 0);
-	pg_atomic_write_u32(&shared->next_group, 0);
+	pg_atomic_write_u64(&shared->next_group, 0);
 }
 
 /* ---- step 2: apply ---- */
@@ -559,13 +559,13 @@ apply_batch(Linker *linker)
 	HnswBuildShared *shared = linker->build->shared;
 	HnswPair   *pairs = linker->pairs;
 	char	   *copy = palloc_extended(linker->ix->max_bytes, MCXT_ALLOC_HUGE);
-	const uint32 step = 64;
-	uint32		first;
+	const uint64 step = 64;
+	uint64		first;
 
-	while ((first = pg_atomic_fetch_add_u32(&shared->next_group, step)) < shared->npairs)
+	while ((first = pg_atomic_fetch_add_u64(&shared->next_group, step)) < shared->npairs)
 	{
-		uint32		end = Min(first + step, shared->npairs);
-		uint32		i = first;
+		uint64		end = Min(first + step, shared->npairs);
+		uint64		i = first;
 
 		CHECK_FOR_INTERRUPTS();
 		/* groups that begin here; one that began before is another's */
@@ -573,7 +573,7 @@ apply_batch(Linker *linker)
 			i++;
 		while (i < end)
 		{
-			uint32		n = 1;
+			int			n = 1;
 
 			while (i + n < shared->npairs && pairs[i + n].node == pairs[i].node)
 				n++;
@@ -646,7 +646,7 @@ alloc_shared_arrays(HnswBuild *build)
 	shared->choices = hnsw_array_alloc(build, sizeof(uint32) * width * batch);
 	shared->pairs = hnsw_array_alloc(build, sizeof(HnswPair) * width * batch);
 	pg_atomic_write_u32(&shared->next, 0);
-	pg_atomic_write_u32(&shared->next_group, 0);
+	pg_atomic_write_u64(&shared->next_group, 0);
 }
 
 Size

@@ -7,6 +7,7 @@
  */
 #include "hnsw/hnsw_memory.h"
 
+#include "nv_workers.h"
 #include "storage/lwlock.h"
 #include "utils/memutils.h"
 
@@ -58,7 +59,7 @@ hnsw_memory_init(HnswMemoryShared *shared, uint32 slot_bytes, Size bytes, bool a
 	while (!alone && slots >> shift > HNSW_SHARED_CHUNKS)
 		shift++;
 	pg_atomic_init_u32(&shared->used, 0);
-	LWLockInitialize(&shared->lock, LWTRANCHE_PARALLEL_QUERY_DSA);
+	LWLockInitialize(&shared->lock, nv_lock_tranche());
 	shared->chunk_shift = shift;
 	shared->limit = (uint32) (slots >> shift << shift);
 	for (int i = 0; i < HNSW_SHARED_CHUNKS; i++)

@@ -81,6 +81,12 @@ extern uint16 ivf_code_bits(NvElementKind element, NvSpaceMetric metric, NvForm 
  */
 extern void ivf_open(IvfIndex *ix, Relation rel);
 
+/*
+ * Fill in meta, layout and settings, and nothing else: what the planner wants to
+ * know.  False where ivf_open() would raise an error because of the metapage.
+ */
+extern bool ivf_peek(IvfIndex *ix, Relation rel);
+
 /* The same from a metapage at hand; mean is the caller's, and may be NULL. */
 extern void ivf_open_with(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *mean);
 

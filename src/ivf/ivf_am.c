@@ -115,13 +115,24 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	double		visited;
 	Relation	index;
 	IvfIndex	ix;
+	bool		known;
 
 	if (nv_cost_without_order(path, &out))
 		return;
 	memset(&costs, 0, sizeof(costs));
 	genericcostestimate(root, path, loop_count, &costs);
 	index = index_open(path->indexinfo->indexoid, NoLock);
-	ivf_open(&ix, index);
+	known = ivf_peek(&ix, index);
+	index_close(index, NoLock);
+	*selectivity = costs.indexSelectivity;
+	*correlation = 0;
+	if (!known)
+	{
+		/* damaged, or of another version: other plans must not fail because of that */
+		*startup = *total = costs.indexTotalCost;
+		*pages = costs.numIndexPages;
+		return;
+	}
 	part = (double) ivf_probes(&ix) / ix.meta.lists;
 	entries = part * tuples;
 	visited = part * costs.numIndexPages;
@@ -136,7 +147,6 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	}
 	else
 		*startup += entries * (cpu_index_tuple_cost + cpu_operator_cost);
-	index_close(index, NoLock);
 
 	get_tablespace_page_costs(path->indexinfo->reltablespace, NULL, &page_cost);
 	*startup += Min(visited, costs.numIndexPages) * page_cost;
@@ -144,8 +154,6 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	*total = *startup + costs.numIndexTuples * (cpu_index_tuple_cost + cpu_operator_cost) +
 		*startup * (ivf_rounds(costs.numIndexTuples) / part - 1) *
 		Min(1, costs.numIndexTuples / tuples);
-	*selectivity = costs.indexSelectivity;
-	*correlation = 0;
 	*pages = Min(costs.numIndexPages, visited);
 }
 

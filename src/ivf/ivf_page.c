@@ -152,20 +152,23 @@ form_valid(const IvfMeta *meta)
 }
 
 /* Everything that later code takes from the metapage is checked here, once. */
-static void
-check_meta(Relation rel, const IvfMeta *meta)
+static bool
+meta_valid(Relation rel, const IvfMeta *meta)
 {
 	const NvElementType *type = nv_element_type(meta->element);
 
-	nv_metapage_version(rel, meta->version, IVF_FORMAT_VERSION);
-	if (type != NULL && nv_column_agrees(rel, meta->element, meta->metric, meta->dims) &&
+	return type != NULL && nv_column_agrees(rel, meta->element, meta->metric, meta->dims) &&
 		form_valid(meta) && meta->dims >= 1 && meta->dims <= type->max_dims &&
 		meta->lists >= IVF_MIN_LISTS && meta->lists <= IVF_MAX_LISTS &&
 		meta->probes >= 1 && meta->probes <= meta->lists && meta->has_mean <= 1 &&
 		meta->attribute_bytes == 0 && meta->flat <= 1 &&
-		meta->bits == ivf_code_bits(meta->element, meta->metric, meta->form, meta->dims))
-		return;
-	nv_metapage_damaged(rel);
+		meta->bits == ivf_code_bits(meta->element, meta->metric, meta->form, meta->dims);
+}
+
+static const IvfSettings *
+settings_of(const IvfMeta *meta)
+{
+	return meta->flat ? &ivfflat_settings : &ivf_settings;
 }
 
 /* floats: those of the space; kept. */
@@ -177,7 +180,7 @@ open_with_floats(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *f
 	memset(ix, 0, sizeof(*ix));
 	ix->rel = rel;
 	ix->meta = *meta;
-	ix->settings = meta->flat ? &ivfflat_settings : &ivf_settings;
+	ix->settings = settings_of(meta);
 	ivf_plan_layout(meta, &ix->layout);
 	nv_spec_init(&spec, floats, &ix->space);
 	ix->max_bytes = nv_space_max_bytes(&ix->space);
@@ -200,7 +203,9 @@ load_cache(Relation rel)
 		return rel->rd_amcache;
 
 	nv_read_metapage(rel, NV_PAGE_IVF_META, &meta, sizeof(meta));
-	check_meta(rel, &meta);
+	nv_metapage_version(rel, meta.version, IVF_FORMAT_VERSION);
+	if (!meta_valid(rel, &meta))
+		nv_metapage_damaged(rel);
 	spec = spec_of(&meta);
 	cache = MemoryContextAlloc(rel->rd_indexcxt,
 							   sizeof(IvfCache) + nv_spec_floats(&spec) * sizeof(float));
@@ -223,6 +228,20 @@ ivf_open(IvfIndex *ix, Relation rel)
 	/* a copy: an invalidation may free what relcache keeps at any time */
 	memcpy(floats, cache->floats, size);
 	open_with_floats(ix, rel, &cache->meta, floats);
+}
+
+bool
+ivf_peek(IvfIndex *ix, Relation rel)
+{
+	memset(ix, 0, sizeof(*ix));
+	if (rel->rd_amcache != NULL)
+		ix->meta = ((const IvfCache *) rel->rd_amcache)->meta;
+	else if (!nv_peek_metapage(rel, NV_PAGE_IVF_META, &ix->meta, sizeof(ix->meta)) ||
+			 ix->meta.version != IVF_FORMAT_VERSION || !meta_valid(rel, &ix->meta))
+		return false;
+	ix->settings = settings_of(&ix->meta);
+	ivf_plan_layout(&ix->meta, &ix->layout);
+	return true;
 }
 
 void

@@ -10,9 +10,8 @@
 #include <float.h>
 #include <math.h>
 
-/* Round to the nearest upper half, ties away from 0; infinity stays. */
-static NvHalfFloat
-to_half_float(float x)
+NvHalfFloat
+nv_to_half_float(float x)
 {
 	uint32_t	bits;
 
@@ -40,19 +39,51 @@ along_parent(const float *p, const float *o, int dims)
 	return sum;
 }
 
+/* What add and factor are made of. */
+typedef struct CodeParts
+{
+	float		n2;
+	float		l1;
+	float		pr;				/* <p, r>; 0 but for the inner product */
+} CodeParts;
+
+static CodeParts
+parts_of(const float *p, const float *o, int dims, int bits, bool inner_product)
+{
+	CodeParts	parts = {
+		.n2 = nv_kern.l2sq_f32(o, p, dims),
+		.l1 = nv_kern.l1_f32(o, p, bits),
+		.pr = inner_product ? along_parent(p, o, dims) : 0
+	};
+
+	return parts;
+}
+
+/* factor is n2 / l1 times this. */
+static float
+factor_times(bool inner_product)
+{
+	return inner_product ? 1 : 2;
+}
+
+static float
+add_of(const CodeParts *parts, bool inner_product)
+{
+	return inner_product ? -parts->pr : parts->n2;
+}
+
 void
-nv_code_write(const float *p, const float *o, int dims, int bits, NvCodeKind kind,
+nv_code_write(const float *p, const float *o, int dims, int bits, bool inner_product,
 			  uint8_t *block, int place, NvHalfFloat *add, NvHalfFloat *factor)
 {
 	int			shift = place < NV_FASTSCAN_BLOCK / 2 ? 0 : NV_FASTSCAN_GROUP;
 	uint8_t    *byte = block + place % (NV_FASTSCAN_BLOCK / 2) * 4;
 	uint8_t		keep = (uint8_t) (0xf0 >> shift);
-	float		n2 = nv_kern.l2sq_f32(o, p, dims);
-	float		l1 = nv_kern.l1_f32(o, p, bits);
-	float		fr = l1 > 0 ? n2 / l1 : 0;
+	CodeParts	parts = parts_of(p, o, dims, bits, inner_product);
+	float		fr = parts.l1 > 0 ? parts.n2 / parts.l1 : 0;
 	uint16_t	signs[NV_CODE_MAX_BITS / 16];
-	float		px = nv_kern.signs_f32(o, p, bits, signs);
 
+	nv_kern.signs_f32(o, p, bits, signs);
 	for (int w = 0; w < bits / 16; w++, byte += 64)
 	{
 		for (int g = 0; g < 4; g++)
@@ -63,47 +94,134 @@ nv_code_write(const float *p, const float *o, int dims, int bits, NvCodeKind kin
 		}
 	}
 
-	*factor = to_half_float(kind == NV_CODE_OF_IP || kind == NV_CODE_OF_IP_STEP ? fr : 2 * fr);
-	px *= nv_half_float(*factor);
-	switch (kind)
-	{
-		case NV_CODE_OF_STEP:
-			*add = to_half_float(n2);
-			break;
-		case NV_CODE_OF_ORIGIN:
-			*add = to_half_float(n2 + px);
-			break;
-		case NV_CODE_OF_IP_STEP:
-		case NV_CODE_OF_IP:
-			*add = to_half_float((kind == NV_CODE_OF_IP ? px : 0) - along_parent(p, o, dims));
-			break;
-	}
+	*factor = nv_to_half_float(factor_times(inner_product) * fr);
+	*add = nv_to_half_float(add_of(&parts, inner_product));
+}
+
+/* ---- checking ---- */
+
+/*
+ * How far a coordinate of r may be from the same computed by other
+ * instructions, in units of the largest coordinate of p and o: each is an
+ * offset and a product, which are rounded twice, or once.
+ */
+#define STEP_SLACK (4 * FLT_EPSILON)
+
+/*
+ * The same of a sum of n products: those who add in another order differ in
+ * each addition, and products less than the least normal float may be lost.
+ */
+static double
+sum_slack(int n, double sum_of_magnitudes)
+{
+	return n * (FLT_EPSILON * sum_of_magnitudes + FLT_MIN);
+}
+
+static double
+largest(const float *x, int n)
+{
+	double		most = 0;
+
+	for (int i = 0; i < n; i++)
+		most = fmax(most, fabs(x[i]));
+	return most;
+}
+
+/* Whether rounding a number between these two gives a half.  Rounding keeps order. */
+static bool
+is_rounded(double least, double most, NvHalfFloat half)
+{
+	float		x = nv_half_float(half);
+
+	return x >= nv_half_float(nv_to_half_float((float) least)) &&
+		x <= nv_half_float(nv_to_half_float((float) most));
 }
 
 /*
- * An entry is the sum of 4 coordinates with signs, less the smallest such sum
- * of its group (all signs against), in units of scale.
+ * Whether the signs of a code are those of r, but for those of coordinates not
+ * larger than slack.
  */
-void
-nv_code_table(const float *q, int bits, NvCodeTable *table)
+static bool
+signs_agree(const float *p, const float *o, int bits, double slack, const uint8_t *block,
+			int place)
 {
-	int			groups = bits / NV_FASTSCAN_GROUP;
-	float		widest = 0;
-	float		inverse;
+	int			shift = place < NV_FASTSCAN_BLOCK / 2 ? 0 : NV_FASTSCAN_GROUP;
+	const uint8_t *code = block + place % (NV_FASTSCAN_BLOCK / 2) * 4;
 
-	table->bias = 0;
-	for (int g = 0; g < groups; g++)
+	for (int i = 0; i < bits; i++)
 	{
-		const float *z = q + g * NV_FASTSCAN_GROUP;
-		float		reach = fabsf(z[0]) + fabsf(z[1]) + fabsf(z[2]) + fabsf(z[3]);
+		uint8_t		group = code[i / 16 * 64 + i % 16 / NV_FASTSCAN_GROUP];
+		bool		sign = group >> (shift + i % NV_FASTSCAN_GROUP) & 1;
+		double		r = (double) o[i] - p[i];
 
-		table->bias -= reach;
-		widest = fmaxf(widest, 2 * reach);
+		if (fabs(r) > slack && sign != (r > 0))
+			return false;
 	}
-	table->scale = widest / 255;
-	inverse = table->scale > 0 && table->scale < INFINITY ? 1 / table->scale : 0;
-	nv_kern.fastscan_table(q, groups, inverse, table->entries);
+	return true;
 }
+
+/* Between what the factors of a code must lie. */
+typedef struct CodeRange
+{
+	bool		overflow;		/* they may be anything */
+	double		least_add;
+	double		most_add;
+	double		least_factor;
+	double		most_factor;
+} CodeRange;
+
+static CodeRange
+range_of(const float *p, const float *o, int dims, int bits, bool inner_product, double slack)
+{
+	CodeParts	parts = parts_of(p, o, dims, bits, inner_product);
+	double		p_norm = sqrt(nv_kern.ip_f32(p, p, dims));
+	double		norms = p_norm + sqrt(nv_kern.ip_f32(o, o, dims));
+	/* by Cauchy and Schwarz, sums of magnitudes are at most this times a norm */
+	double		root = sqrt(dims);
+	double		n2_slack = sum_slack(dims, parts.n2) + slack * (2 * root * sqrt(parts.n2) + dims * slack);
+	double		l1_slack = sum_slack(bits, parts.l1) + slack * bits;
+	double		add_slack = n2_slack;
+	double		add = add_of(&parts, inner_product);
+	double		times = factor_times(inner_product);
+	double		least_l1 = parts.l1 - l1_slack;
+	CodeRange	range = {0};
+
+	if (inner_product)
+		add_slack = sum_slack(dims, p_norm * norms) + 2 * slack * root * norms;
+	/* where sums overflow, so do those of others, but not always the same ones */
+	range.overflow = !isfinite(norms) || !isfinite(parts.n2) || !isfinite(parts.l1) ||
+		!isfinite(parts.pr);
+	range.least_add = add - add_slack;
+	range.most_add = add + add_slack;
+	range.most_factor = FLT_MAX;
+	if (least_l1 > 0)
+	{
+		range.least_factor = times * fmax(parts.n2 - n2_slack, 0) / (parts.l1 + l1_slack);
+		range.most_factor = times * (parts.n2 + n2_slack) / least_l1;
+	}
+	return range;
+}
+
+static double
+slack_of(const float *p, const float *o, int dims)
+{
+	return STEP_SLACK * fmax(largest(p, dims), largest(o, dims));
+}
+
+bool
+nv_code_agrees(const float *p, const float *o, int dims, int bits, bool inner_product,
+			   const uint8_t *block, int place, NvHalfFloat add, NvHalfFloat factor)
+{
+	double		slack = slack_of(p, o, dims);
+	CodeRange	range = range_of(p, o, dims, bits, inner_product, slack);
+
+	if (!signs_agree(p, o, bits, slack, block, place))
+		return false;
+	return range.overflow || (is_rounded(range.least_factor, range.most_factor, factor) &&
+							  is_rounded(range.least_add, range.most_add, add));
+}
+
+/* ---- estimating ---- */
 
 void
 nv_step_table(const float *t, int bits, float greatest, NvCodeTable *table)
@@ -137,7 +255,7 @@ nv_short_base_valid(NvHalfFloat base)
 NvHalfFloat
 nv_short_base(float n2)
 {
-	int			base = to_half_float(n2) + SHORT_ABOVE * HALF_FLOAT_OCTAVE - SHORT_MOST;
+	int			base = nv_to_half_float(n2) + SHORT_ABOVE * HALF_FLOAT_OCTAVE - SHORT_MOST;
 
 	if (base < HALF_FLOAT_OCTAVE)
 		base = HALF_FLOAT_OCTAVE;
@@ -156,20 +274,51 @@ nv_short_factors_init(NvShortFactors *s, NvHalfFloat base, int bits, int length)
 	for (int i = 0; i < 256; i++)
 	{
 		s->add[i] = (NvHalfFloat) (base + (i << SHORT_DROPPED));
-		s->factor[i] = to_half_float(per_norm * sqrtf(nv_half_float(s->add[i])));
+		s->factor[i] = nv_to_half_float(per_norm * sqrtf(nv_half_float(s->add[i])));
 	}
+}
+
+/* The byte of an add. */
+static uint8_t
+short_add_of(const NvShortFactors *s, NvHalfFloat add)
+{
+	int			above = (add - s->base + (1 << (SHORT_DROPPED - 1))) >> SHORT_DROPPED;
+
+	return (uint8_t) (add < s->base || above < 0 ? 0 : above > 255 ? 255 : above);
 }
 
 void
 nv_short_factors_pack(const NvShortFactors *s, NvHalfFloat add, NvHalfFloat factor,
 					  uint8_t *short_add, int8_t *short_factor)
 {
-	int			above = (add - s->base + (1 << (SHORT_DROPPED - 1))) >> SHORT_DROPPED;
 	int			difference;
 
-	*short_add = (uint8_t) (add < s->base || above < 0 ? 0 : above > 255 ? 255 : above);
+	*short_add = short_add_of(s, add);
 	difference = factor - s->factor[*short_add];
-	/* a factor is never negative, also where the neighbor is no step away */
 	*short_factor = (int8_t) (difference < INT8_MIN ? INT8_MIN :
 							  difference > INT8_MAX ? INT8_MAX : difference);
+}
+
+bool
+nv_short_code_agrees(const NvShortFactors *s, const float *p, const float *o, int dims, int bits,
+					 const uint8_t *block, int place, uint8_t short_add,
+					 const int8_t *short_factor)
+{
+	double		slack = slack_of(p, o, dims);
+	CodeRange	range = range_of(p, o, dims, bits, false, slack);
+	int			factor;
+
+	if (!signs_agree(p, o, bits, slack, block, place))
+		return false;
+	if (range.overflow)
+		return true;
+	/* of what is less than 0, the sign would be read as a large number */
+	if (short_add < short_add_of(s, nv_to_half_float((float) fmax(range.least_add, 0))) ||
+		short_add > short_add_of(s, nv_to_half_float((float) range.most_add)))
+		return false;
+	if (short_factor == NULL || *short_factor == INT8_MIN || *short_factor == INT8_MAX)
+		return true;
+	factor = s->factor[short_add] + *short_factor;
+	return factor >= nv_to_half_float((float) range.least_factor) &&
+		factor <= nv_to_half_float((float) range.most_factor);
 }

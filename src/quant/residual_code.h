@@ -56,16 +56,6 @@
 /* step_table() writes 16 groups at a time */
 #define NV_CODE_TABLE_BYTES(bits) (((size_t) (bits) + 63) / 64 * 256)
 
-/* What codes are for: distances by the step to the query, or inner products. */
-typedef enum NvCodeKind
-{
-	NV_CODE_OF_STEP,
-	NV_CODE_OF_IP_STEP,
-	/* with the table of q itself, and all of <p, x> in add */
-	NV_CODE_OF_IP,
-	NV_CODE_OF_ORIGIN
-} NvCodeKind;
-
 /* A table for a vector t: <t, x> = scale * (sum of entries) + bias. */
 typedef struct NvCodeTable
 {
@@ -74,15 +64,24 @@ typedef struct NvCodeTable
 	float		bias;
 } NvCodeTable;
 
+/* Round to the nearest upper half of a float, ties away from 0; infinity is the largest. */
+extern NvHalfFloat nv_to_half_float(float x);
+
 /*
  * Write the code of child o of parent p at place (0 to 31) of a block, and
  * its two factors.  p[dims] and o[dims] are rotated; bits <= dims.
  */
-extern void nv_code_write(const float *p, const float *o, int dims, int bits, NvCodeKind kind,
+extern void nv_code_write(const float *p, const float *o, int dims, int bits, bool inner_product,
 						  uint8_t *block, int place, NvHalfFloat *add, NvHalfFloat *factor);
 
-/* Make the table of a rotated query, of which the first bits elements count. */
-extern void nv_code_table(const float *q, int bits, NvCodeTable *table);
+/*
+ * Whether what is at a place of a block is the code that nv_code_write() writes,
+ * on whatever CPU: sums of floats depend on how they are added.  Signs may differ
+ * where a coordinate of r is no more than what rounding makes of 0; add and factor
+ * must lie between what the least and the most that the sums may be are rounded to.
+ */
+extern bool nv_code_agrees(const float *p, const float *o, int dims, int bits, bool inner_product,
+						   const uint8_t *block, int place, NvHalfFloat add, NvHalfFloat factor);
 
 /*
  * Make the table of a step, of which the first bits elements count; those up
@@ -109,7 +108,7 @@ nv_code_estimate(const NvCodeTable *table, int bits, const uint8_t *block, const
 }
 
 /*
- * Where room is short, add of NV_CODE_OF_STEP, which is n2, is kept in a byte,
+ * Where room is short, add of L2, which is n2, is kept in a byte,
  * as the upper 8 bits of its distance from the number "base" when both are read
  * as whole numbers: a logarithm, nearly, that spans 64 powers of 2 in steps of at
  * most a quarter.  What the bits of vectors have in common makes factor follow
@@ -133,6 +132,11 @@ extern void nv_short_factors_init(NvShortFactors *s, NvHalfFloat base, int bits,
 /* The two bytes of a code's factors. */
 extern void nv_short_factors_pack(const NvShortFactors *s, NvHalfFloat add, NvHalfFloat factor,
 								  uint8_t *short_add, int8_t *short_factor);
+
+/* nv_code_agrees() of a code of L2 with such factors; short_factor may be NULL. */
+extern bool nv_short_code_agrees(const NvShortFactors *s, const float *p, const float *o, int dims,
+								 int bits, const uint8_t *block, int place, uint8_t short_add,
+								 const int8_t *short_factor);
 
 /* What a block of bytes stand for; short_factor may be NULL. */
 static inline void

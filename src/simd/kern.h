@@ -29,23 +29,6 @@ extern const NvKernels nv_kernels_avx512_vpopcntdq;
 #define NV_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/*
- * For the table of fast scan: what each of the 4 bits of a group adds to its
- * entries, and what they start from, all signs against, with a half to round.
- */
-NV_INLINE float
-nv_table_base(const float *z, float inverse, float *step)
-{
-	float		base = 0.5f;
-
-	for (int k = 0; k < NV_FASTSCAN_GROUP; k++)
-	{
-		step[k] = 2 * z[k] * inverse;
-		base -= step[k] < 0 ? step[k] : 0;
-	}
-	return base;
-}
-
 /* The dense kernels of one pair of element types, for a kernel table: all but cosines; all. */
 #define NV_MEASURE_ENTRIES(sfx) \
 	.l2sq_##sfx = l2sq_##sfx, \

@@ -417,32 +417,6 @@ fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out
 	fastscan_store(&hi, out + 16);
 }
 
-static NV_TARGET void
-fastscan_table(const float *q, size_t ngroups, float inverse, uint8_t *lut)
-{
-	const vec	bit0 = _mm256_castsi256_ps(_mm256_setr_epi32(0, -1, 0, -1, 0, -1, 0, -1)),
-				bit1 = _mm256_castsi256_ps(_mm256_setr_epi32(0, 0, -1, -1, 0, 0, -1, -1)),
-				bit2 = _mm256_castsi256_ps(_mm256_setr_epi32(0, 0, 0, 0, -1, -1, -1, -1));
-
-	for (size_t g = 0; g < ngroups; g++)
-	{
-		float		step[NV_FASTSCAN_GROUP];
-		vec			low = vset1(nv_table_base(q + g * NV_FASTSCAN_GROUP, inverse, step));
-		__m256i		both;
-
-		low = vadd(low, _mm256_and_ps(bit0, vset1(step[0])));
-		low = vadd(low, _mm256_and_ps(bit1, vset1(step[1])));
-		low = vadd(low, _mm256_and_ps(bit2, vset1(step[2])));
-		both = _mm256_packus_epi32(_mm256_cvttps_epi32(low),
-								   _mm256_cvttps_epi32(vadd(low, vset1(step[3]))));
-		/* in order again */
-		both = _mm256_permute4x64_epi64(both, 0xd8);
-		_mm_storeu_si128((__m128i *) (lut + 16 * g),
-						 _mm_packus_epi16(_mm256_castsi256_si128(both),
-										  _mm256_extracti128_si256(both, 1)));
-	}
-}
-
 /*
  * The table of a step is made for 8 groups at a time.  Their coordinates are
  * packed to bytes, 4 groups to a 128-bit part, group 2 * i + part in its i-th
@@ -699,7 +673,6 @@ const NvKernels nv_kernels_avx2 = {
 	.f16_to_f32 = f16_to_f32,
 	.f32_to_f16 = f32_to_f16,
 	.fastscan = fastscan,
-	.fastscan_table = fastscan_table,
 	.step_table = step_table,
 	.fastscan_estimate = fastscan_estimate,
 	.ipd_f32 = ipd_f32,

@@ -317,23 +317,6 @@ fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out
 	fastscan_store(&hi, out + 16);
 }
 
-static NV_TARGET void
-fastscan_table(const float *q, size_t ngroups, float inverse, uint8_t *lut)
-{
-	for (size_t g = 0; g < ngroups; g++)
-	{
-		float		step[NV_FASTSCAN_GROUP];
-		vec			sums = vset1(nv_table_base(q + g * NV_FASTSCAN_GROUP, inverse, step));
-
-		sums = _mm512_mask_add_ps(sums, 0xaaaa, sums, vset1(step[0]));
-		sums = _mm512_mask_add_ps(sums, 0xcccc, sums, vset1(step[1]));
-		sums = _mm512_mask_add_ps(sums, 0xf0f0, sums, vset1(step[2]));
-		sums = _mm512_mask_add_ps(sums, 0xff00, sums, vset1(step[3]));
-		_mm_storeu_si128((__m128i *) (lut + 16 * g),
-						 _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(sums)));
-	}
-}
-
 /*
  * The table of a step is made for 16 groups at a time.  Their coordinates are
  * packed to bytes, 4 groups to a 128-bit part, group 4 * i + part in its i-th
@@ -567,7 +550,6 @@ const NvKernels nv_kernels_avx512 = {
 	.f16_to_f32 = f16_to_f32,
 	.f32_to_f16 = f32_to_f16,
 	.fastscan = fastscan,
-	.fastscan_table = fastscan_table,
 	.step_table = step_table,
 	.fastscan_estimate = fastscan_estimate,
 	.ipd_f32 = ipd_f32,

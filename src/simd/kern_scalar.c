@@ -168,31 +168,6 @@ fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out
 	}
 }
 
-/* Whether bit k of c is set. */
-static const float bit_of[NV_FASTSCAN_GROUP][16] = {
-	{0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1},
-	{0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1},
-	{0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1},
-	{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1},
-};
-
-static void
-fastscan_table(const float *q, size_t ngroups, float inverse, uint8_t *lut)
-{
-	for (size_t g = 0; g < ngroups; g++)
-	{
-		float		step[NV_FASTSCAN_GROUP];
-		float		base = nv_table_base(q + g * NV_FASTSCAN_GROUP, inverse, step);
-		int			sums[16];
-
-		for (int c = 0; c < 16; c++)
-			sums[c] = (int) (base + bit_of[0][c] * step[0] + bit_of[1][c] * step[1] +
-							 bit_of[2][c] * step[2] + bit_of[3][c] * step[3]);
-		for (int c = 0; c < 16; c++)
-			lut[16 * g + c] = (uint8_t) sums[c];
-	}
-}
-
 static void
 step_table(const float *t, size_t ngroups, float inverse, uint8_t *lut)
 {
@@ -321,7 +296,6 @@ const NvKernels nv_kernels_scalar = {
 	.f16_to_f32 = f16_to_f32,
 	.f32_to_f16 = f32_to_f16,
 	.fastscan = fastscan,
-	.fastscan_table = fastscan_table,
 	.step_table = step_table,
 	.fastscan_estimate = fastscan_estimate,
 	.ipd_f32 = ipd_f32,

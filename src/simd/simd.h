@@ -163,13 +163,7 @@ typedef struct NvBitCounts
 	 */ \
 	K(void, fastscan, (const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out)) \
 	/* \
-	 * The table of a query for fast scan: entry c of a group is the sum of its \
-	 * 4 elements, those of bits that are 0 in c negated, less the smallest such \
-	 * sum, times inverse, rounded. \
-	 */ \
-	K(void, fastscan_table, (const float *q, size_t ngroups, float inverse, uint8_t *lut)) \
-	/* \
-	 * The same for a step t: z = t * inverse, rounded to whole numbers of a \
+	 * The table of a step t for fast scan: z = t * inverse, rounded to whole numbers of a \
 	 * magnitude of at most NV_STEP_MOST; entry c of a group is NV_STEP_ZERO plus \
 	 * the sum of its 4 z, those of bits that are 0 in c negated.  t and lut have \
 	 * room for ngroups rounded up to 16; t behind ngroups is finite. \

@@ -235,7 +235,7 @@ extern float *nv_array_floats(ArrayType *array);
 
 /* dense_agg.c: avg.  Whole SQL functions. */
 extern Datum nv_dense_accum(FunctionCallInfo fcinfo, const NvDenseType *type);
-extern Datum nv_dense_combine(FunctionCallInfo fcinfo);
+extern Datum nv_dense_combine(FunctionCallInfo fcinfo, const NvDenseType *type);
 extern Datum nv_dense_avg(FunctionCallInfo fcinfo, const NvDenseType *type);
 
 #endif							/* NV_DENSE_H */

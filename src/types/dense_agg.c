@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/float.h"
+#include "utils/lsyscache.h"
 
 typedef struct AvgState
 {
@@ -34,7 +35,7 @@ get_state(FunctionCallInfo fcinfo, int argno)
 		ARR_HASNULL(state.array) || ARR_ELEMTYPE(state.array) != FLOAT8OID)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("expected state array"),
+				 errmsg("%s: expected state array", get_func_name(fcinfo->flinfo->fn_oid)),
 				 errdetail("The state of an average is a one-dimensional array of the number of "
 						   "rows and the sum of each element.")));
 	state.values = (double *) ARR_DATA_PTR(state.array);
@@ -93,12 +94,14 @@ nv_dense_accum(FunctionCallInfo fcinfo, const NvDenseType *type)
 }
 
 Datum
-nv_dense_combine(FunctionCallInfo fcinfo)
+nv_dense_combine(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
 	AvgState	a = get_state(fcinfo, 0);
 	AvgState	b = get_state(fcinfo, 1);
 	AvgState	sum;
 
+	if (Max(a.dim, b.dim) > 0)
+		nv_check_dim(type->name, Max(a.dim, b.dim));
 	if (a.values[0] == 0)
 		PG_RETURN_ARRAYTYPE_P(b.array);
 	if (b.values[0] == 0)

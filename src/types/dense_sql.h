@@ -146,7 +146,7 @@ NV_FUNCTION(DENSE_FUNCTION(avg))
 
 NV_FUNCTION(DENSE_FUNCTION(combine))
 {
-	return nv_dense_combine(fcinfo);
+	return nv_dense_combine(fcinfo, &DENSE_TYPE);
 }
 
 #endif							/* !DENSE_QUANTIZED */

@@ -148,7 +148,8 @@ sub uses_of
 my %node = (kind => [0, 'C', 7], level => [1, 'C', 3], ntids => [3, 'C', 2], nedges => [4, 'v', 9999],
 	top_level => [6, 'v', 300], down => [12, 'V', 0], base => [16, 'V', 0], vector_bytes => [24, 'V', 3],
 	scale => [28, 'f<', 99], offset => [32, 'f<', 99], error => [36, 'f<', -1], sum => [40, 'V', 1],
-	square => [44, 'V', 1], tid => [48, 'V', 0xffffff], neighbor => [96, 'V', 0x7fffffff]);
+	square => [44, 'V', 1], tid => [48, 'V', 0xffffff], neighbor => [96, 'V', 0x7fffffff],
+	add => [144, 'v', 0x4780], factor => [208, 'v', 0x4780], code => [272, 'V', 0x5a5a5a5a]);
 my %upper_node = %node;
 delete $upper_node{tid};
 my %group = (list => [0, 'V', 4], next => [4, 'V', 1], n => [12, 'V', 9999], records => [16, 'V', 1],
@@ -223,6 +224,24 @@ my ($slot_bytes, $per_page, $mean_pages, undef, undef, $entry) = unpack('x28 V v
 unlike(with_field('DELETE FROM items WHERE id % 10 = 3; VACUUM items', $path,
 		1 + $mean_pages + int($entry / $per_page), $entry % $per_page * $slot_bytes + 12, 'V', $entry),
 	qr/timeout/, 'vacuum ends where a way down leads back');
+
+# The planner looks into ivf's metapage for what a search costs; queries that do
+# not use the index go on when it is damaged, or of another version.
+foreach my $column (qw(lv lh))
+{
+	$path = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('items_$column')");
+	foreach ([ 'version', 0, 'V', 99 ], [ 'number of lists', 12, 'V', 0 ], [ 'kind of page', 8192 - 24 - 8, 'v', 77 ])
+	{
+		my ($what, @field) = @$_;
+
+		like(with_field("SET enable_seqscan = on; SET enable_indexscan = off;
+				SELECT 'count', count(*) FROM (SELECT id FROM items ORDER BY $column $operator{$column}
+					(SELECT $column FROM items WHERE id = 1)) s;
+				SELECT 'explained' FROM (SELECT 1) s WHERE EXISTS (SELECT FROM items ORDER BY $column $operator{$column}
+					(SELECT $column FROM items WHERE id = 1));", $path, 0, @field),
+			qr/^count\|\d+\nexplained$/, "plans without items_$column when its $what is wrong");
+	}
+}
 
 # A neighbor whose number would be that of no block, for which PostgreSQL adds one to the index
 $path = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('items_wide')");

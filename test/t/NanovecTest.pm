@@ -61,8 +61,8 @@ sub catalog_of
 	return split /\n/, $node->safe_psql($database, slurp_file(source_file('test/compat/catalog.sql')));
 }
 
-# Two tests: the extension may be put into any schema and moved, and any user
-# with CREATE on a database may install it.
+# Three tests: the extension may be put into any schema, where its operator
+# classes are valid, and moved, and any user with CREATE on a database may install it.
 sub installs_anywhere
 {
 	my ($node, $extension) = @_;
@@ -75,6 +75,12 @@ sub installs_anywhere
 		CREATE TABLE t (v extensions.vector(3));
 		CREATE INDEX ON t USING hnsw (v extensions.vector_l2_ops);
 		INSERT INTO t VALUES ('[1,2,3]');
+	});
+	is($node->safe_psql('elsewhere', q{SET client_min_messages = warning;
+		SELECT count(*) > 10, bool_and(amvalidate(c.oid)) FROM pg_opclass c JOIN pg_am a ON a.oid = opcmethod
+		WHERE amname IN ('hnsw', 'ivf', 'ivfflat')}),
+		't|t', 'operator classes are valid in a schema that is not searched');
+	$node->safe_psql('elsewhere', qq{
 		ALTER EXTENSION $extension SET SCHEMA public;
 	});
 	is($node->safe_psql('elsewhere', q{SET enable_seqscan = off; SELECT v <-> '[1,2,3]' FROM t ORDER BY v <-> '[1,2,3]'}),

@@ -262,39 +262,7 @@ check_fastscan(const NvVariant *v)
 	tap_end();
 }
 
-/* Entries against sums of elements with signs, in double. */
-static void
-check_table(const NvVariant *v)
-{
-	tap_begin("%s fastscan_table", v->name);
-	for (size_t ngroups = 4; ngroups <= 64; ngroups += 4)
-	{
-		size_t		n = ngroups * NV_FASTSCAN_GROUP;
-		float	   *q = (float *) memory_a.end - n;
-		uint8_t    *lut = memory_b.end - ngroups * 16;
-		float		inverse = 255.0f / (2 * NV_FASTSCAN_GROUP * 3);
-
-		for (size_t i = 0; i < n; i++)
-			q[i] = (float) random_int(-300, 300) / 100;
-		v->kernels->fastscan_table(q, ngroups, inverse, lut);
-		for (size_t i = 0; i < ngroups * 16; i++)
-		{
-			double		sum = 0;
-
-			for (int bit = 0; bit < NV_FASTSCAN_GROUP; bit++)
-			{
-				double		x = q[i / 16 * NV_FASTSCAN_GROUP + bit];
-
-				sum += (i >> bit & 1 ? x : -x) + fabs(x);
-			}
-			if (!(fabs(lut[i] - sum * inverse) <= 0.501))
-				tap_fail("%zu groups, entry %zu: %d, not %g", ngroups, i, lut[i], sum * inverse);
-		}
-	}
-	tap_end();
-}
-
-/* The same of a step, whose coordinates are rounded to whole numbers first. */
+/* Entries against sums of coordinates with signs, which are rounded to whole numbers first. */
 static void
 check_step_table(const NvVariant *v)
 {
@@ -501,8 +469,6 @@ check_codes(const NvVariant *v)
 		check_bytes(check_jaccard, v, "jaccard");
 	if (k->fastscan != NULL)
 		check_fastscan(v);
-	if (k->fastscan_table != NULL)
-		check_table(v);
 	if (k->fastscan_estimate != NULL)
 		check_estimate(v);
 	if (k->step_table != NULL)

@@ -108,10 +108,8 @@ check_scalar(void)
  * along p; offset: all coordinates of all vectors are moved by this.
  */
 static void
-check_estimates(int dims, int bits, NvCodeKind kind, float offset)
+check_estimates(int dims, int bits, bool inner_product, float offset)
 {
-	bool		inner_product = kind == NV_CODE_OF_IP || kind == NV_CODE_OF_IP_STEP;
-	bool		by_step = kind == NV_CODE_OF_STEP || kind == NV_CODE_OF_IP_STEP;
 	float	   *t = calloc((dims + 63) / 64 * 64, sizeof(float));
 	float	   *p = malloc(sizeof(float) * dims);
 	float	   *q = malloc(sizeof(float) * dims);
@@ -124,9 +122,8 @@ check_estimates(int dims, int bits, NvCodeKind kind, float offset)
 	double		slope_weight = 0;
 	int			n = 0;
 
-	tap_begin("estimates of %s by the %s, %d of %d coordinates, offset %g",
-			  inner_product ? "inner products" : "distances", by_step ? "step" : "query", bits, dims,
-			  (double) offset);
+	tap_begin("estimates of %s, %d of %d coordinates, offset %g",
+			  inner_product ? "inner products" : "distances", bits, dims, (double) offset);
 	for (int round = 0; round < (quick_mode() ? 10 : 100); round++)
 	{
 		double		exact[NV_FASTSCAN_BLOCK];
@@ -147,7 +144,7 @@ check_estimates(int dims, int bits, NvCodeKind kind, float offset)
 			p[i] += offset;
 			q[i] += offset;
 		}
-		if (kind == NV_CODE_OF_IP_STEP)
+		if (inner_product)
 			weight = (float) (dot(q, p, dims) / dot(p, p, dims));
 		for (int i = 0; i < dims; i++)
 		{
@@ -177,12 +174,9 @@ check_estimates(int dims, int bits, NvCodeKind kind, float offset)
 					((double) q[i] - o[i]) * ((double) q[i] - o[i]);
 			}
 			width[place] = (inner_product ? 1 : 2) * sqrt(to_query * r2 / bits);
-			nv_code_write(p, o, dims, bits, kind, block, place, &add[place], &factor[place]);
+			nv_code_write(p, o, dims, bits, inner_product, block, place, &add[place], &factor[place]);
 		}
-		if (by_step)
-			nv_step_table(t, bits, greatest, &table);
-		else
-			nv_code_table(q, bits, &table);
+		nv_step_table(t, bits, greatest, &table);
 		nv_code_estimate(&table, bits, block, add, factor, weight, (float) own, INFINITY, estimates);
 		for (int k = 0; k < NV_FASTSCAN_BLOCK; k++)
 		{
@@ -213,11 +207,73 @@ check_estimates(int dims, int bits, NvCodeKind kind, float offset)
 	free(table.entries);
 }
 
+/*
+ * Codes that one set of instructions writes agree with the vectors for another,
+ * however short steps are beside them; wrong signs and factors do not.
+ */
+static void
+check_agreement(float scale, float offset, float step, bool inner_product)
+{
+	/* where steps or their squares are lost in rounding, anything may be right */
+	bool		exact = step > 1e-3f * offset && step > 1e-5f && scale > 1e-15f;
+	const int	dims = 384;
+	const int	bits = 320;
+	const NvKernels best = nv_kern;
+	const NvKernels *plain = nv_simd_variant(0)->kernels;
+	float	   *p = malloc(dims * sizeof(float));
+	float	   *o = malloc(dims * sizeof(float));
+	uint8_t    *block = malloc(NV_CODE_BLOCK_BYTES(bits));
+	int			missed = 0;
+	const int	place = 21;
+
+	tap_begin("codes agree: %s, vectors of %g at %g, steps of %g",
+			  inner_product ? "inner products" : "distances", (double) scale, (double) offset,
+			  (double) step);
+	for (int round = 0; round < 50; round++)
+	{
+		bool		plain_writes = round % 2 == 0;
+		NvHalfFloat add;
+		NvHalfFloat factor;
+		uint8_t    *byte = block + place % 16 * 4 + round % 20 * 64;
+
+		random_vector(p, dims);
+		for (int i = 0; i < dims; i++)
+		{
+			p[i] = scale * (p[i] + offset);
+			o[i] = p[i] + scale * step * (float) random_gaussian();
+		}
+		memset(block, 0, NV_CODE_BLOCK_BYTES(bits));
+		nv_kern = plain_writes ? *plain : best;
+		nv_code_write(p, o, dims, bits, inner_product, block, place, &add, &factor);
+		nv_kern = plain_writes ? best : *plain;
+		if (!nv_code_agrees(p, o, dims, bits, inner_product, block, place, add, factor))
+			tap_fail("a code that is right does not");
+		if (!exact)
+			continue;
+		if (nv_code_agrees(p, o, dims, bits, inner_product, block, place, add, factor + 4))
+			missed++;
+		if (!inner_product && nv_code_agrees(p, o, dims, bits, inner_product, block, place,
+											 (NvHalfFloat) (add ^ 0x8000), factor))
+			missed++;
+		/* 16 signs of 320, half of which at least are those of steps that count */
+		for (int g = 0; g < 4; g++)
+			byte[g] ^= 0xf0;
+		if (nv_code_agrees(p, o, dims, bits, inner_product, block, place, add, factor))
+			missed++;
+	}
+	if (missed > 0)
+		tap_fail("%d codes that are wrong were not seen", missed);
+	tap_end();
+	nv_kern = best;
+	free(p);
+	free(o);
+	free(block);
+}
+
 int
 main(void)
 {
 	static const int dims[] = {1, 3, 100, 128, 384, 500, 768, 1000, 1536, 2048};
-	static const NvCodeKind kinds[] = {NV_CODE_OF_STEP, NV_CODE_OF_IP_STEP, NV_CODE_OF_IP, NV_CODE_OF_ORIGIN};
 	const char *bad;
 
 	nv_simd_init(&bad);
@@ -225,17 +281,22 @@ main(void)
 	for (size_t i = 0; i < sizeof(dims) / sizeof(dims[0]); i++)
 		check_rotation(dims[i]);
 	check_scalar();
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	for (int inner_product = 0; inner_product <= 1; inner_product++)
 	{
-		check_estimates(384, 384, kinds[i], 0);
-		check_estimates(384, 320, kinds[i], 0);
-		check_estimates(1024, 1024, kinds[i], 0);
-		check_estimates(768, 400, kinds[i], 0);
-		check_estimates(64, 64, kinds[i], 0);
-		check_estimates(64, 48, kinds[i], 0);
-		check_estimates(64, 32, kinds[i], 0);
+		check_estimates(384, 384, inner_product, 0);
+		check_estimates(384, 320, inner_product, 0);
+		check_estimates(1024, 1024, inner_product, 0);
+		check_estimates(768, 400, inner_product, 0);
+		check_estimates(64, 64, inner_product, 0);
+		check_estimates(64, 48, inner_product, 0);
+		check_estimates(64, 32, inner_product, 0);
+		check_estimates(128, 128, inner_product, inner_product ? 10 : 1000);
+		check_agreement(1, 0, 0.3f, inner_product);
+		check_agreement(1, 0, 1e-15f, inner_product);
+		check_agreement(1, 5, 0.01f, inner_product);
+		check_agreement(1, 100, 1e-5f, inner_product);
+		check_agreement(1e-19f, 1, 0.1f, inner_product);
+		check_agreement(1e15f, 1, 1, inner_product);
 	}
-	check_estimates(128, 128, NV_CODE_OF_STEP, 1000);
-	check_estimates(128, 128, NV_CODE_OF_IP_STEP, 10);
 	return tap_done();
 }

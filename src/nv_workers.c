@@ -1,0 +1,131 @@
+/*-------------------------------------------------------------------------
+ *
+ * nv_workers.c
+ *		What several processes at work together need: names for what they wait
+ *		for, and shared memory.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "nv_workers.h"
+
+#include <math.h>
+#include <sys/statvfs.h>
+
+#include "miscadmin.h"
+#include "storage/dsm_impl.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/float.h"
+
+/* Where POSIX shared memory is on Linux. */
+#define POSIX_DIRECTORY "/dev/shm"
+
+/* What a parallel context takes beside, for messages and settings. */
+#define SPARE_BYTES (256 * 1024)
+
+#define MEGABYTE (1024.0 * 1024.0)
+
+uint32
+nv_wait_event(void)
+{
+	static uint32 event = 0;
+
+	if (event == 0)
+		event = NV_NEW_WAIT_EVENT("NanovecWorkers");
+	return event;
+}
+
+/* ---- the tranche of locks ---- */
+
+static int	tranche = 0;
+
+/* All processes of the server agree on its number, which the first chooses. */
+int
+nv_lock_tranche(void)
+{
+	static const char *const name = "NanovecBuild";
+	int		   *shared;
+	bool		found;
+
+	if (tranche != 0)
+		return tranche;
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct("nanovec lock tranche", sizeof(int), &found);
+	if (!found)
+		*shared = NV_NEW_LOCK_TRANCHE(name);
+	LWLockRelease(AddinShmemInitLock);
+	NV_REGISTER_LOCK_TRANCHE(*shared, name);
+	tranche = *shared;
+	return tranche;
+}
+
+static shmem_startup_hook_type next_startup_hook;
+
+/* There is new shared memory: what the postmaster knows, all backends do. */
+static void
+at_startup(void)
+{
+	if (next_startup_hook != NULL)
+		next_startup_hook();
+	tranche = 0;
+	(void) nv_lock_tranche();
+}
+
+void
+nv_workers_init(void)
+{
+	if (process_shared_preload_libraries_in_progress)
+	{
+		next_startup_hook = shmem_startup_hook;
+		shmem_startup_hook = at_startup;
+	}
+	else
+		(void) nv_lock_tranche();
+}
+
+/* ---- shared memory ---- */
+
+double
+nv_shared_room(void)
+{
+	struct statvfs disk;
+	const char *directory;
+
+	if (dynamic_shared_memory_type == DSM_IMPL_POSIX)
+		directory = POSIX_DIRECTORY;
+	else if (dynamic_shared_memory_type == DSM_IMPL_MMAP)
+		directory = PG_DYNSHMEM_DIR;
+	else
+		return get_float8_infinity();
+	if (statvfs(directory, &disk) != 0)
+		return get_float8_infinity();
+	/* what the server set aside at its start is used first */
+	return (double) disk.f_bavail * disk.f_frsize + min_dynamic_shared_memory * MEGABYTE;
+}
+
+int
+nv_workers_that_fit(int nworkers, double bytes)
+{
+	double		room;
+
+	if (nworkers == 0)
+		return 0;
+	room = nv_shared_room();
+	bytes += SPARE_BYTES;
+	if (bytes <= room)
+		return nworkers;
+	ereport(NOTICE,
+			(errmsg("there is too little shared memory for parallel workers"),
+			 errdetail("They would need %.0f MB, and %.0f MB are free. The work goes on in one process.",
+					   ceil(bytes / MEGABYTE), floor(room / MEGABYTE)),
+			 errhint("Enlarge " POSIX_DIRECTORY ", where PostgreSQL has its dynamic shared memory, "
+					 "or increase min_dynamic_shared_memory.")));
+	return 0;
+}
+
+void
+nv_report_workers(int nworkers)
+{
+	ereport(DEBUG1, (errmsg_internal("using %d parallel workers", nworkers)));
+}
