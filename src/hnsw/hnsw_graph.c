@@ -488,7 +488,7 @@ estimate_neighbors(const HnswSearch *s, const HnswNode *node, float distance, fl
 		const uint8 *codes = HNSW_CODES(layout, node) +
 			start / NV_FASTSCAN_BLOCK * NV_CODE_BLOCK_BYTES(s->ix->meta.bits);
 
-		nv_code_estimate(&s->table, s->ix->meta.bits, codes, add, factor, distance, INFINITY,
+		nv_code_estimate(&s->table, s->ix->meta.bits, codes, add, factor, 1, distance, INFINITY,
 						 estimates + start);
 	}
 }
@@ -831,7 +831,7 @@ write_edge(HnswIndex *ix, HnswNode *node, int place, const HnswCandidate *neighb
 	if (bits == 0)
 		return;
 	nv_stored_floats(&ix->space, &neighbor->stored, o);
-	nv_code_write(p, o, ix->space.length, bits, ix->space.metric == NV_SPACE_IP,
+	nv_code_write(p, o, ix->space.length, bits, ix->space.metric == NV_SPACE_IP ? NV_CODE_IP : NV_CODE_ORIGIN,
 				  HNSW_CODES(layout, node) + block * NV_CODE_BLOCK_BYTES(bits),
 				  place % NV_FASTSCAN_BLOCK,
 				  HNSW_ADD(layout, node) + place, HNSW_FACTOR(layout, node) + place);

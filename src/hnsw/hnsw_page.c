@@ -70,7 +70,7 @@ bits_that_fit(const HnswLayout *layout, uint32 room, uint32 rest, int length)
 	int64		bits = ((int64) room - layout->codes - rest) / (4 * layout->blocks);
 
 	bits = Min(bits, Min(length, NV_CODE_MAX_BITS));
-	return (int) Max(bits, 0) / NV_CODE_STEP * NV_CODE_STEP;
+	return (int) Max(bits, 0) / NV_CODE_BITS_STEP * NV_CODE_BITS_STEP;
 }
 
 /*

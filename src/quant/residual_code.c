@@ -7,11 +7,12 @@
  */
 #include "quant/residual_code.h"
 
+#include <float.h>
 #include <math.h>
 
 /* Round to the nearest upper half, ties away from 0; infinity stays. */
-static NvHalfFloat
-to_half_float(float x)
+NvHalfFloat
+nv_to_half_float(float x)
 {
 	uint32_t	bits;
 
@@ -22,7 +23,7 @@ to_half_float(float x)
 }
 
 void
-nv_code_write(const float *p, const float *o, int dims, int bits, bool inner_product,
+nv_code_write(const float *p, const float *o, int dims, int bits, NvCodeKind kind,
 			  uint8_t *block, int place, NvHalfFloat *add, NvHalfFloat *factor)
 {
 	int			shift = place < NV_FASTSCAN_BLOCK / 2 ? 0 : NV_FASTSCAN_GROUP;
@@ -31,6 +32,7 @@ nv_code_write(const float *p, const float *o, int dims, int bits, bool inner_pro
 	float		n2 = nv_kern.l2sq_f32(o, p, dims);
 	float		l1 = nv_kern.l1_f32(o, p, bits);
 	float		fr = l1 > 0 ? n2 / l1 : 0;
+	float		pr;
 	uint16_t	signs[NV_CODE_MAX_BITS / 16];
 	float		px = nv_kern.signs_f32(o, p, bits, signs);
 
@@ -44,18 +46,22 @@ nv_code_write(const float *p, const float *o, int dims, int bits, bool inner_pro
 		}
 	}
 
-	if (inner_product)
+	*factor = nv_to_half_float(kind == NV_CODE_IP || kind == NV_CODE_IP_STEP ? fr : 2 * fr);
+	px *= nv_half_float(*factor);
+	switch (kind)
 	{
-		/* <p, r> = <p, o> - <p, p> */
-		float		pr = nv_kern.ip_f32(p, o, dims) - nv_kern.ip_f32(p, p, dims);
-
-		*factor = to_half_float(fr);
-		*add = to_half_float(nv_half_float(*factor) * px - pr);
-	}
-	else
-	{
-		*factor = to_half_float(2 * fr);
-		*add = to_half_float(n2 + nv_half_float(*factor) * px);
+		case NV_CODE_STEP:
+			*add = nv_to_half_float(n2);
+			break;
+		case NV_CODE_ORIGIN:
+			*add = nv_to_half_float(n2 + px);
+			break;
+		case NV_CODE_IP_STEP:
+		case NV_CODE_IP:
+			/* <p, r> = <p, o> - <p, p> */
+			pr = nv_kern.ip_f32(p, o, dims) - nv_kern.ip_f32(p, p, dims);
+			*add = nv_to_half_float(kind == NV_CODE_IP ? px - pr : -pr);
+			break;
 	}
 }
 
@@ -82,4 +88,16 @@ nv_code_table(const float *q, int bits, NvCodeTable *table)
 	table->scale = widest / 255;
 	inverse = table->scale > 0 && table->scale < INFINITY ? 1 / table->scale : 0;
 	nv_kern.fastscan_table(q, groups, inverse, table->entries);
+}
+
+void
+nv_step_table(const float *t, int bits, float greatest, NvCodeTable *table)
+{
+	/* a step of no length, or one that is not finite, says nothing of directions */
+	bool		useful = greatest > FLT_MIN * NV_STEP_MOST && greatest < INFINITY;
+
+	table->scale = useful ? greatest / NV_STEP_MOST : 0;
+	table->bias = -table->scale * NV_STEP_ZERO / NV_FASTSCAN_GROUP * bits;
+	nv_kern.step_table(t, (size_t) bits / NV_FASTSCAN_GROUP,
+					   useful ? NV_STEP_MOST / greatest : 0, table->entries);
 }

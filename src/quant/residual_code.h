@@ -7,17 +7,26 @@
  * SIGMOD 2025) uses it in a graph: a parent p keeps, for each of its
  * children o, the signs x of the first "bits" coordinates of r = o - p.  All
  * vectors are rotated (rotation.h).  With n2 = |r|^2 and l1 = the sum of the
- * |r_j| of those coordinates,
+ * |r_j| of those coordinates, for any vector t
  *
- *		<q - p, r>  is estimated by  <q - p, x> * n2 / l1
+ *		<t, r>  is estimated by  <t, x> * n2 / l1
  *
- * so that, from the exact distance of p to the query q, those of its children
- * follow as
+ * L2: with the step t = q - p from p to the query,
  *
- *		distance(p) + add - factor * <q, x>
+ *		|q - o|^2 = |t|^2 + n2 - 2 <t, r>
+ *				  ~ |t|^2 + add - factor * <t, x>
  *
- * where, for |q - o|^2:	factor = 2 n2 / l1, add = n2 + factor * <p, x>
- * and for -<q, o>:			factor = n2 / l1,	add = factor * <p, x> - <p, r>
+ * where add = n2 and factor = 2 n2 / l1.  Everything in it is of the size of a
+ * step, so what rounding loses is small beside it, wherever the vectors are.
+ * The table of <t, x> is made anew for each parent (nv_step_table).
+ *
+ * Inner product: the part of q along p is known exactly, so only what is left of
+ * it is estimated.  With c = <q, p> / |p|^2 and the table of t = q - c p,
+ *
+ *		-<q, o> = -<q, p> - c <p, r> - <t, r>
+ *				~ -<q, p> + c * add - factor * <t, x>
+ *
+ * where add = -<p, r> and factor = n2 / l1.
  *
  * The codes of 32 children make a block, in the order that the fast-scan
  * kernel reads (see simd.h): "bits" * 4 bytes, bits a multiple of 16.  add and
@@ -38,15 +47,26 @@
 #include "simd/simd.h"
 
 /* bits is a multiple of this, and at most NV_CODE_MAX_BITS. */
-#define NV_CODE_STEP 16
+#define NV_CODE_BITS_STEP 16
 #define NV_CODE_MAX_BITS (NV_FASTSCAN_MAX_GROUPS * NV_FASTSCAN_GROUP)
 
 /* Bytes of one block of codes, and of a query's table. */
 #define NV_CODE_BLOCK_BYTES(bits) \
 	((size_t) (bits) / NV_FASTSCAN_GROUP * (NV_FASTSCAN_BLOCK / 2))
-#define NV_CODE_TABLE_BYTES(bits) ((size_t) (bits) / NV_FASTSCAN_GROUP * 16)
+/* step_table() writes 16 groups at a time */
+#define NV_CODE_TABLE_BYTES(bits) (((size_t) (bits) + 63) / 64 * 256)
 
-/* A query's table: <q, x> = scale * (sum of entries) + bias. */
+/* What codes are for: distances by the step to the query, or inner products. */
+typedef enum NvCodeKind
+{
+	NV_CODE_STEP,
+	NV_CODE_IP_STEP,
+	/* with the table of q itself, and all of <p, x> in add */
+	NV_CODE_IP,
+	NV_CODE_ORIGIN
+} NvCodeKind;
+
+/* A table for a vector t: <t, x> = scale * (sum of entries) + bias. */
 typedef struct NvCodeTable
 {
 	uint8_t    *entries;		/* NV_CODE_TABLE_BYTES(bits) */
@@ -54,29 +74,41 @@ typedef struct NvCodeTable
 	float		bias;
 } NvCodeTable;
 
+/* The nearest to x that a code keeps of add and factor. */
+extern NvHalfFloat nv_to_half_float(float x);
+
 /*
  * Write the code of child o of parent p at place (0 to 31) of a block, and
  * its two factors.  p[dims] and o[dims] are rotated; bits <= dims.
  */
-extern void nv_code_write(const float *p, const float *o, int dims, int bits, bool inner_product,
+extern void nv_code_write(const float *p, const float *o, int dims, int bits, NvCodeKind kind,
 						  uint8_t *block, int place, NvHalfFloat *add, NvHalfFloat *factor);
 
 /* Make the table of a rotated query, of which the first bits elements count. */
 extern void nv_code_table(const float *q, int bits, NvCodeTable *table);
 
 /*
- * Estimate the distances of a block of children, whose parent is "start" away.
- * Bit i of the result is set unless estimates[i] is more than most.
+ * Make the table of a step, of which the first bits elements count; those up
+ * to the next multiple of 64 are read too.  greatest: at least the greatest of
+ * their magnitudes.
+ */
+extern void nv_step_table(const float *t, int bits, float greatest, NvCodeTable *table);
+
+/*
+ * Estimate the distances of a block of children, whose parent is "start" away;
+ * weight is what add is multiplied by: 1, and c for inner products.  Bit i of
+ * the result is set unless estimates[i] is more than most.
  */
 static inline uint32_t
 nv_code_estimate(const NvCodeTable *table, int bits, const uint8_t *block, const NvHalfFloat *add,
-				 const NvHalfFloat *factor, float start, float most, float *estimates)
+				 const NvHalfFloat *factor, float weight, float start, float most,
+				 float *estimates)
 {
 	uint16_t	sums[NV_FASTSCAN_BLOCK];
 
 	nv_kern.fastscan(block, table->entries, (size_t) bits / NV_FASTSCAN_GROUP, sums);
-	return nv_kern.fastscan_estimate(sums, add, factor, table->scale, table->bias, start, most,
-									 estimates);
+	return nv_kern.fastscan_estimate(sums, add, factor, weight, table->scale, table->bias, start,
+									 most, estimates);
 }
 
 #endif							/* NV_RESIDUAL_CODE_H */

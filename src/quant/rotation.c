@@ -11,15 +11,12 @@
 
 #include "simd/simd.h"
 
-#define LEAST_LENGTH 128
-#define LENGTH_STEP 64
+#define LENGTH_STEP 16
 
 int
 nv_rotation_padded(int dims)
 {
-	int			padded = (dims + LENGTH_STEP - 1) / LENGTH_STEP * LENGTH_STEP;
-
-	return padded < LEAST_LENGTH ? LEAST_LENGTH : padded;
+	return (dims + LENGTH_STEP - 1) / LENGTH_STEP * LENGTH_STEP;
 }
 
 /* The largest power of two that fits. */

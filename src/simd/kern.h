@@ -46,11 +46,14 @@ nv_table_base(const float *z, float inverse, float *step)
 	return base;
 }
 
-/* The five dense kernels of one pair of element types, for a kernel table. */
-#define NV_DENSE_ENTRIES(sfx) \
+/* The dense kernels of one pair of element types, for a kernel table: all but cosines; all. */
+#define NV_MEASURE_ENTRIES(sfx) \
 	.l2sq_##sfx = l2sq_##sfx, \
 	.ip_##sfx = ip_##sfx, \
-	.l1_##sfx = l1_##sfx, \
+	.l1_##sfx = l1_##sfx
+
+#define NV_DENSE_ENTRIES(sfx) \
+	NV_MEASURE_ENTRIES(sfx), \
 	.cos_##sfx = cos_##sfx, \
 	.cosq_##sfx = cosq_##sfx
 

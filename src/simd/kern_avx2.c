@@ -27,6 +27,7 @@ NV_INLINE NV_TARGET vec vzero(void) { return _mm256_setzero_ps(); }
 NV_INLINE NV_TARGET vec vset1(float x) { return _mm256_set1_ps(x); }
 NV_INLINE NV_TARGET vec vadd(vec a, vec b) { return _mm256_add_ps(a, b); }
 NV_INLINE NV_TARGET vec vsub(vec a, vec b) { return _mm256_sub_ps(a, b); }
+NV_INLINE NV_TARGET vec vmax(vec a, vec b) { return _mm256_max_ps(a, b); }
 NV_INLINE NV_TARGET vec vfma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 
 NV_INLINE NV_TARGET vec
@@ -77,6 +78,15 @@ vsum3(vec u, vec v, vec w, float *x, float *y, float *z)
 	*z = _mm_cvtss_f32(_mm_movehl_ps(s, s));
 }
 
+NV_INLINE NV_TARGET float
+vgreatest(vec v)
+{
+	__m128		m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+
+	m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+	return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
+
 /* All bits set in the first n lanes. */
 NV_INLINE NV_TARGET __m256i
 first_lanes(size_t n)
@@ -108,6 +118,12 @@ load_u8(const uint8_t *p)
 	return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *) p)));
 }
 
+NV_INLINE NV_TARGET vec
+load_u16(const nv_u16 *p)
+{
+	return _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *) p)));
+}
+
 NV_INLINE NV_TARGET void
 store_f32(nv_f32 *p, vec v)
 {
@@ -137,6 +153,15 @@ loadn_u8(const uint8_t *p, size_t n)
 
 	memcpy(tail, p, n);
 	return load_u8(tail);
+}
+
+NV_INLINE NV_TARGET vec
+loadn_u16(const nv_u16 *p, size_t n)
+{
+	uint16_t	tail[VEC_LANES] = {0};
+
+	memcpy(tail, p, n * sizeof(uint16_t));
+	return load_u16(tail);
 }
 
 /* Lane i becomes v[i] + v[i ^ h] when bit h of i is clear, else v[i ^ h] - v[i]. */
@@ -418,26 +443,87 @@ fastscan_table(const float *q, size_t ngroups, float inverse, uint8_t *lut)
 	}
 }
 
+/*
+ * The table of a step is made for 8 groups at a time.  Their coordinates are
+ * packed to bytes, 4 groups to a 128-bit part, group 2 * i + part in its i-th
+ * four bytes.  An entry is a sum of two bytes: of the first two coordinates,
+ * each with the signs that its bits say, and of the last two.
+ */
+NV_INLINE NV_TARGET __m256i
+pack_step(const float *t, vec inverse)
+{
+	__m256i		z[4];
+
+	NV_UNROLL
+	for (int i = 0; i < 4; i++)
+		z[i] = _mm256_cvtps_epi32(_mm256_mul_ps(load_f32(t + 8 * i), inverse));
+	return _mm256_packs_epi16(_mm256_packs_epi32(z[0], z[1]), _mm256_packs_epi32(z[2], z[3]));
+}
+
+/* Of coordinates k and k + 1 of each group: half the zero, and the four sums of their signs. */
+NV_INLINE NV_TARGET __m256i
+sign_pairs(__m256i z, int k)
+{
+	const __m256i groups = _mm256_broadcastsi128_si256(
+		_mm_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12));
+	/* all ones where a bit is 0: x ^ ones + 1 = -x */
+	const __m256i minus0 = _mm256_set1_epi32(0x00ff00ff);
+	const __m256i minus1 = _mm256_set1_epi32(0x0000ffff);
+	const __m256i zero = _mm256_sub_epi8(_mm256_sub_epi8(_mm256_set1_epi8(NV_STEP_ZERO / 2), minus0),
+										 minus1);
+	__m256i		z0 = _mm256_shuffle_epi8(z, _mm256_add_epi8(groups, _mm256_set1_epi8((char) k)));
+	__m256i		z1 = _mm256_shuffle_epi8(z, _mm256_add_epi8(groups, _mm256_set1_epi8((char) (k + 1))));
+
+	return _mm256_add_epi8(_mm256_add_epi8(_mm256_xor_si256(z0, minus0), zero),
+						   _mm256_xor_si256(z1, minus1));
+}
+
+static NV_TARGET void
+step_table(const float *t, size_t ngroups, float inverse, uint8_t *lut)
+{
+	const __m256i first = _mm256_broadcastsi128_si256(
+		_mm_setr_epi8(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3));
+	const __m256i last = _mm256_broadcastsi128_si256(
+		_mm_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3));
+
+	for (size_t g = 0; g < ngroups; g += 8)
+	{
+		__m256i		z = pack_step(t + g * NV_FASTSCAN_GROUP, vset1(inverse));
+		__m256i		low = sign_pairs(z, 0);
+		__m256i		high = sign_pairs(z, 2);
+
+		NV_UNROLL
+		for (int i = 0; i < 4; i++)
+		{
+			__m256i		part = _mm256_set1_epi8((char) (4 * i));
+
+			_mm256_storeu_si256((__m256i *) (lut + 16 * g + 32 * i), _mm256_add_epi8(
+									_mm256_shuffle_epi8(low, _mm256_add_epi8(first, part)),
+									_mm256_shuffle_epi8(high, _mm256_add_epi8(last, part))));
+		}
+	}
+}
+
 /* 8 numbers of 16 bits, as 32 bits. */
 NV_INLINE NV_TARGET __m256i
-load_u16(const uint16_t *x)
+widen_u16(const uint16_t *x)
 {
 	return _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *) x));
 }
 
 static NV_TARGET uint32_t
 fastscan_estimate(const uint16_t *sums, const NvHalfFloat *add, const NvHalfFloat *factor,
-				  float scale, float bias, float start, float most, float *out)
+				  float weight, float scale, float bias, float start, float most, float *out)
 {
 	uint32_t	near = 0;
 
 	NV_UNROLL
 	for (int i = 0; i < NV_FASTSCAN_BLOCK; i += VEC_LANES)
 	{
-		vec			a = _mm256_castsi256_ps(_mm256_slli_epi32(load_u16(add + i), 16));
-		vec			f = _mm256_castsi256_ps(_mm256_slli_epi32(load_u16(factor + i), 16));
-		vec			t = vfma(_mm256_cvtepi32_ps(load_u16(sums + i)), vset1(scale), vset1(bias));
-		vec			e = _mm256_fnmadd_ps(f, t, vadd(vset1(start), a));
+		vec			a = _mm256_castsi256_ps(_mm256_slli_epi32(widen_u16(add + i), 16));
+		vec			f = _mm256_castsi256_ps(_mm256_slli_epi32(widen_u16(factor + i), 16));
+		vec			t = vfma(_mm256_cvtepi32_ps(widen_u16(sums + i)), vset1(scale), vset1(bias));
+		vec			e = _mm256_fnmadd_ps(f, t, vfma(vset1(weight), a, vset1(start)));
 
 		store_f32(out + i, e);
 		near |= (uint32_t) _mm256_movemask_ps(_mm256_cmp_ps(e, vset1(most), _CMP_NGT_UQ)) << i;
@@ -528,6 +614,7 @@ const NvKernels nv_kernels_avx2 = {
 	.f32_to_f16 = f32_to_f16,
 	.fastscan = fastscan,
 	.fastscan_table = fastscan_table,
+	.step_table = step_table,
 	.fastscan_estimate = fastscan_estimate,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,

@@ -26,6 +26,7 @@ NV_INLINE NV_TARGET vec vset1(float x) { return _mm512_set1_ps(x); }
 NV_INLINE NV_TARGET vec vadd(vec a, vec b) { return _mm512_add_ps(a, b); }
 NV_INLINE NV_TARGET vec vsub(vec a, vec b) { return _mm512_sub_ps(a, b); }
 NV_INLINE NV_TARGET vec vabs(vec a) { return _mm512_abs_ps(a); }
+NV_INLINE NV_TARGET vec vmax(vec a, vec b) { return _mm512_max_ps(a, b); }
 NV_INLINE NV_TARGET vec vfma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 
 /* The sum of the quarters, all taken out at once: halving twice takes longer. */
@@ -72,6 +73,8 @@ vsum3(vec u, vec v, vec w, float *x, float *y, float *z)
 	*z = _mm_cvtss_f32(_mm_movehl_ps(s, s));
 }
 
+NV_INLINE NV_TARGET float vgreatest(vec v) { return _mm512_reduce_max_ps(v); }
+
 NV_INLINE NV_TARGET __mmask16
 first_lanes(size_t n)
 {
@@ -102,6 +105,12 @@ load_u8(const uint8_t *p)
 	return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *) p)));
 }
 
+NV_INLINE NV_TARGET vec
+load_u16(const nv_u16 *p)
+{
+	return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *) p)));
+}
+
 NV_INLINE NV_TARGET void
 store_f32(nv_f32 *p, vec v)
 {
@@ -125,6 +134,12 @@ NV_INLINE NV_TARGET vec
 loadn_u8(const uint8_t *p, size_t n)
 {
 	return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first_lanes(n), p)));
+}
+
+NV_INLINE NV_TARGET vec
+loadn_u16(const nv_u16 *p, size_t n)
+{
+	return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first_lanes(n), p)));
 }
 
 /* Lane i becomes v[i] + v[i ^ h] when bit h of i is clear, else v[i ^ h] - v[i]. */
@@ -319,26 +334,87 @@ fastscan_table(const float *q, size_t ngroups, float inverse, uint8_t *lut)
 	}
 }
 
+/*
+ * The table of a step is made for 16 groups at a time.  Their coordinates are
+ * packed to bytes, 4 groups to a 128-bit part, group 4 * i + part in its i-th
+ * four bytes.  An entry is a sum of two bytes: of the first two coordinates,
+ * each with the signs that its bits say, and of the last two.
+ */
+NV_INLINE NV_TARGET __m512i
+pack_step(const float *t, vec inverse)
+{
+	__m512i		z[4];
+
+	NV_UNROLL
+	for (int i = 0; i < 4; i++)
+		z[i] = _mm512_cvtps_epi32(_mm512_mul_ps(load_f32(t + 16 * i), inverse));
+	return _mm512_packs_epi16(_mm512_packs_epi32(z[0], z[1]), _mm512_packs_epi32(z[2], z[3]));
+}
+
+/* Of coordinates k and k + 1 of each group: half the zero, and the four sums of their signs. */
+NV_INLINE NV_TARGET __m512i
+sign_pairs(__m512i z, int k)
+{
+	const __m512i groups = _mm512_broadcast_i32x4(
+		_mm_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12));
+	/* all ones where a bit is 0: x ^ ones + 1 = -x */
+	const __m512i minus0 = _mm512_set1_epi32(0x00ff00ff);
+	const __m512i minus1 = _mm512_set1_epi32(0x0000ffff);
+	const __m512i zero = _mm512_sub_epi8(_mm512_sub_epi8(_mm512_set1_epi8(NV_STEP_ZERO / 2), minus0),
+										 minus1);
+	__m512i		z0 = _mm512_shuffle_epi8(z, _mm512_add_epi8(groups, _mm512_set1_epi8((char) k)));
+	__m512i		z1 = _mm512_shuffle_epi8(z, _mm512_add_epi8(groups, _mm512_set1_epi8((char) (k + 1))));
+
+	return _mm512_add_epi8(_mm512_add_epi8(_mm512_xor_si512(z0, minus0), zero),
+						   _mm512_xor_si512(z1, minus1));
+}
+
+static NV_TARGET void
+step_table(const float *t, size_t ngroups, float inverse, uint8_t *lut)
+{
+	const __m512i first = _mm512_broadcast_i32x4(
+		_mm_setr_epi8(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3));
+	const __m512i last = _mm512_broadcast_i32x4(
+		_mm_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3));
+
+	for (size_t g = 0; g < ngroups; g += 16)
+	{
+		__m512i		z = pack_step(t + g * NV_FASTSCAN_GROUP, vset1(inverse));
+		__m512i		low = sign_pairs(z, 0);
+		__m512i		high = sign_pairs(z, 2);
+
+		NV_UNROLL
+		for (int i = 0; i < 4; i++)
+		{
+			__m512i		part = _mm512_set1_epi8((char) (4 * i));
+
+			_mm512_storeu_si512(lut + 16 * g + 64 * i, _mm512_add_epi8(
+									_mm512_shuffle_epi8(low, _mm512_add_epi8(first, part)),
+									_mm512_shuffle_epi8(high, _mm512_add_epi8(last, part))));
+		}
+	}
+}
+
 /* 16 numbers of 16 bits, as 32 bits. */
 NV_INLINE NV_TARGET __m512i
-load_u16(const uint16_t *x)
+widen_u16(const uint16_t *x)
 {
 	return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *) x));
 }
 
 static NV_TARGET uint32_t
 fastscan_estimate(const uint16_t *sums, const NvHalfFloat *add, const NvHalfFloat *factor,
-				  float scale, float bias, float start, float most, float *out)
+				  float weight, float scale, float bias, float start, float most, float *out)
 {
 	uint32_t	near = 0;
 
 	NV_UNROLL
 	for (int i = 0; i < NV_FASTSCAN_BLOCK; i += VEC_LANES)
 	{
-		vec			a = _mm512_castsi512_ps(_mm512_slli_epi32(load_u16(add + i), 16));
-		vec			f = _mm512_castsi512_ps(_mm512_slli_epi32(load_u16(factor + i), 16));
-		vec			t = vfma(_mm512_cvtepi32_ps(load_u16(sums + i)), vset1(scale), vset1(bias));
-		vec			e = _mm512_fnmadd_ps(f, t, vadd(vset1(start), a));
+		vec			a = _mm512_castsi512_ps(_mm512_slli_epi32(widen_u16(add + i), 16));
+		vec			f = _mm512_castsi512_ps(_mm512_slli_epi32(widen_u16(factor + i), 16));
+		vec			t = vfma(_mm512_cvtepi32_ps(widen_u16(sums + i)), vset1(scale), vset1(bias));
+		vec			e = _mm512_fnmadd_ps(f, t, vfma(vset1(weight), a, vset1(start)));
 
 		store_f32(out + i, e);
 		near |= (uint32_t) _mm512_cmp_ps_mask(e, vset1(most), _CMP_NGT_UQ) << i;
@@ -408,6 +484,7 @@ const NvKernels nv_kernels_avx512 = {
 	.f32_to_f16 = f32_to_f16,
 	.fastscan = fastscan,
 	.fastscan_table = fastscan_table,
+	.step_table = step_table,
 	.fastscan_estimate = fastscan_estimate,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,

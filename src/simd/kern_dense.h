@@ -15,15 +15,20 @@
  *	vsum3(u,v,w,&x,&y,&z)	the same of three; every vsum adds in the same order, so
  *						that the cosine of equal vectors is exactly 1
  *	vfirst(v,n)			the first n lanes, the others 0
+ *	vmax(a,b)			the greater, lane by lane; vgreatest(v) of all lanes
+ *	store_f32(p,v)		VEC_LANES floats
  *	vpin(v)				no instruction; v is computed before what later vpin()s name
- *	load_f32(p) load_f16(p) load_u8(p)			VEC_LANES elements as floats
- *	loadn_f32(p,n) loadn_f16(p,n) loadn_u8(p,n)	the first n < VEC_LANES, others 0
+ *	load_f32(p) load_f16(p) load_u8(p) load_u16(p)	VEC_LANES elements as floats
+ *	loadn_f32(p,n) and so on	the first n < VEC_LANES, others 0
  *
  * and for each pair:
  *
  *	PAIR				suffix of the kernels' names
- *	PAIR_A, PAIR_B		suffixes of the load functions: f32, f16 or u8
+ *	PAIR_A, PAIR_B		suffixes of the load functions: f32, f16, u8 or u16
  *	PAIR_AFFINE			defined when b's elements are offset + scale * code
+ *	PAIR_AFFINE_A		defined when a's are too
+ *	PAIR_COS			defined when there are kernels of the cosine
+ *	PAIR_STEP			defined when there is one of the step from b to a
  *
  * Four independent sums hide the latency of a fused multiply-add.  vpin()
  * keeps the instructions of a step together: left alone, GCC moves the loads
@@ -36,15 +41,26 @@
 #define TYPE_f32 nv_f32
 #define TYPE_f16 nv_f16
 #define TYPE_u8 uint8_t
+#define TYPE_u16 nv_u16
 
 #define A_TYPE NV_CONCAT(TYPE, PAIR_A)
 #define B_TYPE NV_CONCAT(TYPE, PAIR_B)
+
+#ifdef PAIR_AFFINE_A
+#define A_ARGS , float scale_a, float offset_a
+#define A_SETUP const vec vscale_a = vset1(scale_a), voffset_a = vset1(offset_a);
+#define A_FULL(p) vfma(vscale_a, NV_CONCAT(load, PAIR_A)(p), voffset_a)
+#define A_PART(p, k) vfma(vscale_a, NV_CONCAT(loadn, PAIR_A)(p, k), vfirst(voffset_a, k))
+#else
+#define A_ARGS
+#define A_SETUP
 #define A_FULL(p) NV_CONCAT(load, PAIR_A)(p)
 #define A_PART(p, k) NV_CONCAT(loadn, PAIR_A)(p, k)
+#endif
 
 #ifdef PAIR_AFFINE
-#define PAIR_ARGS , float scale, float offset
-#define PAIR_SETUP const vec vscale = vset1(scale), voffset = vset1(offset);
+#define PAIR_ARGS A_ARGS, float scale, float offset
+#define PAIR_SETUP A_SETUP const vec vscale = vset1(scale), voffset = vset1(offset);
 #define B_FULL(p) vfma(vscale, NV_CONCAT(load, PAIR_B)(p), voffset)
 #define B_PART(p, k) vfma(vscale, NV_CONCAT(loadn, PAIR_B)(p, k), vfirst(voffset, k))
 #else
@@ -148,6 +164,37 @@ NV_CONCAT(l1, PAIR) (const A_TYPE *a, const B_TYPE *b, size_t n PAIR_ARGS)
 	return vsum(MERGED(sum));
 }
 
+#ifdef PAIR_STEP
+
+/* The part of a register that is left is stored in full: there is room, and it is 0. */
+#define STEP_STEP(u, x, y) \
+	do \
+	{ \
+		vec d_ = vsub(x, y); \
+		store_f32(t, d_); \
+		t += VEC_LANES; \
+		sum##u = vfma(d_, d_, sum##u); \
+		most##u = vmax(vabs(d_), most##u); \
+		vpin(sum##u); \
+	} while (0)
+
+static NV_TARGET float
+NV_CONCAT(step, PAIR) (const A_TYPE *a, const B_TYPE *b, size_t n PAIR_ARGS, float *t,
+					   float *greatest)
+{
+	PAIR_SETUP
+	SUMS(sum);
+	SUMS(most);
+
+	SWEEP(STEP_STEP);
+	*greatest = vgreatest(vmax(vmax(most0, most1), vmax(most2, most3)));
+	return vsum(MERGED(sum));
+}
+
+#endif							/* PAIR_STEP */
+
+#ifdef PAIR_COS
+
 static NV_TARGET void
 NV_CONCAT(cosq, PAIR) (const A_TYPE *a, const B_TYPE *b, size_t n PAIR_ARGS, NvCosine *out)
 {
@@ -171,11 +218,16 @@ NV_CONCAT(cos, PAIR) (const A_TYPE *a, const B_TYPE *b, size_t n PAIR_ARGS, NvCo
 	vsum3(MERGED(ab), MERGED(bb), MERGED(aa), &out->ab, &out->bb, &out->aa);
 }
 
+#endif							/* PAIR_COS */
+
 #undef TYPE_f32
 #undef TYPE_f16
 #undef TYPE_u8
+#undef TYPE_u16
 #undef A_TYPE
 #undef B_TYPE
+#undef A_ARGS
+#undef A_SETUP
 #undef A_FULL
 #undef A_PART
 #undef B_FULL
@@ -190,7 +242,11 @@ NV_CONCAT(cos, PAIR) (const A_TYPE *a, const B_TYPE *b, size_t n PAIR_ARGS, NvCo
 #undef STEP_L1
 #undef STEP_COSQ
 #undef STEP_COS
+#undef STEP_STEP
 #undef PAIR
 #undef PAIR_A
 #undef PAIR_B
 #undef PAIR_AFFINE
+#undef PAIR_AFFINE_A
+#undef PAIR_COS
+#undef PAIR_STEP

@@ -28,6 +28,8 @@ NV_INLINE vec vset1(float x) { return vdupq_n_f32(x); }
 NV_INLINE vec vadd(vec a, vec b) { return vaddq_f32(a, b); }
 NV_INLINE vec vsub(vec a, vec b) { return vsubq_f32(a, b); }
 NV_INLINE vec vabs(vec a) { return vabsq_f32(a); }
+NV_INLINE vec vmax(vec a, vec b) { return vmaxq_f32(a, b); }
+NV_INLINE float vgreatest(vec v) { return vmaxvq_f32(v); }
 NV_INLINE vec vfma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
 NV_INLINE float vsum(vec v) { return vaddvq_f32(v); }
 NV_INLINE void vsum2(vec u, vec v, float *x, float *y) { *x = vsum(u); *y = vsum(v); }
@@ -70,6 +72,12 @@ load_u8(const uint8_t *p)
 	return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vld1_u8(four)))));
 }
 
+NV_INLINE vec
+load_u16(const nv_u16 *p)
+{
+	return vcvtq_f32_u32(vmovl_u16(vreinterpret_u16_u8(vld1_u8((const uint8_t *) p))));
+}
+
 NV_INLINE void
 store_f32(nv_f32 *p, vec v)
 {
@@ -101,6 +109,15 @@ loadn_u8(const uint8_t *p, size_t n)
 
 	memcpy(tail, p, n);
 	return load_u8(tail);
+}
+
+NV_INLINE vec
+loadn_u16(const nv_u16 *p, size_t n)
+{
+	uint16_t	tail[VEC_LANES] = {0};
+
+	memcpy(tail, p, n * sizeof(uint16_t));
+	return load_u16(tail);
 }
 
 /* Lane i becomes v[i] + v[i ^ h] when bit h of i is clear, else v[i ^ h] - v[i]. */

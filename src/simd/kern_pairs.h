@@ -2,8 +2,8 @@
  *
  * kern_pairs.h
  *		What every kern_*.c file builds from the basic operations listed in
- *		kern_dense.h: the dense kernels of all pairs of element types, the
- *		many-to-many distances and the Hadamard transform.
+ *		kern_dense.h: the dense kernels of all pairs of element types,
+ *		decoding of 16-bit codes, the many-to-many distances and the Hadamard transform.
  *
  * Besides those operations the including file defines TILE_A and TILE_B, the
  * rows of a and b that l2sq_many keeps in registers at once, and
@@ -15,23 +15,62 @@
 #define PAIR f32
 #define PAIR_A f32
 #define PAIR_B f32
+#define PAIR_COS
+#define PAIR_STEP
 #include "simd/kern_dense.h"
 
 #define PAIR f16
 #define PAIR_A f16
 #define PAIR_B f16
+#define PAIR_COS
 #include "simd/kern_dense.h"
 
 #define PAIR f32_f16
 #define PAIR_A f32
 #define PAIR_B f16
+#define PAIR_COS
+#define PAIR_STEP
 #include "simd/kern_dense.h"
 
 #define PAIR f32_u8
 #define PAIR_A f32
 #define PAIR_B u8
 #define PAIR_AFFINE
+#define PAIR_COS
+#define PAIR_STEP
 #include "simd/kern_dense.h"
+
+#define PAIR f32_u16
+#define PAIR_A f32
+#define PAIR_B u16
+#define PAIR_AFFINE
+#define PAIR_STEP
+#include "simd/kern_dense.h"
+
+#define PAIR u16
+#define PAIR_A u16
+#define PAIR_B u16
+#define PAIR_AFFINE
+#define PAIR_AFFINE_A
+#include "simd/kern_dense.h"
+
+static NV_TARGET void
+decode_u16(const nv_u16 *codes, size_t n, float scale, float offset, nv_f32 *out)
+{
+	const vec	s = vset1(scale),
+				o = vset1(offset);
+	size_t		i = 0;
+
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+		store_f32(out + i, vfma(s, load_u16(codes + i), o));
+	if (i < n)
+	{
+		float		last[VEC_LANES];
+
+		store_f32(last, vfma(s, loadn_u16(codes + i, n - i), o));
+		memcpy(out + i, last, (n - i) * sizeof(float));
+	}
+}
 
 /* Load a register, or the n elements that are left, the others 0. */
 NV_INLINE NV_TARGET vec
@@ -161,5 +200,12 @@ hadamard(float *x, size_t n)
 	NV_DENSE_ENTRIES(f16), \
 	NV_DENSE_ENTRIES(f32_f16), \
 	NV_DENSE_ENTRIES(f32_u8), \
+	NV_MEASURE_ENTRIES(f32_u16), \
+	NV_MEASURE_ENTRIES(u16), \
+	.step_f32 = step_f32, \
+	.step_f32_f16 = step_f32_f16, \
+	.step_f32_u8 = step_f32_u8, \
+	.step_f32_u16 = step_f32_u16, \
+	.decode_u16 = decode_u16, \
 	.l2sq_many = l2sq_many, \
 	.hadamard = hadamard

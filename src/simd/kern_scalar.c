@@ -23,6 +23,8 @@ NV_INLINE vec vset1(float x) { return x; }
 NV_INLINE vec vadd(vec a, vec b) { return a + b; }
 NV_INLINE vec vsub(vec a, vec b) { return a - b; }
 NV_INLINE vec vabs(vec a) { return fabsf(a); }
+NV_INLINE vec vmax(vec a, vec b) { return a > b ? a : b; }
+NV_INLINE float vgreatest(vec v) { return v; }
 NV_INLINE vec vfma(vec a, vec b, vec c) { return a * b + c; }
 NV_INLINE float vsum(vec v) { return v; }
 NV_INLINE void vsum2(vec u, vec v, float *x, float *y) { *x = u; *y = v; }
@@ -38,12 +40,14 @@ vsum3(vec u, vec v, vec w, float *x, float *y, float *z)
 NV_INLINE vec load_f32(const nv_f32 *p) { return *p; }
 NV_INLINE vec load_f16(const nv_f16 *p) { return nv_half_to_float(*p); }
 NV_INLINE vec load_u8(const uint8_t *p) { return *p; }
+NV_INLINE vec load_u16(const nv_u16 *p) { return *p; }
 NV_INLINE void store_f32(nv_f32 *p, vec v) { *p = v; }
 
 /* One lane has no part. */
 #define loadn_f32(p, n) vzero()
 #define loadn_f16(p, n) vzero()
 #define loadn_u8(p, n) vzero()
+#define loadn_u16(p, n) vzero()
 #define vfirst(v, n) (v)
 #define vpin(v) ((void) 0)
 #define butterfly_in_vec(v) (v)
@@ -189,15 +193,40 @@ fastscan_table(const float *q, size_t ngroups, float inverse, uint8_t *lut)
 	}
 }
 
+static void
+step_table(const float *t, size_t ngroups, float inverse, uint8_t *lut)
+{
+	for (size_t g = 0; g < ngroups; g++)
+	{
+		int			z[NV_FASTSCAN_GROUP];
+
+		for (int k = 0; k < NV_FASTSCAN_GROUP; k++)
+		{
+			float		x = t[g * NV_FASTSCAN_GROUP + k] * inverse;
+
+			/* also where it is not finite */
+			z[k] = x >= -NV_STEP_MOST && x <= NV_STEP_MOST ? (int) rintf(x) : NV_STEP_MOST;
+		}
+		for (int c = 0; c < 16; c++)
+		{
+			int			sum = NV_STEP_ZERO;
+
+			for (int k = 0; k < NV_FASTSCAN_GROUP; k++)
+				sum += c >> k & 1 ? z[k] : -z[k];
+			lut[16 * g + c] = (uint8_t) sum;
+		}
+	}
+}
+
 static uint32_t
 fastscan_estimate(const uint16_t *sums, const NvHalfFloat *add, const NvHalfFloat *factor,
-				  float scale, float bias, float start, float most, float *out)
+				  float weight, float scale, float bias, float start, float most, float *out)
 {
 	uint32_t	near = 0;
 
 	for (int i = 0; i < NV_FASTSCAN_BLOCK; i++)
 	{
-		out[i] = start + nv_half_float(add[i]) -
+		out[i] = start + weight * nv_half_float(add[i]) -
 			nv_half_float(factor[i]) * (scale * (float) sums[i] + bias);
 		near |= (uint32_t) !(out[i] > most) << i;
 	}
@@ -253,6 +282,7 @@ const NvKernels nv_kernels_scalar = {
 	.f32_to_f16 = f32_to_f16,
 	.fastscan = fastscan,
 	.fastscan_table = fastscan_table,
+	.step_table = step_table,
 	.fastscan_estimate = fastscan_estimate,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,

@@ -36,6 +36,7 @@
 /* Elements as kernels see them: any alignment is fine. */
 typedef float nv_f32 __attribute__((aligned(1), may_alias));
 typedef uint16_t nv_f16 __attribute__((aligned(1), may_alias));	/* IEEE binary16 */
+typedef uint16_t nv_u16 __attribute__((aligned(1), may_alias));	/* a code of 16 bits */
 
 #define NV_MIN_LANES 4
 #define NV_KERNEL_RELERR(n) (((double) (n) / NV_MIN_LANES + 16) * 1.2e-7)
@@ -45,6 +46,9 @@ typedef uint16_t nv_f16 __attribute__((aligned(1), may_alias));	/* IEEE binary16
 #define NV_FASTSCAN_GROUP 4
 /* uint16 sums of uint8 table entries do not overflow up to this many groups. */
 #define NV_FASTSCAN_MAX_GROUPS 256
+/* In the table of a step: the greatest magnitude of a coordinate, and what stands for 0. */
+#define NV_STEP_MOST 31
+#define NV_STEP_ZERO 128
 
 /* The upper half of a float: what a code keeps beside its bits. */
 typedef uint16_t NvHalfFloat;
@@ -99,12 +103,23 @@ typedef struct NvBitCounts
  *
  * Suffix _f32: float against float.  _f16: half against half.  _f32_f16: a
  * float query against halves.  _f32_u8: a float query against 8-bit codes,
- * where element i of b is offset + scale * code[i].
+ * where element i of b is offset + scale * code[i].  _f32_u16: the same with
+ * codes of 16 bits.  _u16: 16-bit codes against such, each with its own scale
+ * and offset.
+ *
+ * step: t[i] = a[i] - b[i]; returns the sum of their squares, and the greatest
+ * magnitude in *greatest.  t has room for n rounded up to NV_STEP_ROOM floats;
+ * those behind n may be set to 0.
  */
-#define NV_DENSE_KERNELS(K, sfx, A, B, ...) \
+#define NV_STEP_ROOM 16
+
+#define NV_MEASURE_KERNELS(K, sfx, A, B, ...) \
 	K(float, l2sq_##sfx, (const A *a, const B *b, size_t n __VA_ARGS__)) \
 	K(float, ip_##sfx, (const A *a, const B *b, size_t n __VA_ARGS__)) \
-	K(float, l1_##sfx, (const A *a, const B *b, size_t n __VA_ARGS__)) \
+	K(float, l1_##sfx, (const A *a, const B *b, size_t n __VA_ARGS__))
+
+#define NV_DENSE_KERNELS(K, sfx, A, B, ...) \
+	NV_MEASURE_KERNELS(K, sfx, A, B, __VA_ARGS__) \
 	K(void, cos_##sfx, (const A *a, const B *b, size_t n __VA_ARGS__, NvCosine *out)) \
 	K(void, cosq_##sfx, (const A *a, const B *b, size_t n __VA_ARGS__, NvCosine *out))
 
@@ -113,6 +128,16 @@ typedef struct NvBitCounts
 	NV_DENSE_KERNELS(K, f16, nv_f16, nv_f16) \
 	NV_DENSE_KERNELS(K, f32_f16, nv_f32, nv_f16) \
 	NV_DENSE_KERNELS(K, f32_u8, nv_f32, uint8_t, , float scale, float offset) \
+	NV_MEASURE_KERNELS(K, f32_u16, nv_f32, nv_u16, , float scale, float offset) \
+	NV_MEASURE_KERNELS(K, u16, nv_u16, nv_u16, , float scale_a, float offset_a, \
+					   float scale, float offset) \
+	K(float, step_f32, (const nv_f32 *a, const nv_f32 *b, size_t n, float *t, float *greatest)) \
+	K(float, step_f32_f16, (const nv_f32 *a, const nv_f16 *b, size_t n, float *t, \
+							float *greatest)) \
+	K(float, step_f32_u8, (const nv_f32 *a, const uint8_t *b, size_t n, float scale, \
+						   float offset, float *t, float *greatest)) \
+	K(float, step_f32_u16, (const nv_f32 *a, const nv_u16 *b, size_t n, float scale, \
+							float offset, float *t, float *greatest)) \
 	/* \
 	 * All code sums; ab alone; L1 of two arrays of codes, |(da + sa * a) - sb * b| \
 	 * summed. \
@@ -143,16 +168,24 @@ typedef struct NvBitCounts
 	 */ \
 	K(void, fastscan_table, (const float *q, size_t ngroups, float inverse, uint8_t *lut)) \
 	/* \
-	 * out[i] = start + add[i] - factor[i] * (scale * sums[i] + bias), of 32. \
+	 * The same for a step t: z = t * inverse, rounded to whole numbers of a \
+	 * magnitude of at most NV_STEP_MOST; entry c of a group is NV_STEP_ZERO plus \
+	 * the sum of its 4 z, those of bits that are 0 in c negated.  t and lut have \
+	 * room for ngroups rounded up to 16; t behind ngroups is finite. \
+	 */ \
+	K(void, step_table, (const float *t, size_t ngroups, float inverse, uint8_t *lut)) \
+	/* \
+	 * out[i] = start + weight * add[i] - factor[i] * (scale * sums[i] + bias), of 32. \
 	 * Bit i of the result is set unless out[i] is more than most. \
 	 */ \
 	K(uint32_t, fastscan_estimate, (const uint16_t *sums, const NvHalfFloat *add, \
-									const NvHalfFloat *factor, float scale, float bias, \
-									float start, float most, float *out)) \
+									const NvHalfFloat *factor, float weight, float scale, \
+									float bias, float start, float most, float *out)) \
 	/* squared L2 of na x dim against nb x dim rows; out is na x nb, row by row */ \
 	K(void, l2sq_many, (const float *a, size_t na, const float *b, size_t nb, size_t dim, float *out)) \
 	/* out[i] = offset + scale * code[i], of n codes */ \
 	K(void, decode_u8, (const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out)) \
+	K(void, decode_u16, (const nv_u16 *codes, size_t n, float scale, float offset, nv_f32 *out)) \
 	/* \
 	 * Signs of o - p: bit i % 16 of bits[i / 16] is set where o[i] > p[i]; n is \
 	 * a multiple of 16.  Returns the sum of the p[i], negated where it is not. \
