@@ -97,19 +97,18 @@ centroid_finite(const Check *check)
 
 /* Check an entry, and write its code to check->rewritten. */
 static void
-check_entry(Check *check, BlockNumber block, uint32 i)
+check_entry(Check *check, BlockNumber block, uint32 i, const IvfRecord *record)
 {
-	const IvfRecord *record = (const IvfRecord *) check->record;
 	NvStored	v = ivf_stored(&check->ix, record);
 
 	nv_rows_add(&check->rows, &record->tid);
 	if (!ItemPointerIsValid(&record->tid))
 		nv_report_problem(check->report, block, "entry %u has an invalid row pointer", i);
 	if (!isfinite(v.scale) || !isfinite(v.offset) || !isfinite(v.error) ||
-		!nv_stored_valid(&check->ix.space, &v))
+		(check->ix.meta.bits > 0 ? !nv_stored_valid(&check->ix.space, &v) : v.error < 0))
 		nv_report_problem(check->report, block, "entry %u has a vector that makes no sense", i);
 	else
-		ivf_code_entry(&check->ix, check->rewritten.data, i, check->centroid, &v);
+		ivf_code_entry(&check->ix, check->rewritten.data, i, check->centroid, record);
 }
 
 /* Check the entries of the group in check->group; false when its records are not there. */
@@ -121,6 +120,8 @@ check_entries(Check *check, BlockNumber block)
 	PGAlignedBlock page;
 	uint32		n = 0;
 
+	for (; n < group->n && ivf_inline(&check->ix); n++)
+		check_entry(check, block, n, ivf_inline_record(&check->ix, group, n));
 	memcpy(check->rewritten.data, check->group.data, BLCKSZ);
 	while (n < group->n)
 	{
@@ -141,7 +142,7 @@ check_entries(Check *check, BlockNumber block)
 			number++;
 			offset = 0;
 		}
-		check_entry(check, block, n++);
+		check_entry(check, block, n++, (const IvfRecord *) check->record);
 	}
 	for (uint32 i = 0; i < group->n && check->ix.meta.bits > 0; i += NV_FASTSCAN_BLOCK)
 	{
@@ -183,6 +184,12 @@ check_list(Check *check, uint32 list)
 	bool		room_seen = entry.first == InvalidBlockNumber;
 
 	ivf_read_centroid(&check->ix, list, check->centroid);
+	if (list >= ivf_built_lists(&check->ix.meta) && ivf_to_come(&check->ix, check->centroid))
+	{
+		if (entry.first != InvalidBlockNumber)
+			nv_report_problem(check->report, where, "list %u has entries and no centroid", list);
+		return;
+	}
 	if (!centroid_finite(check))
 		nv_report_problem(check->report, check->ix.layout.centroids,
 						  "the centroid of list %u makes no sense", list);
@@ -211,7 +218,6 @@ check_centroid_codes(Check *check)
 	Size		bytes = ix->layout.code_block;
 	uint8	   *stored = palloc(bytes);
 	uint8	   *written = palloc0(bytes);
-	float	   *zero = palloc0(sizeof(float) * ix->length);
 
 	for (uint32 first = 0; first < ix->meta.lists; first += NV_FASTSCAN_BLOCK)
 	{
@@ -220,10 +226,15 @@ check_centroid_codes(Check *check)
 		ivf_read_thing(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
 					   &ix->layout.centroid_block, first / NV_FASTSCAN_BLOCK, stored);
 		memset(written, 0, bytes);
+		/* what codes are when a crash kept a list from coming does not matter */
+		if (first + n > ivf_built_lists(&ix->meta))
+			memcpy(written, stored, bytes);
 		for (uint32 i = 0; i < n; i++)
 		{
 			ivf_read_centroid(ix, first + i, check->centroid);
-			ivf_write_code(ix, written, i, zero, check->centroid);
+			if (ivf_to_come(ix, check->centroid))
+				continue;
+			ivf_code_centroid(ix, written, i, check->centroid);
 		}
 		if (memcmp(stored, written, bytes) != 0)
 			nv_report_problem(check->report, ix->layout.centroid_codes,
@@ -266,7 +277,8 @@ ivf_check(Relation heap, Relation rel, NvReport *report)
 
 typedef struct Census
 {
-	uint32	   *sizes;			/* entries of each list */
+	uint32	   *sizes;			/* entries of each list that there is */
+	uint32		lists;			/* so many */
 	uint64		rows;
 	uint64		groups;
 	uint64		records;		/* pages of them */
@@ -274,9 +286,9 @@ typedef struct Census
 	uint64		nmeasured;
 } Census;
 
-/* Count what is in a list; measure entries if step > 0, one in so many. */
+/* Count what is in a list, as number "place"; measure entries if step > 0, one in so many. */
 static void
-count_list(IvfIndex *ix, uint32 list, uint64 step, float *centroid, Census *census)
+count_list(IvfIndex *ix, uint32 list, uint32 place, uint64 step, float *centroid, Census *census)
 {
 	BlockNumber next;
 
@@ -291,7 +303,7 @@ count_list(IvfIndex *ix, uint32 list, uint64 step, float *centroid, Census *cens
 		buffer = ivf_lock_group(ix, block, list, BUFFER_LOCK_SHARE);
 		group = ivf_group_of(BufferGetPage(buffer));
 		census->groups++;
-		census->sizes[list] += group->n;
+		census->sizes[place] += group->n;
 		for (uint32 i = 0; i < ix->layout.record_pages; i++)
 			census->records += group->records[i] != InvalidBlockNumber;
 		for (uint32 i = 0; step > 0 && i < group->n; i++)
@@ -302,11 +314,12 @@ count_list(IvfIndex *ix, uint32 list, uint64 step, float *centroid, Census *cens
 				continue;
 			v = ivf_stored(ix, ivf_read_record(ix, group, i, &records));
 			nv_stored_floats(&ix->space, &v, ix->floats);
-			census->distance += sqrt(nv_kern.l2sq_f32(ix->floats, centroid, ix->length));
+			census->distance += sqrt(nv_kern.l2sq_f32(ix->floats, ix->meta.bits > 0 ? ix->zero : centroid,
+													  ix->length));
 			census->nmeasured++;
 		}
 		census->rows += group->n;
-		ivf_release_record(&records);
+		ivf_release_page(&records);
 		next = group->next;
 		UnlockReleaseBuffer(buffer);
 	}
@@ -320,14 +333,15 @@ take_census(IvfIndex *ix, Census *census)
 
 	census->sizes = palloc0(sizeof(uint32) * ix->meta.lists);
 	for (uint32 list = 0; list < ix->meta.lists; list++)
-		count_list(ix, list, 0, NULL, census);
+		count_list(ix, list, list, 0, NULL, census);
 	step = census->rows / MEASURED_ENTRIES + 1;
 	memset(census->sizes, 0, sizeof(uint32) * ix->meta.lists);
 	census->rows = census->groups = census->records = 0;
 	for (uint32 list = 0; list < ix->meta.lists; list++)
 	{
 		ivf_read_centroid(ix, list, centroid);
-		count_list(ix, list, step, centroid, census);
+		if (!ivf_to_come(ix, centroid))
+			count_list(ix, list, census->lists++, step, centroid, census);
 	}
 }
 
@@ -344,9 +358,11 @@ compare_sizes(const void *a, const void *b)
 static void
 report_lists(NvReport *report, const IvfIndex *ix, Census *census)
 {
-	uint32		lists = ix->meta.lists;
+	uint32		lists = census->lists;
 	double		squares = 0;
 
+	if (lists == 0)
+		return;
 	qsort(census->sizes, lists, sizeof(uint32), compare_sizes);
 	for (uint32 i = 0; i < lists; i++)
 		squares += (double) census->sizes[i] * census->sizes[i];
@@ -391,7 +407,8 @@ ivf_info(Relation rel, NvReport *report)
 	nv_report_property(report, "format version", "%u", ix.meta.version);
 	nv_report_property(report, "type", "%s(%d)", ix.space.type->name, ix.meta.dims);
 	nv_report_property(report, "storage", "%s", nv_form_name(ix.meta.form));
-	nv_report_property(report, "lists", "%u", ix.meta.lists);
+	nv_report_property(report, "lists", "%u", census.lists);
+	nv_report_property(report, "lists to come", "%u", ix.meta.lists - census.lists);
 	nv_report_property(report, "probes", "%d", ivf_probes(&ix));
 	nv_report_property(report, "bits of a code", "%d", ix.meta.bits);
 	nv_report_property(report, "bytes of a vector", "%u", ix.max_bytes);
