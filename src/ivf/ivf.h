@@ -250,7 +250,8 @@ ivf_code_block(const IvfIndex *ix, const IvfGroup *group, uint32 i)
 #define IVF_FACTOR(ix, block) (IVF_ADD(ix, block) + NV_FASTSCAN_BLOCK)
 
 /* Write the code of a centroid at a place of a block; one to come is far from everything. */
-extern void ivf_code_centroid(const IvfIndex *ix, uint8 *block, uint32 place, const float *centroid);
+extern void ivf_code_centroid(const IvfIndex *ix, uint8 *block, uint32 place,
+							  const float *centroid);
 
 /* Write the code of entry i of a group, if there are any; its list has this centroid. */
 extern void ivf_code_entry(IvfIndex *ix, Page page, uint32 i, const float *centroid,

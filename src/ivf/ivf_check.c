@@ -314,7 +314,9 @@ count_list(IvfIndex *ix, uint32 list, uint32 place, uint64 step, float *centroid
 				continue;
 			v = ivf_stored(ix, ivf_read_record(ix, group, i, &records));
 			nv_stored_floats(&ix->space, &v, ix->floats);
-			census->distance += sqrt(nv_kern.l2sq_f32(ix->floats, ix->meta.bits > 0 ? ix->zero : centroid,
+			/* where there are codes it is the step from the centroid */
+			census->distance += sqrt(nv_kern.l2sq_f32(ix->floats,
+													  ix->meta.bits > 0 ? ix->zero : centroid,
 													  ix->length));
 			census->nmeasured++;
 		}

@@ -143,7 +143,8 @@ estimate_lists(IvfIndex *ix, float *estimates)
 {
 	uint8	   *block = palloc(ix->layout.code_block);
 	float		greatest;
-	float		start = nv_kern.step_f32(ix->query_floats, ix->zero, ix->length, ix->step, &greatest);
+	float		start = nv_kern.step_f32(ix->query_floats, ix->zero, ix->length, ix->step,
+										 &greatest);
 
 	if (ix->space.metric == NV_SPACE_IP)
 		start = 0;
@@ -152,8 +153,8 @@ estimate_lists(IvfIndex *ix, float *estimates)
 	{
 		ivf_read_thing(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
 					   &ix->layout.centroid_block, list / NV_FASTSCAN_BLOCK, block);
-		nv_code_estimate(&ix->table, ix->meta.bits, block, IVF_ADD(ix, block), IVF_FACTOR(ix, block), 1,
-						 start, INFINITY, estimates + list);
+		nv_code_estimate(&ix->table, ix->meta.bits, block, IVF_ADD(ix, block),
+						 IVF_FACTOR(ix, block), 1, start, INFINITY, estimates + list);
 		for (uint32 i = list; i < list + NV_FASTSCAN_BLOCK; i++)
 			estimates[i] = i < ix->meta.lists ? ivf_finite(estimates[i]) : INFINITY;
 	}

@@ -190,7 +190,8 @@ check_meta(Relation rel, const IvfMeta *meta)
 	if (type != NULL && nv_column_agrees(rel, meta->element, meta->metric, meta->dims) &&
 		form_valid(meta) && meta->dims >= 1 && meta->dims <= type->max_dims &&
 		meta->lists >= IVF_MIN_LISTS && meta->lists <= IVF_MAX_LISTS &&
-		meta->spares <= meta->lists && meta->probes >= 1 && meta->probes <= meta->lists && meta->has_mean <= 1 &&
+		meta->spares <= meta->lists && meta->probes >= 1 && meta->probes <= meta->lists &&
+		meta->has_mean <= 1 &&
 		meta->attribute_bytes == 0 && meta->flat <= 1 &&
 		meta->bits == ivf_code_bits(meta->form, meta->dims) &&
 		(has_codes(meta->form) || !meta->has_mean))

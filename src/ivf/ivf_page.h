@@ -39,7 +39,7 @@ typedef struct IvfMeta
 	uint16		bits;			/* of a code; 0: none */
 	uint16		attribute_bytes;	/* of each entry, for key columns to come: 0 */
 	uint16		flat;			/* whether it is an ivfflat index: 1 or 0 */
-	uint32		spares;			/* of the lists, so many, the last ones, were to come when it was built */
+	uint32		spares;			/* the last ones of them, which were to come when it was built */
 	uint32		unused;
 } IvfMeta;
 

@@ -422,8 +422,9 @@ refine_entry(IvfScan *s, const IvfGroup *group, uint32 i, Buffer *records)
 	const IvfRecord *record = ivf_read_record(&s->ix, group, i, records);
 	NvStored	v = ivf_stored(&s->ix, record);
 	double		bound = nv_space_lower_bound(&s->ix.space, &s->query, distance_of(s, &v), v.error);
-	float		noise = s->step_norm * nv_half_float(IVF_FACTOR(&s->ix, ivf_code_block(&s->ix, group, i))
-													 [i % NV_FASTSCAN_BLOCK]);
+	const uint8 *block = ivf_code_block(&s->ix, group, i);
+	float		noise = s->step_norm *
+		nv_half_float(IVF_FACTOR(&s->ix, block)[i % NV_FASTSCAN_BLOCK]);
 
 	s->noise += (double) noise * noise;
 	s->nrefined++;
@@ -646,8 +647,9 @@ too_little(const IvfScan *s)
 
 	if (s->nfilled < s->nwanted)
 		return true;
-	return !meta->flat && s->nfilled < ivf_probes(&s->ix) && s->nentries < Min(ivf_probes(&s->ix), LEAST_LISTS) *
-		meta->trained_rows / Max(ivf_built_lists(meta), 1);
+	return !meta->flat && s->nfilled < ivf_probes(&s->ix) &&
+		s->nentries < Min(ivf_probes(&s->ix), LEAST_LISTS) * meta->trained_rows /
+		Max(ivf_built_lists(meta), 1);
 }
 
 /* Look into the lists from number "first" to the one before "end". */
@@ -731,7 +733,8 @@ farthest_ratio(const IvfIndex *ix)
 	float		ratio = 1 + FARTHER * probes / ix->meta.probes;
 
 	/* a search that does not go on, or is to be exact, takes what it was told */
-	if (ix->meta.flat || ix->space.metric == NV_SPACE_IP || probes >= (int) ivf_built_lists(&ix->meta) ||
+	if (ix->meta.flat || ix->space.metric == NV_SPACE_IP ||
+		probes >= (int) ivf_built_lists(&ix->meta) ||
 		ix->settings->iterative_scan == NV_ITERATIVE_OFF)
 		return INFINITY;
 	return ratio * ratio;
