@@ -63,9 +63,9 @@ RESET ivf.probes;
 
 -- In relaxed order each list is looked into once, although more lists follow those
 -- that were chosen by codes of their centroids.
-CREATE TABLE is_many (id int, v vector(16));
+CREATE TABLE is_many (id int, v vector(48));
 INSERT INTO is_many SELECT i, (SELECT array_agg(test.noise(i, j) ORDER BY j)
-	FROM generate_series(1, 16) AS j)::vector FROM generate_series(1, 3000) AS i;
+	FROM generate_series(1, 48) AS j)::vector FROM generate_series(1, 3000) AS i;
 CREATE INDEX is_many_idx ON is_many USING ivf (v vector_l2_ops) WITH (lists = 200);
 SET ivf.iterative_scan = relaxed_order;
 SELECT filter, lim, string_agg(DISTINCT found, ' ')

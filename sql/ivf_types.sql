@@ -103,7 +103,7 @@ SET ivfflat.probes = 32768;
 SELECT c.method, c.type, c.operator, string_agg(DISTINCT answer, ' ') AS answers
 FROM it_classes AS c, unnest(ARRAY['random', 'clusters', 'duplicates', 'equal', 'outlier', 'norms',
 	'grid', 'line', 'near', 'spiky', 'tiny']) AS kind,
-	(VALUES (3, 200), (40, 100), (24, 2000)) AS size (dims, rows),
+	(VALUES (3, 200), (40, 100), (50, 2000)) AS size (dims, rows),
 	pg_temp.compare(kind, dims, rows, c) AS answer
 -- many rows for what is hard
 WHERE rows < 1000 OR kind = 'spiky' AND type = 'vector'

@@ -798,7 +798,7 @@ nv_space_lower_bound(const NvSpace *space, const NvQuery *query, float distance,
 	switch (space->metric)
 	{
 		case NV_SPACE_IP:
-			bound = distance - (double) query->norm * error;
+			bound = distance - (double) query->norm * error - lost_squares(space->length);
 			if (space->form == NV_FORM_SPARSE)
 				bound -= rounding * fabs(distance);
 			break;
@@ -837,7 +837,7 @@ nv_space_reach(const NvSpace *space, const NvQuery *query, double horizon, NvRea
 		return;
 	else if (space->metric == NV_SPACE_IP)
 	{
-		reach->base = (float) (horizon + margin * fabs(horizon));
+		reach->base = (float) (horizon + margin * fabs(horizon)) + lost_squares(space->length);
 		reach->slope = (float) (query->norm * (1 + margin));
 	}
 	else

@@ -264,7 +264,7 @@ static double
 shared_bytes(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
 {
 	double		most = maintenance_work_mem * 1024.0;
-	HnswMeta	planned = *meta;
+	NvSpaceSpec spec = hnsw_spec(meta);
 	HnswLayout	layout;
 	uint32		vector;
 	double		nodes;
@@ -272,10 +272,9 @@ shared_bytes(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
 
 	if (most + SHARED_SPARE <= nv_shared_room())
 		return most;
-	hnsw_plan_layout(&planned, &layout);
+	hnsw_layout(meta, &layout);
 	vector = meta->form == NV_FORM_SPARSE ? 0 :
-		nv_form_max_bytes(meta->form, meta->dims,
-						  nv_space_length(meta->element, meta->metric, meta->dims));
+		nv_form_max_bytes(meta->form, meta->dims, nv_spec_length(&spec));
 	/* one in 2m has a node on the next level, too */
 	nodes = nv_estimate_rows(build->heap, build->rel, info) * 2 * meta->m / (2 * meta->m - 1);
 	slots = nodes * (1 + count_more(meta, &layout, vector));

@@ -11,6 +11,7 @@
 #include "nv_compat.h"
 
 #include <float.h>
+#include <math.h>
 
 #include "access/genam.h"
 #include "am/am_vector.h"
@@ -48,6 +49,9 @@ typedef struct IvfIndex
 	char	   *assembled;		/* room for a record longer than a page, or NULL */
 	float	   *floats;			/* room for "length" of them */
 	float	   *query_floats;	/* and for those of a query */
+	float	   *step;			/* and for those of a step, with what its table reads behind */
+	float	   *zero;			/* so many zeros */
+	NvCodeTable table;			/* room for that of a step, where there are codes */
 } IvfIndex;
 
 /* A list, and how far its centroid is from what is looked for. */
@@ -69,11 +73,11 @@ ivf_finite(float distance)
 /* Where things are; bits, lists, dims, form, element, metric and has_mean are set. */
 extern void ivf_plan_layout(const IvfMeta *meta, IvfLayout *layout);
 
-/* Elements of a stored dense vector. */
-extern int	ivf_vector_length(const IvfMeta *meta);
+/* Floats of a centroid, and elements of a stored vector. */
+extern int	ivf_length(const IvfMeta *meta);
 
-/* Bits of the codes of a space; 0: it has none. */
-extern uint16 ivf_code_bits(NvElementKind element, NvSpaceMetric metric, NvForm form, int dims);
+/* Bits of the codes of vectors of a form; 0: it has none. */
+extern uint16 ivf_code_bits(NvForm form, int dims);
 
 /*
  * Open the index for the current memory context.  ERROR (INDEX_CORRUPTED, or
@@ -120,6 +124,23 @@ extern void ivf_read_thing(IvfIndex *ix, NvPageKind kind, BlockNumber first,
 extern void ivf_damaged(IvfIndex *ix, BlockNumber block, const char *what)
 			__attribute__((noreturn));
 
+/* Lists that the build made. */
+static inline uint32
+ivf_built_lists(const IvfMeta *meta)
+{
+	return meta->lists - meta->spares;
+}
+
+/*
+ * A list to come has a centroid of NaN, which is farther than all others; it is
+ * written once, last float last.
+ */
+static inline bool
+ivf_to_come(const IvfIndex *ix, const float *centroid)
+{
+	return isnan(centroid[ix->length - 1]);
+}
+
 /* ivf_lists.c */
 
 /* The directory's words on a list. */
@@ -132,12 +153,13 @@ extern void ivf_read_centroid(IvfIndex *ix, uint32 list, float *out);
  * The nearest lists to a query, nearest first: the best "wanted" of them, less
  * where there are not so many, or where the rest is more than "ratio" times as
  * far as the nearest (distances as the index has them; INFINITY: however far).
- * Returns their number.  by_l2: as vectors are assigned, whatever the metric.
- * near[] has room for all lists.  table is that of the query, where the index
- * has codes.
+ * Returns their number.  Some more lists that are likely the next follow, also in
+ * order; *ranked is how many there are with them.  by_l2: as vectors are assigned,
+ * whatever the metric.  near[] has room for all lists.  Overwrites ix->step and
+ * ix->table.
  */
-extern int	ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table,
-							  int wanted, float ratio, bool by_l2, IvfNearList *near);
+extern int	ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, int wanted, float ratio,
+							  bool by_l2, IvfNearList *near, int *ranked);
 
 /* ivf_group.c */
 
@@ -163,36 +185,65 @@ extern Buffer ivf_lock_records(IvfIndex *ix, BlockNumber block, int lock);
  * Look at record i of a group, whose code page is locked.  It points into the
  * page of *buffer, which is pinned and share-locked, or into ix->assembled.
  * *buffer may be one from the call before, and is kept if it serves again;
- * ivf_release_record() in the end.
+ * ivf_release_page() in the end.
  */
 extern const IvfRecord *ivf_read_record(IvfIndex *ix, const IvfGroup *group, uint32 i,
 										Buffer *buffer);
-extern void ivf_release_record(Buffer *buffer);
+extern void ivf_release_page(Buffer *buffer);
 
 /* Have the CPU fetch a record of a group, or the codes of a group, if it is one. */
 extern void ivf_prefetch_record(const IvfIndex *ix, const IvfGroup *group, uint32 i);
 extern void ivf_prefetch_codes(const IvfIndex *ix, BlockNumber block);
 
-/* The vector of a record. */
+/*
+ * The vector of a record: where there are codes its step from the centroid of
+ * its list, else itself.
+ */
 static inline NvStored
 ivf_stored(const IvfIndex *ix, const IvfRecord *record)
 {
 	NvStored	v = {
-		.data = record->data,
+		.data = (const char *) record + ix->layout.data,
 		.bytes = ix->max_bytes,
-		.scale = record->scale,
-		.offset = record->offset,
-		.error = record->error,
-		.sum = record->sum,
-		.square = record->square
+		.scale = 1
 	};
 
+	if (ix->layout.header == IVF_HEADER_MEASURES)
+	{
+		IvfMeasures m;
+
+		memcpy(&m, record->rest, sizeof(m));
+		v.scale = m.scale;
+		v.offset = m.offset;
+		v.error = m.error;
+		v.sum = m.sum;
+		v.square = m.square;
+	}
+	else if (ix->layout.header == IVF_HEADER_ERROR)
+		memcpy(&v.error, record->rest, sizeof(float));
 	return v;
 }
 
-/* Write the record of a stored vector, record->data included. */
-extern void ivf_fill_record(const IvfIndex *ix, IvfRecord *record, const NvStored *v,
-							const ItemPointerData *tid);
+/*
+ * Write the record of a row, whose vector is a query as rows are set, in the list
+ * of a centroid, which counts where there are codes.
+ */
+extern void ivf_write_record(IvfIndex *ix, const NvQuery *query, const float *centroid,
+							 const ItemPointerData *tid, IvfRecord *record);
+
+/* Whether records are in the page of their group. */
+static inline bool
+ivf_inline(const IvfIndex *ix)
+{
+	return ix->layout.record_pages == 0;
+}
+
+/* Record i of a group that has records in its page. */
+static inline IvfRecord *
+ivf_inline_record(const IvfIndex *ix, const IvfGroup *group, uint32 i)
+{
+	return (IvfRecord *) ((char *) group + ix->layout.codes + i * ix->layout.record.bytes);
+}
 
 /* Codes, add and factor of the block of 32 that entry i of a group is in. */
 static inline uint8 *
@@ -204,13 +255,13 @@ ivf_code_block(const IvfIndex *ix, const IvfGroup *group, uint32 i)
 #define IVF_ADD(ix, block) ((NvHalfFloat *) ((block) + NV_CODE_BLOCK_BYTES((ix)->meta.bits)))
 #define IVF_FACTOR(ix, block) (IVF_ADD(ix, block) + NV_FASTSCAN_BLOCK)
 
-/* Write the code of x relative to "from", both of ix->length floats, at a place of a block. */
-extern void ivf_write_code(const IvfIndex *ix, uint8 *block, uint32 place, const float *from,
-						   const float *x);
+/* Write the code of a centroid at a place of a block; one to come is far from everything. */
+extern void ivf_code_centroid(const IvfIndex *ix, uint8 *block, uint32 place,
+							  const float *centroid);
 
-/* Write the code of entry i of a code page, if there are any; its list has this centroid. */
+/* Write the code of entry i of a group, if there are any; its list has this centroid. */
 extern void ivf_code_entry(IvfIndex *ix, Page page, uint32 i, const float *centroid,
-						   const NvStored *v);
+						   const IvfRecord *record);
 
 /* Make an empty group of a page's contents. */
 extern void ivf_init_group(IvfIndex *ix, Page page, uint32 list);

@@ -111,6 +111,7 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	double		tuples = Max(path->indexinfo->tuples, 1);
 	double		page_cost;
 	double		part;
+	double		lists;
 	double		entries;
 	double		visited;
 	Relation	index;
@@ -133,10 +134,11 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 		*pages = costs.numIndexPages;
 		return;
 	}
-	part = (double) ivf_probes(&ix) / ix.meta.lists;
+	lists = ix.meta.spares < ix.meta.lists ? ivf_built_lists(&ix.meta) : ix.meta.lists;
+	part = Min(1, (double) ivf_probes(&ix) / lists);
 	entries = part * tuples;
 	visited = part * costs.numIndexPages;
-	*startup = ix.meta.lists * cpu_operator_cost / CODES_PER_OPERATOR;
+	*startup = lists * cpu_operator_cost / CODES_PER_OPERATOR;
 	if (ix.meta.bits > 0 && part < 1)
 	{
 		visited = visited * (sizeof(IvfGroup) + ix.layout.code_block) /

@@ -26,14 +26,32 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/shmem.h"
+#include "utils/float.h"
 #include "utils/memutils.h"
 #include "utils/tuplesort.h"
 
 #define IVF_SEED UINT64CONST(0x6e616e6f76656332)
 
+/*
+ * With fewer dimensions vectors are stored in full: codes of so few bits say
+ * little, and records that are complete are as quick to read, exact, and no
+ * larger than those of pgvector.
+ */
+#define LEAST_CODED_DIMS 48
+
 /* Lists that the number of rows asks for: short ones, up to a million rows. */
 #define ROWS_PER_LIST 150
 #define MANY_ROWS 1e6
+
+/*
+ * Lists to come: an insert that is far from all centroids begins one of them,
+ * with itself as the centroid.
+ */
+#define SPARE_LISTS 16
+#define EMPTY_LISTS 128
+
+/* Where records are small, pages that lists do not fill must not take too much of all. */
+#define ROWS_PER_LIST_EXACT 256
 
 /*
  * Lists that a search looks into by default: all of a few; in small tables
@@ -104,7 +122,7 @@ typedef struct Build
 	int			nwaiting;
 	int			most_waiting;
 	float	   *waiting;		/* elements of so many rows: the team's */
-	char	   *records;		/* their records */
+	char	   *records;		/* their records; without vectors, where those depend on the list */
 	uint32	   *lists;			/* and what is found */
 	float	   *distances;
 	double		distance_sum;
@@ -122,11 +140,11 @@ report_phase(IvfPhase phase)
 /* ---- what is built ---- */
 
 static NvForm
-choose_form(const NvElementType *type, IvfQuantizer quantizer)
+choose_form(const NvElementType *type, int dims, IvfQuantizer quantizer)
 {
 	if (type->kind == NV_ELEMENT_BIT)
 		return NV_FORM_BITS;
-	if (quantizer == IVF_QUANTIZER_SQ8)
+	if (quantizer == IVF_QUANTIZER_SQ8 && dims >= LEAST_CODED_DIMS)
 		return NV_FORM_SQ8;
 	return type->kind == NV_ELEMENT_HALFVEC ? NV_FORM_FLOAT2 : NV_FORM_FLOAT4;
 }
@@ -151,25 +169,12 @@ plan_index(Relation rel, IvfMeta *meta)
 	meta->version = IVF_FORMAT_VERSION;
 	meta->element = element;
 	meta->metric = metric;
-	meta->form = choose_form(type, options.quantizer);
 	meta->dims = nv_column_dims(rel, type);
+	meta->form = choose_form(type, meta->dims, options.quantizer);
 	meta->seed = IVF_SEED;
-	meta->bits = ivf_code_bits(element, metric, meta->form, meta->dims);
+	meta->bits = ivf_code_bits(meta->form, meta->dims);
 	meta->flat = ivf_is_flat(rel);
 	meta->lists = meta->probes = 1;
-}
-
-static uint32
-choose_lists(Relation rel, double rows)
-{
-	IvfOptions	options = ivf_options_of(rel);
-	double		lists = rows / ROWS_PER_LIST;
-
-	if (options.lists > 0)
-		return options.lists;
-	if (rows > MANY_ROWS)
-		lists = MANY_ROWS / ROWS_PER_LIST * sqrt(rows / MANY_ROWS);
-	return (uint32) Min(IVF_MAX_LISTS, Max(1, rint(lists)));
 }
 
 static uint16
@@ -179,6 +184,35 @@ choose_probes(uint32 lists)
 	double		most = Max(FEW_LISTS, ceil(MOST_PROBES_PART * lists));
 
 	return (uint16) Min(lists, Min(wanted, most));
+}
+
+/* Of an index on an empty table all lists are to come; of another one some. */
+static void
+plan_spares(Relation rel, IvfMeta *meta, bool empty)
+{
+	int			asked = ivf_options_of(rel).lists;
+
+	if (empty)
+	{
+		meta->lists = meta->spares = asked > 0 ? Min(asked, EMPTY_LISTS) : EMPTY_LISTS;
+		meta->probes = choose_probes(meta->lists);
+		return;
+	}
+	meta->spares = Min(SPARE_LISTS, IVF_MAX_LISTS - meta->lists);
+	meta->lists += meta->spares;
+}
+
+static uint32
+choose_lists(Relation rel, const IvfMeta *meta, double rows)
+{
+	IvfOptions	options = ivf_options_of(rel);
+	double		lists = rows / (meta->bits > 0 ? ROWS_PER_LIST : ROWS_PER_LIST_EXACT);
+
+	if (options.lists > 0)
+		return options.lists;
+	if (rows > MANY_ROWS)
+		lists = MANY_ROWS / rows * lists * sqrt(rows / MANY_ROWS);
+	return (uint32) Min(IVF_MAX_LISTS, Max(1, rint(lists)));
 }
 
 /* ---- the sample ---- */
@@ -320,7 +354,7 @@ take_sample(Build *build)
 	build->random = IVF_SEED;
 	rows = estimate_rows(build);
 	most_rows = ceil(ROWS_MARGIN * rows) + 1;
-	lists = choose_lists(build->rel, rows);
+	lists = choose_lists(build->rel, &build->meta, rows);
 	build->meta.lists = fit_lists(build, (uint32) Min(lists, most_rows));
 	wanted = Max(LEAST_SAMPLE, (size_t) build->meta.lists * SAMPLE_PER_LIST);
 	start_team(build, (size_t) Min(wanted, most_rows));
@@ -346,7 +380,7 @@ move_sample(Build *build)
 	int			dims = build->meta.dims;
 	double	   *sum;
 
-	if (build->meta.form != NV_FORM_BITS && build->meta.metric != NV_SPACE_IP &&
+	if (build->meta.bits > 0 && build->meta.metric != NV_SPACE_IP &&
 		build->nsample > 0)
 	{
 		sum = palloc0(sizeof(double) * dims);
@@ -363,7 +397,7 @@ move_sample(Build *build)
 	}
 	build->meta.has_mean = build->mean != NULL;
 	ivf_open_with(&build->ix, build->rel, &build->meta, build->mean);
-	if (build->meta.form == NV_FORM_BITS)
+	if (build->meta.bits == 0)
 		return;
 	for (size_t i = 0; i < build->nsample; i++)
 	{
@@ -388,7 +422,13 @@ train(Build *build)
 	if (build->nsample > 0)
 		build->meta.lists = nv_kmeans(build->sample, build->nsample, build->length, &options,
 									  build->centroids);
-	if (!enough_rows || (int) build->meta.lists < options.k || build->nsample == 0)
+	if (build->nsample == 0)
+		ereport(NOTICE,
+				(errmsg("index \"%s\" is made on a table without rows: the first ones to come "
+						"will be the centroids of its lists",
+						RelationGetRelationName(build->rel)),
+				 errhint("Rebuild it with REINDEX when the table is filled.")));
+	else if (!enough_rows || (int) build->meta.lists < options.k)
 		ereport(NOTICE,
 				(errmsg("index \"%s\" has %u %s, since its table has few different rows",
 						RelationGetRelationName(build->rel), build->meta.lists,
@@ -399,6 +439,18 @@ train(Build *build)
 }
 
 /* ---- assigning rows to lists ---- */
+
+/* Complete the record of a row that waits, whose list is known now. */
+static void
+store_waiting(Build *build, int i, IvfRecord *record)
+{
+	ItemPointerData tid = record->tid;
+	NvQuery		row = {.elements = build->waiting + (size_t) i * build->length};
+
+	row.norm = sqrtf(nv_kern.ip_f32(row.elements, row.elements, build->length));
+	ivf_write_record(&build->ix, &row, build->centroids + (Size) build->lists[i] * build->length,
+					 &tid, record);
+}
 
 /* Find the lists of the rows that wait, and put them into the sort. */
 static void
@@ -411,7 +463,11 @@ assign_waiting(Build *build)
 	SET_VARSIZE(value, VARHDRSZ + bytes);
 	for (int i = 0; i < build->nwaiting; i++)
 	{
-		memcpy(VARDATA(value), build->records + i * bytes, bytes);
+		IvfRecord  *record = (IvfRecord *) (build->records + i * bytes);
+
+		if (build->meta.bits > 0)
+			store_waiting(build, i, record);
+		memcpy(VARDATA(value), record, bytes);
 		ExecClearTuple(build->slot);
 		build->slot->tts_values[0] = Int32GetDatum((int32) build->lists[i]);
 		build->slot->tts_values[1] = PointerGetDatum(value);
@@ -438,13 +494,13 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, 
 	old = MemoryContextSwitchTo(build->scratch);
 	if (nv_query_set(&ix->space, values[0], &build->query))
 	{
-		NvStored	stored;
-		char	   *data = palloc(ix->max_bytes);
+		IvfRecord  *record = (IvfRecord *) (build->records +
+											(Size) build->nwaiting * ix->layout.record.bytes);
 
-		nv_query_store(&ix->space, &build->query, data, &stored);
-		ivf_fill_record(ix, (IvfRecord *) (build->records +
-										   (Size) build->nwaiting * ix->layout.record.bytes),
-						&stored, tid);
+		if (ix->meta.bits > 0)
+			record->tid = *tid;
+		else
+			ivf_write_record(ix, &build->query, NULL, tid, record);
 		nv_query_floats(&ix->space, &build->query,
 						build->waiting + (size_t) build->nwaiting++ * build->length);
 		if (build->nwaiting == build->most_waiting)
@@ -506,6 +562,33 @@ assign_rows(Build *build)
 
 /* ---- writing ---- */
 
+/* All centroids of an index: those n that there are, and those to come. */
+static float *
+all_centroids(const IvfIndex *ix, const float *centroids, uint32 n)
+{
+	size_t		bytes = mul_size(sizeof(float) * ix->length, ix->meta.lists);
+	float	   *all = palloc_extended(bytes, MCXT_ALLOC_HUGE);
+
+	if (n > 0)
+		memcpy(all, centroids, sizeof(float) * ix->length * (size_t) n);
+	for (size_t i = (size_t) n * ix->length; i < (size_t) ix->meta.lists * ix->length; i++)
+		all[i] = get_float4_nan();
+	return all;
+}
+
+/* Now that it is known whether there are rows: lists to come. */
+static void
+add_spares(Build *build)
+{
+	bool		empty = build->ntuples == 0;
+	float	   *trained = build->centroids;
+
+	plan_spares(build->rel, &build->meta, empty);
+	ivf_open_with(&build->ix, build->rel, &build->meta, build->mean);
+	build->centroids = all_centroids(&build->ix, trained, ivf_built_lists(&build->meta));
+	pfree(trained);
+}
+
 /* Things of one size, in pages of a kind, at the end of a fork. */
 static void
 append_things(Relation rel, ForkNumber fork, NvPageKind kind, const IvfShape *shape,
@@ -537,17 +620,15 @@ append_centroid_codes(IvfIndex *ix, ForkNumber fork, const float *centroids)
 	uint32		nblocks = (ix->meta.lists + NV_FASTSCAN_BLOCK - 1) / NV_FASTSCAN_BLOCK;
 	Size		bytes = ix->layout.code_block;
 	char	   *blocks = palloc_extended(bytes * nblocks, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	float	   *zero = palloc0(sizeof(float) * ix->length);
 
 	for (uint32 i = 0; i < ix->meta.lists; i++)
 	{
 		uint8	   *block = (uint8 *) blocks + i / NV_FASTSCAN_BLOCK * bytes;
 
-		ivf_write_code(ix, block, i % NV_FASTSCAN_BLOCK, zero, centroids + (Size) i * ix->length);
+		ivf_code_centroid(ix, block, i % NV_FASTSCAN_BLOCK, centroids + (Size) i * ix->length);
 	}
 	append_things(ix->rel, fork, NV_PAGE_IVF_CENTROID_CODES, &ix->layout.centroid_block, blocks,
 				  nblocks);
-	pfree(zero);
 	pfree(blocks);
 }
 
@@ -637,15 +718,18 @@ write_group(Build *build, GroupWriter *w)
 	IvfGroup   *group = ivf_group_of(page);
 
 	ivf_init_group(ix, page, w->list);
-	write_records(build, w, group);
-	for (uint32 i = 0; i < w->n; i++)
+	if (ivf_inline(ix))
 	{
-		const IvfRecord *record = (const IvfRecord *)
-			(w->records + (Size) i * ix->layout.record.bytes);
-		NvStored	v = ivf_stored(ix, record);
+		Size		bytes = (Size) w->n * ix->layout.record.bytes;
 
-		ivf_code_entry(ix, page, i, centroid, &v);
+		memcpy(ivf_inline_record(ix, group, 0), w->records, bytes);
+		nv_page_use(page, (const char *) ivf_inline_record(ix, group, 0) + bytes);
 	}
+	else
+		write_records(build, w, group);
+	for (uint32 i = 0; i < w->n; i++)
+		ivf_code_entry(ix, page, i, centroid,
+					   (const IvfRecord *) (w->records + (Size) i * ix->layout.record.bytes));
 	group->n = w->n;
 	MarkBufferDirty(buffer);
 	if (w->last != InvalidBuffer)
@@ -731,7 +815,7 @@ ivf_build(Relation heap, Relation rel, IndexInfo *info)
 	build->info = info;
 	build->scratch = AllocSetContextCreate(context, "ivf build row", ALLOCSET_DEFAULT_SIZES);
 	plan_index(rel, &build->meta);
-	build->length = ivf_vector_length(&build->meta);
+	build->length = ivf_length(&build->meta);
 	nv_space_init(&build->raw, build->meta.element, build->meta.metric,
 				  build->meta.form == NV_FORM_BITS ? NV_FORM_BITS : NV_FORM_FLOAT4,
 				  build->meta.dims, build->meta.dims, NULL, NULL);
@@ -739,9 +823,10 @@ ivf_build(Relation heap, Relation rel, IndexInfo *info)
 
 	report_phase(IVF_PHASE_SAMPLE);
 	train(build);
-	write_head(&build->ix, MAIN_FORKNUM, build->mean, build->centroids);
 	report_phase(IVF_PHASE_ASSIGN);
 	result->heap_tuples = assign_rows(build);
+	add_spares(build);
+	write_head(&build->ix, MAIN_FORKNUM, build->mean, build->centroids);
 	report_phase(IVF_PHASE_WRITE);
 	write_groups(build);
 	finish_meta(build);
@@ -757,11 +842,10 @@ ivf_build_empty(Relation rel)
 {
 	IvfMeta		meta;
 	IvfIndex	ix;
-	float	   *centroid;
 
 	plan_index(rel, &meta);
+	plan_spares(rel, &meta, true);
 	ivf_open_with(&ix, rel, &meta, NULL);
-	centroid = palloc0(sizeof(float) * ix.length);
-	write_head(&ix, INIT_FORKNUM, NULL, centroid);
+	write_head(&ix, INIT_FORKNUM, NULL, all_centroids(&ix, NULL, 0));
 	nv_log_whole(rel, INIT_FORKNUM);
 }

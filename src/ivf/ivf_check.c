@@ -94,12 +94,31 @@ centroid_finite(const Check *check)
 	return true;
 }
 
-/* Whether the code at a place of a block is that of x relative to "from". */
+/*
+ * Whether the code at a place of a block is that of a step.  For the inner
+ * product, add is that of the step from a centroid; NULL: from 0.
+ */
 static bool
-code_agrees(const IvfIndex *ix, uint8 *block, uint32 place, const float *from, const float *x)
+code_agrees(const IvfIndex *ix, uint8 *block, uint32 place, const float *step,
+			const float *centroid)
 {
-	return nv_code_agrees(from, x, ix->length, ix->meta.bits, ix->space.metric == NV_SPACE_IP, block,
-						  (int) place, IVF_ADD(ix, block)[place], IVF_FACTOR(ix, block)[place]);
+	bool		ip = ix->space.ip;
+	NvHalfFloat add = IVF_ADD(ix, block)[place];
+
+	if (ip && centroid != NULL)
+	{
+		float		along = -nv_kern.ip_f32(centroid, step, ix->length);
+		double		norms = sqrt((double) nv_kern.ip_f32(centroid, centroid, ix->length) *
+								 nv_kern.ip_f32(step, step, ix->length));
+
+		/* sums of other CPUs, and what the upper half of a float leaves out */
+		if (fabs(nv_half_float(add) - along) >
+			fabs(along) / 128 + NV_KERNEL_RELERR(ix->length) * norms)
+			return false;
+		add = 0;
+	}
+	return nv_code_agrees(ix->zero, step, ix->length, ix->meta.bits, ip, block, (int) place, add,
+						  IVF_FACTOR(ix, block)[place]);
 }
 
 static void
@@ -111,21 +130,20 @@ check_code(Check *check, BlockNumber block, uint32 i, const NvStored *v)
 		return;
 	nv_stored_floats(&ix->space, v, ix->floats);
 	if (!code_agrees(ix, ivf_code_block(ix, ivf_group_of(check->group.data), i),
-					 i % NV_FASTSCAN_BLOCK, check->centroid, ix->floats))
+					 i % NV_FASTSCAN_BLOCK, ix->floats, check->centroid))
 		nv_report_problem(check->report, block, "the code of entry %u is not that of its vector", i);
 }
 
 static void
-check_entry(Check *check, BlockNumber block, uint32 i)
+check_entry(Check *check, BlockNumber block, uint32 i, const IvfRecord *record)
 {
-	const IvfRecord *record = (const IvfRecord *) check->record;
 	NvStored	v = ivf_stored(&check->ix, record);
 
 	nv_rows_add(&check->rows, &record->tid);
 	if (!ItemPointerIsValid(&record->tid))
 		nv_report_problem(check->report, block, "entry %u has an invalid row pointer", i);
 	if (!isfinite(v.scale) || !isfinite(v.offset) || !isfinite(v.error) ||
-		!nv_stored_valid(&check->ix.space, &v))
+		(check->ix.meta.bits > 0 ? !nv_stored_valid(&check->ix.space, &v) : v.error < 0))
 		nv_report_problem(check->report, block, "entry %u has a vector that makes no sense", i);
 	else
 		check_code(check, block, i, &v);
@@ -140,6 +158,8 @@ check_entries(Check *check, BlockNumber block)
 	PGAlignedBlock page;
 	uint32		n = 0;
 
+	for (; n < group->n && ivf_inline(&check->ix); n++)
+		check_entry(check, block, n, ivf_inline_record(&check->ix, group, n));
 	while (n < group->n)
 	{
 		uint32		number;
@@ -159,7 +179,7 @@ check_entries(Check *check, BlockNumber block)
 			number++;
 			offset = 0;
 		}
-		check_entry(check, block, n++);
+		check_entry(check, block, n++, (const IvfRecord *) check->record);
 	}
 	return true;
 }
@@ -192,6 +212,12 @@ check_list(Check *check, uint32 list)
 	bool		room_seen = entry.first == InvalidBlockNumber;
 
 	ivf_read_centroid(&check->ix, list, check->centroid);
+	if (list >= ivf_built_lists(&check->ix.meta) && ivf_to_come(&check->ix, check->centroid))
+	{
+		if (entry.first != InvalidBlockNumber)
+			nv_report_problem(check->report, where, "list %u has entries and no centroid", list);
+		return;
+	}
 	if (!centroid_finite(check))
 		nv_report_problem(check->report, check->ix.layout.centroids,
 						  "the centroid of list %u makes no sense", list);
@@ -229,7 +255,8 @@ check_centroid_codes(Check *check)
 		for (uint32 i = 0; i < n; i++)
 		{
 			ivf_read_centroid(ix, first + i, check->centroid);
-			if (!code_agrees(ix, codes, i, zero, check->centroid))
+			/* what codes are when a crash kept a list from coming does not matter */
+			if (!ivf_to_come(ix, check->centroid) && !code_agrees(ix, codes, i, check->centroid, NULL))
 				nv_report_problem(check->report, ix->layout.centroid_codes,
 								  "the code of the centroid of list %u is not its own", first + i);
 		}
@@ -271,7 +298,8 @@ ivf_check(Relation heap, Relation rel, NvReport *report)
 
 typedef struct Census
 {
-	uint32	   *sizes;			/* entries of each list */
+	uint32	   *sizes;			/* entries of each list that there is */
+	uint32		lists;			/* so many */
 	uint64		rows;
 	uint64		groups;
 	uint64		records;		/* pages of them */
@@ -279,9 +307,9 @@ typedef struct Census
 	uint64		nmeasured;
 } Census;
 
-/* Count what is in a list; measure entries if step > 0, one in so many. */
+/* Count what is in a list, as number "place"; measure entries if step > 0, one in so many. */
 static void
-count_list(IvfIndex *ix, uint32 list, uint64 step, float *centroid, Census *census)
+count_list(IvfIndex *ix, uint32 list, uint32 place, uint64 step, float *centroid, Census *census)
 {
 	BlockNumber next;
 
@@ -296,7 +324,7 @@ count_list(IvfIndex *ix, uint32 list, uint64 step, float *centroid, Census *cens
 		buffer = ivf_lock_group(ix, block, list, BUFFER_LOCK_SHARE);
 		group = ivf_group_of(BufferGetPage(buffer));
 		census->groups++;
-		census->sizes[list] += group->n;
+		census->sizes[place] += group->n;
 		for (uint32 i = 0; i < ix->layout.record_pages; i++)
 			census->records += group->records[i] != InvalidBlockNumber;
 		for (uint32 i = 0; step > 0 && i < group->n; i++)
@@ -307,11 +335,14 @@ count_list(IvfIndex *ix, uint32 list, uint64 step, float *centroid, Census *cens
 				continue;
 			v = ivf_stored(ix, ivf_read_record(ix, group, i, &records));
 			nv_stored_floats(&ix->space, &v, ix->floats);
-			census->distance += sqrt(nv_kern.l2sq_f32(ix->floats, centroid, ix->length));
+			/* where there are codes it is the step from the centroid */
+			census->distance += sqrt(nv_kern.l2sq_f32(ix->floats,
+													  ix->meta.bits > 0 ? ix->zero : centroid,
+													  ix->length));
 			census->nmeasured++;
 		}
 		census->rows += group->n;
-		ivf_release_record(&records);
+		ivf_release_page(&records);
 		next = group->next;
 		UnlockReleaseBuffer(buffer);
 	}
@@ -325,14 +356,15 @@ take_census(IvfIndex *ix, Census *census)
 
 	census->sizes = palloc0(sizeof(uint32) * ix->meta.lists);
 	for (uint32 list = 0; list < ix->meta.lists; list++)
-		count_list(ix, list, 0, NULL, census);
+		count_list(ix, list, list, 0, NULL, census);
 	step = census->rows / MEASURED_ENTRIES + 1;
 	memset(census->sizes, 0, sizeof(uint32) * ix->meta.lists);
 	census->rows = census->groups = census->records = 0;
 	for (uint32 list = 0; list < ix->meta.lists; list++)
 	{
 		ivf_read_centroid(ix, list, centroid);
-		count_list(ix, list, step, centroid, census);
+		if (!ivf_to_come(ix, centroid))
+			count_list(ix, list, census->lists++, step, centroid, census);
 	}
 }
 
@@ -349,9 +381,11 @@ compare_sizes(const void *a, const void *b)
 static void
 report_lists(NvReport *report, const IvfIndex *ix, Census *census)
 {
-	uint32		lists = ix->meta.lists;
+	uint32		lists = census->lists;
 	double		squares = 0;
 
+	if (lists == 0)
+		return;
 	qsort(census->sizes, lists, sizeof(uint32), compare_sizes);
 	for (uint32 i = 0; i < lists; i++)
 		squares += (double) census->sizes[i] * census->sizes[i];
@@ -396,7 +430,8 @@ ivf_info(Relation rel, NvReport *report)
 	nv_report_property(report, "format version", "%u", ix.meta.version);
 	nv_report_property(report, "type", "%s(%d)", ix.space.type->name, ix.meta.dims);
 	nv_report_property(report, "storage", "%s", nv_form_name(ix.meta.form));
-	nv_report_property(report, "lists", "%u", ix.meta.lists);
+	nv_report_property(report, "lists", "%u", census.lists);
+	nv_report_property(report, "lists to come", "%u", ix.meta.lists - census.lists);
 	nv_report_property(report, "probes", "%d", ivf_probes(&ix));
 	nv_report_property(report, "bits of a code", "%d", ix.meta.bits);
 	nv_report_property(report, "bytes of a vector", "%u", ix.max_bytes);

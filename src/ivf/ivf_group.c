@@ -7,6 +7,8 @@
  */
 #include "ivf/ivf.h"
 
+#include <math.h>
+
 static Buffer
 read_page(IvfIndex *ix, BlockNumber block)
 {
@@ -38,7 +40,7 @@ ivf_lock_group(IvfIndex *ix, BlockNumber block, uint32 list, int lock)
 }
 
 void
-ivf_release_record(Buffer *buffer)
+ivf_release_page(Buffer *buffer)
 {
 	if (*buffer != InvalidBuffer)
 		UnlockReleaseBuffer(*buffer);
@@ -66,7 +68,7 @@ lock_records(IvfIndex *ix, const IvfGroup *group, uint32 page, Buffer *buffer)
 
 	if (*buffer == InvalidBuffer || BufferGetBlockNumber(*buffer) != block)
 	{
-		ivf_release_record(buffer);
+		ivf_release_page(buffer);
 		*buffer = ivf_lock_records(ix, block, BUFFER_LOCK_SHARE);
 	}
 	return BufferGetPage(*buffer);
@@ -80,6 +82,8 @@ ivf_read_record(IvfIndex *ix, const IvfGroup *group, uint32 i, Buffer *buffer)
 	uint32		offset;
 	uint32		done = 0;
 
+	if (ivf_inline(ix))
+		return ivf_inline_record(ix, group, i);
 	ivf_locate(shape, i, &page, &offset);
 	if (shape->per_page > 0)
 		return (const IvfRecord *) (NV_PAGE_CONTENTS(lock_records(ix, group, page, buffer)) + offset);
@@ -101,6 +105,8 @@ ivf_prefetch_record(const IvfIndex *ix, const IvfGroup *group, uint32 i)
 	uint32		page;
 	uint32		offset;
 
+	if (ivf_inline(ix))
+		return;
 	ivf_locate(shape, i, &page, &offset);
 	nv_prefetch_page(ix->rel, group->records[page], offset, Min(shape->bytes, NV_PAGE_ROOM));
 }
@@ -113,40 +119,99 @@ ivf_prefetch_codes(const IvfIndex *ix, BlockNumber block)
 		nv_prefetch_page(ix->rel, block, 0, ix->layout.codes + ix->layout.code_block);
 }
 
-void
-ivf_fill_record(const IvfIndex *ix, IvfRecord *record, const NvStored *v,
-				const ItemPointerData *tid)
+/*
+ * Store a vector without codes.  Halves that came from halves are what they were,
+ * and need no scale; sums of them that SQL computes may be rounded otherwise.
+ */
+static void
+store_exact(IvfIndex *ix, const NvQuery *query, char *data, NvStored *v)
 {
-	record->tid = *tid;
-	record->unused = 0;
-	record->scale = v->scale;
-	record->offset = v->offset;
-	record->error = v->error;
-	record->sum = v->sum;
-	record->square = v->square;
-	memcpy(record->data, v->data, v->bytes);
+	if (ix->space.form == NV_FORM_FLOAT2 && ix->space.metric != NV_SPACE_COSINE)
+	{
+		nv_kern.f32_to_f16(query->elements, (nv_f16 *) data, ix->length);
+		v->error = (float) (2 * NV_KERNEL_RELERR(ix->length) * query->norm);
+		return;
+	}
+	nv_query_store(&ix->space, query, data, v);
+	/* elements of unit length are all small enough, and one of them large enough */
+	Assert(ix->space.form != NV_FORM_FLOAT2 || v->scale == 1);
+}
+
+/* Store the step from a centroid to a vector. */
+static void
+store_step(IvfIndex *ix, const NvQuery *query, const float *centroid, char *data, NvStored *v)
+{
+	float		greatest;
+	NvQuery		step = *query;
+
+	nv_kern.step_f32(query->elements, centroid, ix->length, ix->step, &greatest);
+	step.elements = ix->step;
+	/* rounding moves the step by a part of what it is the difference of */
+	step.norm += sqrtf(nv_kern.ip_f32(centroid, centroid, ix->length));
+	nv_query_store(&ix->space, &step, data, v);
+}
+
+void
+ivf_write_record(IvfIndex *ix, const NvQuery *query, const float *centroid,
+				 const ItemPointerData *tid, IvfRecord *record)
+{
+	char	   *data = (char *) record + ix->layout.data;
+	NvStored	v;
+
 	/* what rounding up the size left */
-	memset(record->data + v->bytes, 0,
-		   ix->layout.record.bytes - offsetof(IvfRecord, data) - v->bytes);
+	memset(record, 0, ix->layout.record.bytes);
+	record->tid = *tid;
+	if (ix->meta.bits > 0)
+		store_step(ix, query, centroid, data, &v);
+	else
+		store_exact(ix, query, data, &v);
+	if (ix->layout.header == IVF_HEADER_MEASURES)
+	{
+		IvfMeasures m = {v.scale, v.offset, v.error, v.sum, v.square};
+
+		memcpy(record->rest, &m, sizeof(m));
+	}
+	else if (ix->layout.header == IVF_HEADER_ERROR)
+		memcpy(record->rest, &v.error, sizeof(float));
 }
 
-void
-ivf_write_code(const IvfIndex *ix, uint8 *block, uint32 place, const float *from, const float *x)
+/* Write the code of a step. */
+static void
+code_step(const IvfIndex *ix, uint8 *block, uint32 place, const float *step)
 {
-	nv_code_write(from, x, ix->length, ix->meta.bits, ix->space.metric == NV_SPACE_IP ? NV_CODE_OF_IP : NV_CODE_OF_ORIGIN,
-				  block,
-				  (int) place, IVF_ADD(ix, block) + place, IVF_FACTOR(ix, block) + place);
+	nv_code_write(ix->zero, step, ix->length, ix->meta.bits, ix->space.ip, block, (int) place,
+				  IVF_ADD(ix, block) + place, IVF_FACTOR(ix, block) + place);
 }
 
 void
-ivf_code_entry(IvfIndex *ix, Page page, uint32 i, const float *centroid, const NvStored *v)
+ivf_code_centroid(const IvfIndex *ix, uint8 *block, uint32 place, const float *centroid)
+{
+	bool		to_come = ivf_to_come(ix, centroid);
+
+	code_step(ix, block, place, to_come ? ix->zero : centroid);
+	if (to_come)
+		IVF_ADD(ix, block)[place] = nv_to_half_float(FLT_MAX);
+}
+
+/*
+ * Records hold the step from the centroid.  Its code is written as that of one
+ * from 0, so that nothing is lost; of the inner product of centroid and step,
+ * which the add of the inner product is, that from 0 knows nothing.
+ */
+void
+ivf_code_entry(IvfIndex *ix, Page page, uint32 i, const float *centroid, const IvfRecord *record)
 {
 	uint8	   *block = ivf_code_block(ix, ivf_group_of(page), i);
+	uint32		place = i % NV_FASTSCAN_BLOCK;
+	NvStored	v = ivf_stored(ix, record);
 
 	if (ix->meta.bits == 0)
 		return;
-	nv_stored_floats(&ix->space, v, ix->floats);
-	ivf_write_code(ix, block, i % NV_FASTSCAN_BLOCK, centroid, ix->floats);
+	nv_stored_floats(&ix->space, &v, ix->floats);
+	code_step(ix, block, place, ix->floats);
+	if (ix->space.metric == NV_SPACE_IP)
+		IVF_ADD(ix, block)[place] =
+			nv_to_half_float(-nv_kern.ip_f32(centroid, ix->floats, ix->length));
 	nv_page_use(page, (const char *) block + ix->layout.code_block);
 }
 

@@ -14,6 +14,9 @@
 #include "nv_testpoint.h"
 #include "utils/memutils.h"
 
+/* Rows so many times as far from a centroid as they were in the build are far. */
+#define FAR_TIMES 2
+
 /* ---- groups ---- */
 
 /* Change a list in the directory: its room, and its first group where there was none. */
@@ -59,6 +62,70 @@ begin_list(IvfIndex *ix, uint32 list)
 		UnlockReleaseBuffer(group);
 	}
 	UnlockReleaseBuffer(directory);
+}
+
+/* Write a part of one of the pages that the build laid out. */
+static void
+rewrite(IvfIndex *ix, NvPageKind kind, BlockNumber block, uint32 offset, const char *data,
+		uint32 bytes)
+{
+	Buffer		buffer = nv_read_buffer(ix->rel, block);
+	NvChange	change;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	nv_page_check(ix->rel, buffer, kind);
+	nv_change_begin(&change, ix->rel, true);
+	memcpy(NV_PAGE_CONTENTS(nv_change_page(&change, buffer, false)) + offset, data, bytes);
+	nv_change_finish(&change);
+	UnlockReleaseBuffer(buffer);
+}
+
+/* The same of a thing of a shape, which may be longer than a page. */
+static void
+rewrite_thing(IvfIndex *ix, NvPageKind kind, BlockNumber first, const IvfShape *shape, uint32 i,
+			  const char *data)
+{
+	uint32		page;
+	uint32		offset;
+
+	ivf_locate(shape, i, &page, &offset);
+	for (uint32 done = 0; done < shape->bytes; done += NV_PAGE_ROOM)
+		rewrite(ix, kind, first + page++, offset, data + done,
+				Min(shape->bytes - done, NV_PAGE_ROOM));
+}
+
+/*
+ * Give a list that is to come its centroid, unless another process did.  The code
+ * comes first, since a list is found by it; it is there with the centroid's end.
+ */
+static void
+start_list(IvfIndex *ix, uint32 list, const float *centroid)
+{
+	/* whichever list: one process at a time */
+	Buffer		directory = lock_directory(ix, ivf_built_lists(&ix->meta));
+	float	   *old = palloc(sizeof(float) * ix->length);
+
+	ivf_read_centroid(ix, list, old);
+	if (ivf_to_come(ix, old))
+	{
+		if (ix->meta.bits > 0)
+		{
+			char	   *block = palloc(ix->layout.code_block);
+			uint32		number = list / NV_FASTSCAN_BLOCK;
+
+			ivf_read_thing(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
+						   &ix->layout.centroid_block, number, block);
+			ivf_code_centroid(ix, (uint8 *) block, list % NV_FASTSCAN_BLOCK, centroid);
+			rewrite_thing(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
+						  &ix->layout.centroid_block, number, block);
+			NV_TEST_POINT("ivf_centroid_coded");
+			pfree(block);
+		}
+		rewrite_thing(ix, NV_PAGE_IVF_CENTROIDS, ix->layout.centroids, &ix->layout.centroid, list,
+					  (const char *) centroid);
+	}
+	UnlockReleaseBuffer(directory);
+	pfree(old);
 }
 
 void
@@ -193,14 +260,28 @@ write_pages(IvfIndex *ix, const IvfRecord *record, BlockNumber *blocks)
 	}
 }
 
-/* Add an entry to a list; record is complete, stored its vector. */
+/* Add an entry to a group that has its records in its page, which is locked. */
 static void
-add_entry(IvfIndex *ix, uint32 list, const float *centroid, const IvfRecord *record,
-		  const NvStored *stored)
+add_inline(IvfIndex *ix, Buffer buffer, const IvfRecord *record)
 {
-	BlockNumber room;
-	Buffer		buffer = find_room(ix, list, &room);
-	BlockNumber block = BufferGetBlockNumber(buffer);
+	NvChange	change;
+	Page		page;
+	IvfGroup   *group;
+	char	   *place;
+
+	nv_change_begin(&change, ix->rel, true);
+	page = nv_change_page(&change, buffer, false);
+	group = ivf_group_of(page);
+	place = (char *) ivf_inline_record(ix, group, group->n++);
+	memcpy(place, record, ix->layout.record.bytes);
+	nv_page_use(page, place + ix->layout.record.bytes);
+	nv_change_finish(&change);
+}
+
+/* Add an entry to a group that has pages of records; its own page is locked. */
+static void
+add_apart(IvfIndex *ix, Buffer buffer, const float *centroid, const IvfRecord *record)
+{
 	const IvfGroup *old = ivf_group_of(BufferGetPage(buffer));
 	uint32		n = old->n;
 	BlockNumber *blocks = palloc(sizeof(BlockNumber) * ix->layout.record.pages);
@@ -230,13 +311,27 @@ add_entry(IvfIndex *ix, uint32 list, const float *centroid, const IvfRecord *rec
 		write_part(nv_change_page(&change, records, false), offset, (const char *) record,
 				   ix->layout.record.bytes);
 	memcpy(group->records + page, blocks, sizeof(BlockNumber) * ix->layout.record.pages);
-	ivf_code_entry(ix, image, n, centroid, stored);
+	ivf_code_entry(ix, image, n, centroid, record);
 	group->n = n + 1;
 	nv_change_finish(&change);
 	if (records != InvalidBuffer)
 		UnlockReleaseBuffer(records);
-	UnlockReleaseBuffer(buffer);
 	pfree(blocks);
+}
+
+/* Add an entry to a list. */
+static void
+add_entry(IvfIndex *ix, uint32 list, const float *centroid, const IvfRecord *record)
+{
+	BlockNumber room;
+	Buffer		buffer = find_room(ix, list, &room);
+	BlockNumber block = BufferGetBlockNumber(buffer);
+
+	if (ivf_inline(ix))
+		add_inline(ix, buffer, record);
+	else
+		add_apart(ix, buffer, centroid, record);
+	UnlockReleaseBuffer(buffer);
 	/* the groups before are full */
 	if (block != room)
 	{
@@ -252,11 +347,10 @@ typedef struct InsertState
 {
 	IvfIndex	ix;
 	NvQuery		query;
-	NvCodeTable table;
 	IvfNearList *near;
 	float	   *centroid;
 	IvfRecord  *record;
-	char	   *stored;
+	uint32		spare;			/* lists before are not to come any more */
 	MemoryContext scratch;
 } InsertState;
 
@@ -268,12 +362,10 @@ begin_inserts(Relation rel, IndexInfo *info)
 
 	ivf_open(&state->ix, rel);
 	nv_query_alloc(&state->ix.space, &state->query);
-	if (state->ix.meta.bits > 0)
-		state->table.entries = palloc(NV_CODE_TABLE_BYTES(state->ix.meta.bits));
+	state->spare = ivf_built_lists(&state->ix.meta);
 	state->near = palloc(sizeof(IvfNearList) * state->ix.meta.lists);
 	state->centroid = palloc(sizeof(float) * state->ix.length);
 	state->record = palloc(state->ix.layout.record.bytes);
-	state->stored = palloc(state->ix.max_bytes);
 	state->scratch = AllocSetContextCreate(info->ii_Context, "ivf insert",
 										   ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(old);
@@ -281,21 +373,80 @@ begin_inserts(Relation rel, IndexInfo *info)
 	return state;
 }
 
+/* The first list that is to come; their number, when there is none. */
+static uint32
+next_spare(InsertState *state)
+{
+	IvfIndex   *ix = &state->ix;
+
+	for (; state->spare < ix->meta.lists; state->spare++)
+	{
+		ivf_read_centroid(ix, state->spare, ix->floats);
+		if (ivf_to_come(ix, ix->floats))
+			break;
+	}
+	return state->spare;
+}
+
+/*
+ * Whether a row, so far from the nearest centroid, should begin the next list to
+ * come: rows came from where the index was not made for, or its lists are still
+ * few.  The fewer are left, the farther a row must be, beside what the lists
+ * spread over, so that rows in order of place do not use them all up at once.
+ */
+static bool
+far_from_lists(InsertState *state, float distance)
+{
+	IvfIndex   *ix = &state->ix;
+	float		used = (float) (state->spare - ivf_built_lists(&ix->meta)) / ix->meta.spares;
+	float		least = FAR_TIMES * ix->meta.trained_distance;
+	float		farthest = 0;
+	int			ranked;
+
+	if (distance <= least * least || distance == FLT_MAX)
+		return false;
+	/* all lists that there are */
+	ivf_nearest_lists(ix, &state->query, (int) ix->meta.lists, INFINITY, true, state->near,
+						  &ranked);
+	for (uint32 i = 0; i < ix->meta.lists; i++)
+	{
+		if (state->near[i].distance < FLT_MAX)
+			farthest = Max(farthest, state->near[i].distance);
+	}
+	return distance > used * used * farthest;
+}
+
+/* The list for the row in state->query; its centroid is in state->centroid. */
+static uint32
+choose_list(InsertState *state)
+{
+	IvfIndex   *ix = &state->ix;
+
+	for (;;)
+	{
+		uint32		list;
+		int			ranked;
+
+		ivf_nearest_lists(ix, &state->query, 1, INFINITY, true, state->near,
+						  &ranked);
+		list = state->near[0].list;
+		ivf_read_centroid(ix, list, state->centroid);
+		if (next_spare(state) == ix->meta.lists ||
+			!(ivf_to_come(ix, state->centroid) || far_from_lists(state, state->near[0].distance)))
+			return list;
+		/* where others were quicker, theirs may be near */
+		start_list(ix, state->spare, isfinite(state->query.norm) ? ix->query_floats : ix->zero);
+	}
+}
+
 static void
 insert_row(InsertState *state, ItemPointer tid)
 {
 	IvfIndex   *ix = &state->ix;
-	NvStored	stored;
-	uint32		list;
+	uint32		list = choose_list(state);
 
-	nv_query_store(&ix->space, &state->query, state->stored, &stored);
-	ivf_fill_record(ix, state->record, &stored, tid);
-	if (ix->meta.bits > 0)
-		nv_code_table(state->query.elements, ix->meta.bits, &state->table);
-	ivf_nearest_lists(ix, &state->query, &state->table, 1, INFINITY, true, state->near);
-	list = state->near[0].list;
-	ivf_read_centroid(ix, list, state->centroid);
-	add_entry(ix, list, state->centroid, state->record, &stored);
+	ivf_write_record(ix, &state->query, state->centroid, tid, state->record);
+	add_entry(ix, list, state->centroid, state->record);
 }
 
 bool

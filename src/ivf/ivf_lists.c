@@ -61,35 +61,46 @@ NV_DEFINE_SELECT(select_lists, IvfNearList, before)
 #include "lib/sort_template.h"
 
 /*
+ * Look at the centroid of a list.  It is in the page of *buffer, which is pinned
+ * and share-locked, or in ix->floats.  *buffer may be one from the call before,
+ * and is kept if it serves again.
+ */
+static const float *
+look_at_centroid(IvfIndex *ix, uint32 list, Buffer *buffer)
+{
+	uint32		page;
+	uint32		offset;
+
+	if (ix->layout.centroid.per_page == 0)
+	{
+		ivf_read_centroid(ix, list, ix->floats);
+		return ix->floats;
+	}
+	ivf_locate(&ix->layout.centroid, list, &page, &offset);
+	if (*buffer == InvalidBuffer || BufferGetBlockNumber(*buffer) != ix->layout.centroids + page)
+	{
+		ivf_release_page(buffer);
+		*buffer = nv_read_buffer(ix->rel, ix->layout.centroids + page);
+		LockBuffer(*buffer, BUFFER_LOCK_SHARE);
+		nv_page_check(ix->rel, *buffer, NV_PAGE_IVF_CENTROIDS);
+	}
+	return (const float *) (NV_PAGE_CONTENTS(BufferGetPage(*buffer)) + offset);
+}
+
+/*
  * Distance of the query in ix->query_floats from the centroid of a list, by
- * the metric or by L2.
+ * the metric or by L2.  *buffer as look_at_centroid() has it.
  */
 static float
-measure_list(IvfIndex *ix, uint32 list, bool by_l2)
+measure_list(IvfIndex *ix, uint32 list, bool by_l2, Buffer *buffer)
 {
-	Buffer		buffer = InvalidBuffer;
-	const float *centroid = ix->floats;
+	const float *centroid = look_at_centroid(ix, list, buffer);
 	float		distance;
 
-	if (ix->layout.centroid.per_page > 0)
-	{
-		uint32		page;
-		uint32		offset;
-
-		ivf_locate(&ix->layout.centroid, list, &page, &offset);
-		buffer = nv_read_buffer(ix->rel, ix->layout.centroids + page);
-		LockBuffer(buffer, BUFFER_LOCK_SHARE);
-		nv_page_check(ix->rel, buffer, NV_PAGE_IVF_CENTROIDS);
-		centroid = (const float *) (NV_PAGE_CONTENTS(BufferGetPage(buffer)) + offset);
-	}
-	else
-		ivf_read_centroid(ix, list, ix->floats);
 	if (ix->space.metric == NV_SPACE_IP && !by_l2)
 		distance = -nv_kern.ip_f32(ix->query_floats, centroid, ix->length);
 	else
 		distance = nv_kern.l2sq_f32(ix->query_floats, centroid, ix->length);
-	if (buffer != InvalidBuffer)
-		UnlockReleaseBuffer(buffer);
 	return ivf_finite(distance);
 }
 
@@ -98,6 +109,7 @@ static void
 measure_lists(IvfIndex *ix, bool by_l2, IvfNearList *near, int n)
 {
 	const IvfShape *shape = &ix->layout.centroid;
+	Buffer		buffer = InvalidBuffer;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -110,29 +122,39 @@ measure_lists(IvfIndex *ix, bool by_l2, IvfNearList *near, int n)
 			nv_prefetch_page(ix->rel, ix->layout.centroids + page, offset,
 							 Min(shape->bytes, NV_PAGE_ROOM));
 		}
-		near[i].distance = measure_list(ix, near[i].list, by_l2);
+		near[i].distance = measure_list(ix, near[i].list, by_l2, &buffer);
 		if (i % LISTS_AT_ONCE == 0)
+		{
+			/* nothing interrupts whoever holds the lock of a buffer */
+			ivf_release_page(&buffer);
 			CHECK_FOR_INTERRUPTS();
+		}
 	}
+	ivf_release_page(&buffer);
 }
 
 /*
  * Estimates for all lists, from the codes of their centroids, with infinity
- * behind them.  Codes are relative to 0, so the distance that estimates start
- * from is that to 0.
+ * behind them.  Codes are of steps from 0, and the step from 0 to the query is
+ * the query, in ix->query_floats.
  */
 static void
-estimate_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table, float *estimates)
+estimate_lists(IvfIndex *ix, float *estimates)
 {
-	float		start = ix->space.metric == NV_SPACE_IP ? 0 : query->norm * query->norm;
 	uint8	   *block = palloc(ix->layout.code_block);
+	float		greatest;
+	float		start = nv_kern.step_f32(ix->query_floats, ix->zero, ix->length, ix->step,
+										 &greatest);
 
+	if (ix->space.metric == NV_SPACE_IP)
+		start = 0;
+	nv_step_table(ix->step, ix->meta.bits, greatest, &ix->table);
 	for (uint32 list = 0; list < ix->meta.lists; list += NV_FASTSCAN_BLOCK)
 	{
 		ivf_read_thing(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
 					   &ix->layout.centroid_block, list / NV_FASTSCAN_BLOCK, block);
-		nv_code_estimate(table, ix->meta.bits, block, IVF_ADD(ix, block), IVF_FACTOR(ix, block),
-						 1, start, INFINITY, estimates + list);
+		nv_code_estimate(&ix->table, ix->meta.bits, block, IVF_ADD(ix, block),
+						 IVF_FACTOR(ix, block), 1, start, INFINITY, estimates + list);
 		for (uint32 i = list; i < list + NV_FASTSCAN_BLOCK; i++)
 			estimates[i] = i < ix->meta.lists ? ivf_finite(estimates[i]) : INFINITY;
 	}
@@ -178,8 +200,8 @@ take_least(float *estimates, uint32 nblocks, int n, int beside, float ratio, Ivf
 }
 
 int
-ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table, int wanted,
-				  float ratio, bool by_l2, IvfNearList *near)
+ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, int wanted, float ratio, bool by_l2,
+				  IvfNearList *near, int *ranked)
 {
 	int			lists = (int) ix->meta.lists;
 	int			measured = lists;
@@ -195,7 +217,7 @@ ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table, 
 		uint32		nblocks = (ix->meta.lists + NV_FASTSCAN_BLOCK - 1) / NV_FASTSCAN_BLOCK;
 		float	   *estimates = palloc(sizeof(float) * nblocks * NV_FASTSCAN_BLOCK);
 
-		estimate_lists(ix, query, table, estimates);
+		estimate_lists(ix, estimates);
 		measured = take_least(estimates, nblocks, wanted + beside, beside, ratio, near);
 		wanted = Min(wanted, measured);
 		pfree(estimates);
@@ -206,9 +228,11 @@ ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, const NvCodeTable *table, 
 			near[i].list = i;
 	}
 	measure_lists(ix, by_l2, near, measured);
-	if (wanted < measured)
-		select_lists(near, measured, wanted);
-	sort_lists(near, wanted);
+	/* of all lists no more than are likely to be looked into are put in order */
+	*ranked = Min(measured, wanted + beside);
+	if (*ranked < measured)
+		select_lists(near, measured, *ranked);
+	sort_lists(near, *ranked);
 	while (!isinf(ratio) && wanted > 1 && near[wanted - 1].distance > near[0].distance * ratio)
 		wanted--;
 	return wanted;

@@ -7,11 +7,10 @@
  */
 #include "ivf/ivf.h"
 
+#include "am/am_opclass.h"
 #include "quant/rotation.h"
 
-#include "am/am_opclass.h"
-
-/* A group has at most so many entries. */
+/* A group that has pages of records has at most so many entries. */
 #define MOST_ENTRIES 256
 
 /* Fewer sampled rows for each list than this, and a larger sample would find better centroids. */
@@ -37,7 +36,7 @@ ivf_damaged(IvfIndex *ix, BlockNumber block, const char *what)
 bool
 ivf_small_sample(const IvfMeta *meta)
 {
-	return meta->trained_sample < meta->lists * FEW_SAMPLED &&
+	return meta->trained_sample < ivf_built_lists(meta) * FEW_SAMPLED &&
 		meta->trained_sample < meta->trained_rows / 2;
 }
 
@@ -81,51 +80,78 @@ group_fits(IvfLayout *layout, uint32 blocks)
 	return layout->codes + blocks * layout->code_block <= NV_PAGE_ROOM;
 }
 
-static NvSpaceSpec
-spec_of(const IvfMeta *meta)
+/* Vectors of 8 bits have codes, and are rotated for both; others are stored as they are. */
+static bool
+has_codes(NvForm form)
 {
-	NvSpaceSpec spec = {
-		.kind = meta->element,
-		.metric = meta->metric,
-		.form = meta->form,
-		.dims = meta->dims,
-		.has_mean = meta->has_mean,
-		.length = nv_space_has_codes(meta->element, meta->metric) ? nv_rotation_padded(meta->dims) : 0,
-		.seed = meta->seed
-	};
-
-	return spec;
+	return form == NV_FORM_SQ8;
 }
 
 int
-ivf_vector_length(const IvfMeta *meta)
+ivf_length(const IvfMeta *meta)
 {
-	NvSpaceSpec spec = spec_of(meta);
-
-	return nv_spec_length(&spec);
+	return has_codes(meta->form) ? nv_rotation_padded(meta->dims) : meta->dims;
 }
 
 uint16
-ivf_code_bits(NvElementKind element, NvSpaceMetric metric, NvForm form, int dims)
+ivf_code_bits(NvForm form, int dims)
 {
-	if (form != NV_FORM_SQ8 || !nv_space_has_codes(element, metric))
-		return 0;
-	return Min(nv_rotation_padded(dims), NV_CODE_MAX_BITS);
+	return has_codes(form) ? Min(nv_rotation_padded(dims), NV_CODE_MAX_BITS) : 0;
+}
+
+/*
+ * What a record says of its vector beside the data.  A vector as it was, or of
+ * unit length in full precision, is as exact as a distance of it that SQL
+ * computes.  So is a halfvec, but that the inner product of two of them need not
+ * be added up in the order in which that of a float vector and one is.
+ */
+static IvfHeader
+header_of(const IvfMeta *meta)
+{
+	if (has_codes(meta->form))
+		return IVF_HEADER_MEASURES;
+	if (meta->element == NV_ELEMENT_SQ8VEC ||
+		(meta->form == NV_FORM_FLOAT2 && meta->metric != NV_SPACE_L2))
+		return IVF_HEADER_ERROR;
+	return IVF_HEADER_NONE;
+}
+
+static const uint32 header_bytes[] = {
+	[IVF_HEADER_NONE] = 0,
+	[IVF_HEADER_ERROR] = sizeof(float),
+	[IVF_HEADER_MEASURES] = sizeof(IvfMeasures)
+};
+
+/* Records in the pages of groups, or pages of their own. */
+static void
+plan_groups(IvfLayout *layout)
+{
+	const uint32 head = MAXALIGN(offsetof(IvfGroup, records));
+	uint32		blocks = MOST_ENTRIES / NV_FASTSCAN_BLOCK;
+
+	if (layout->code_block == 0 && head + layout->record.bytes <= NV_PAGE_ROOM)
+	{
+		layout->codes = head;
+		layout->entries = (NV_PAGE_ROOM - head) / layout->record.bytes;
+		return;
+	}
+	while (!group_fits(layout, blocks) && blocks > 1)
+		blocks--;
 }
 
 void
 ivf_plan_layout(const IvfMeta *meta, IvfLayout *layout)
 {
-	int			length = ivf_vector_length(meta);
-	uint32		bytes = nv_form_max_bytes(meta->form, meta->dims, length);
-	uint32		blocks = MOST_ENTRIES / NV_FASTSCAN_BLOCK;
+	int			length = ivf_length(meta);
 
 	memset(layout, 0, sizeof(*layout));
 	layout->centroid = shape_of(length * sizeof(float));
-	layout->record = shape_of(INTALIGN(offsetof(IvfRecord, data) + bytes));
+	layout->header = header_of(meta);
+	layout->data = offsetof(IvfRecord, rest) + header_bytes[layout->header];
+	layout->record = shape_of(SHORTALIGN(layout->data +
+										 nv_form_max_bytes(meta->form, meta->dims, length)));
 	layout->code_block = code_block_bytes(meta->bits);
-	while (!group_fits(layout, blocks) && blocks > 1)
-		blocks--;
+	plan_groups(layout);
 
 	layout->directory = 1 + (meta->has_mean ? nv_mean_pages(meta->dims) : 0);
 	layout->centroids = layout->directory +
@@ -147,7 +173,7 @@ form_valid(const IvfMeta *meta)
 {
 	if (meta->element == NV_ELEMENT_BIT)
 		return meta->form == NV_FORM_BITS && meta->metric == NV_SPACE_HAMMING;
-	return nv_form_is_dense(meta->form) &&
+	return meta->form >= NV_FORM_FLOAT4 && meta->form <= NV_FORM_SQ8 &&
 		nv_space_has_codes(meta->element, meta->metric);
 }
 
@@ -160,9 +186,27 @@ meta_valid(Relation rel, const IvfMeta *meta)
 	return type != NULL && nv_column_agrees(rel, meta->element, meta->metric, meta->dims) &&
 		form_valid(meta) && meta->dims >= 1 && meta->dims <= type->max_dims &&
 		meta->lists >= IVF_MIN_LISTS && meta->lists <= IVF_MAX_LISTS &&
-		meta->probes >= 1 && meta->probes <= meta->lists && meta->has_mean <= 1 &&
+		meta->spares <= meta->lists && meta->probes >= 1 && meta->probes <= meta->lists &&
+		meta->has_mean <= 1 &&
 		meta->attribute_bytes == 0 && meta->flat <= 1 &&
-		meta->bits == ivf_code_bits(meta->element, meta->metric, meta->form, meta->dims);
+		meta->bits == ivf_code_bits(meta->form, meta->dims) &&
+		(has_codes(meta->form) || !meta->has_mean);
+}
+
+static NvSpaceSpec
+spec_of(const IvfMeta *meta)
+{
+	NvSpaceSpec spec = {
+		.kind = meta->element,
+		.metric = meta->metric,
+		.form = meta->form,
+		.dims = meta->dims,
+		.has_mean = meta->has_mean,
+		.length = has_codes(meta->form) ? nv_rotation_padded(meta->dims) : 0,
+		.seed = meta->seed
+	};
+
+	return spec;
 }
 
 static const IvfSettings *
@@ -186,9 +230,13 @@ open_with_floats(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *f
 	ix->max_bytes = nv_space_max_bytes(&ix->space);
 	if (ix->layout.record.per_page == 0)
 		ix->assembled = palloc(ix->layout.record.bytes);
-	ix->length = ivf_vector_length(meta);
+	ix->length = ivf_length(meta);
 	ix->floats = palloc(sizeof(float) * ix->length);
 	ix->query_floats = palloc(sizeof(float) * ix->length);
+	ix->step = palloc0(sizeof(float) * TYPEALIGN(NV_CODE_ROOM, ix->length));
+	ix->zero = palloc0(sizeof(float) * ix->length);
+	if (meta->bits > 0)
+		ix->table.entries = palloc(NV_CODE_TABLE_BYTES(meta->bits));
 }
 
 /* Read what stays the same, once for as long as relcache keeps it. */

@@ -30,7 +30,7 @@ typedef struct IvfMeta
 	uint8		form;			/* NvForm */
 	uint8		has_mean;
 	int32		dims;
-	uint32		lists;
+	uint32		lists;			/* those to come included */
 	uint64		seed;			/* of the rotation */
 	double		trained_rows;	/* in the table when it was built */
 	float		trained_distance;	/* mean distance of a vector from its centroid, then */
@@ -39,6 +39,8 @@ typedef struct IvfMeta
 	uint16		bits;			/* of a code; 0: none */
 	uint16		attribute_bytes;	/* of each entry, for key columns to come: 0 */
 	uint16		flat;			/* whether it is an ivfflat index: 1 or 0 */
+	uint32		spares;			/* the last ones of them, which were to come when it was built */
+	uint32		unused;
 } IvfMeta;
 
 /* A list in the directory. */
@@ -49,8 +51,9 @@ typedef struct IvfList
 } IvfList;
 
 /*
- * The head of a group's code page.  Behind it come the numbers of its record
- * pages (InvalidBlockNumber: none yet), and the blocks of codes.
+ * The head of a group's page.  Behind it come the records, where they have no
+ * pages of their own (IvfLayout); else the numbers of their pages
+ * (InvalidBlockNumber: none yet), and the blocks of codes.
  */
 typedef struct IvfGroup
 {
@@ -61,23 +64,40 @@ typedef struct IvfGroup
 	BlockNumber records[FLEXIBLE_ARRAY_MEMBER];
 } IvfGroup;
 
-/* An entry's record. */
+/*
+ * An entry's record: the row, what there is to say of the vector (see
+ * IvfHeader), and its data.  Records lie as close as they can, so floats in
+ * them have any alignment.
+ */
 typedef struct IvfRecord
 {
 	ItemPointerData tid;
-	uint16		unused;
-	float		scale;			/* of the vector: see NvStored */
+	char		rest[FLEXIBLE_ARRAY_MEMBER];
+} IvfRecord;
+
+/* What a record says of a vector of 8 bits: see NvStored. */
+typedef struct IvfMeasures
+{
+	float		scale;
 	float		offset;
 	float		error;
 	uint32		sum;
 	uint32		square;
-	char		data[FLEXIBLE_ARRAY_MEMBER];
-} IvfRecord;
+} IvfMeasures;
 
-StaticAssertDecl(sizeof(IvfMeta) == 48, "the size of IvfMeta is part of the format");
+/* What stands before the data of a record; follows from the metapage. */
+typedef enum IvfHeader
+{
+	IVF_HEADER_NONE,			/* the vector is exact */
+	IVF_HEADER_ERROR,			/* a float: NvStored's error */
+	IVF_HEADER_MEASURES			/* IvfMeasures */
+} IvfHeader;
+
+StaticAssertDecl(sizeof(IvfMeta) == 56, "the size of IvfMeta is part of the format");
 StaticAssertDecl(sizeof(IvfList) == 8, "the size of IvfList is part of the format");
 StaticAssertDecl(offsetof(IvfGroup, records) == 16, "IvfGroup is part of the format");
-StaticAssertDecl(offsetof(IvfRecord, data) == 28, "IvfRecord is part of the format");
+StaticAssertDecl(offsetof(IvfRecord, rest) == 6, "IvfRecord is part of the format");
+StaticAssertDecl(sizeof(IvfMeasures) == 20, "IvfMeasures is part of the format");
 
 /* How things of one size lie in pages. */
 typedef struct IvfShape
@@ -97,9 +117,11 @@ typedef struct IvfLayout
 	BlockNumber centroids;
 	BlockNumber centroid_codes;
 	BlockNumber groups;			/* first block that may be one */
+	IvfHeader	header;			/* of a record */
+	uint32		data;			/* offset of the vector's data in it */
 	uint32		entries;		/* of a group, at most */
-	uint32		record_pages;	/* of a group, at most */
-	uint32		codes;			/* offset of the codes in the contents of a code page */
+	uint32		record_pages;	/* of a group, at most; 0: records are in the group's page */
+	uint32		codes;			/* in the contents of a group's page, where these or those begin */
 	uint32		code_block;		/* bytes of a block of codes, with add and factor */
 } IvfLayout;
 

@@ -45,6 +45,15 @@
 #define CUT_AT 4
 #define MAX_KEEP 10000000
 
+/* What estimates are off by, and how many times that results that go out must be nearer. */
+#define NOISE_PART 0.6
+#define SURE_TIMES 1.6
+
+/* A scan that takes the nearest lists only goes on until it saw as many rows as these hold. */
+#define LEAST_LISTS 8
+
+#define NO_LIST IVF_MAX_LISTS
+
 /*
  * An entry in the running: in rounds by estimates, where it is; in rounds by
  * bounds, its row.
@@ -65,14 +74,24 @@ typedef struct IvfScan
 	bool		started;
 	bool		strict;			/* results go out in order, or not at all */
 	bool		by_bound;		/* rounds read records, not codes */
-	NvStored	stored_query;	/* data NULL: not of use */
-	NvCodeTable table;
 	MemoryContext context;		/* of one search */
+
+	/* where there are codes, the list whose entries are looked at: see step_to_list() */
+	uint32		list;			/* NO_LIST: none */
+	NvQuery		from;			/* what its records are measured from, */
+	float		base;			/* and what is to be added then */
+	NvStored	stored;			/* the same in 8 bits; data NULL: not of use */
+	char	   *stored_data;	/* room for it */
+	float		start;			/* of estimates */
+	float		weight;
+	float		step_norm;		/* that of the step, of which there is a table */
 
 	IvfNearList *near;			/* room for all lists */
 	int			nnear;			/* so many are the nearest, in order */
 	int			first;			/* of those being looked into */
 	int			nlists;
+	int			nwanted;		/* so many that hold entries were wanted */
+	int			nfilled;		/* how many do */
 	double		nentries;		/* in them */
 	double		nout;			/* results that went out */
 
@@ -87,6 +106,12 @@ typedef struct IvfScan
 	int			n;
 	int			room;
 
+	/* of the entries that a round refined */
+	double		noise;			/* sum of the squares of what estimates may be off by */
+	int			nrefined;
+	float		most_error;
+	int			nsure;			/* results that they say may go out */
+
 	NvResults	results;		/* of which the items are rows: see item_of_row() */
 } IvfScan;
 
@@ -98,7 +123,7 @@ ivf_begin_scan(Relation rel, int nkeys, int norderbys)
 	ivf_open(&s->ix, rel);
 	nv_query_alloc(&s->ix.space, &s->query);
 	if (s->ix.meta.bits > 0)
-		s->table.entries = palloc(NV_CODE_TABLE_BYTES(s->ix.meta.bits));
+		s->stored_data = palloc(s->ix.max_bytes);
 	s->context = AllocSetContextCreate(CurrentMemoryContext, "ivf scan", ALLOCSET_DEFAULT_SIZES);
 	return nv_scan_begin(rel, nkeys, norderbys, s);
 }
@@ -115,7 +140,7 @@ ivf_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int no
 	s->nnear = 0;
 	s->nout = 0;
 	s->candidates = NULL;
-	s->stored_query.data = NULL;
+	s->list = NO_LIST;
 	nv_results_reset(&s->results);
 }
 
@@ -195,31 +220,94 @@ add_candidate(IvfScan *s, double key, uint32 block, uint16 place, uint16 version
 
 /* ---- looking into groups, whose code pages are locked ---- */
 
+/* The same for the inner product; the centroid is in ix->floats, and is lost. */
+static void
+step_by_ip(IvfScan *s, float *norm2, float *greatest)
+{
+	IvfIndex   *ix = &s->ix;
+	const float *q = s->query.elements;
+	float		own = nv_kern.ip_f32(ix->floats, ix->floats, ix->length);
+
+	s->base = s->start = -nv_kern.ip_f32(q, ix->floats, ix->length);
+	s->weight = own > 0 ? -s->base / own : 0;
+	if (!isfinite(s->weight))
+		s->weight = 0;
+	for (int i = 0; i < ix->length; i++)
+		ix->floats[i] *= s->weight;
+	*norm2 = nv_kern.step_f32(q, ix->floats, ix->length, ix->step, greatest);
+	s->from = s->query;
+}
+
+/*
+ * Get ready to look at entries of a list, which are steps from its centroid: the
+ * step from there to the query, and its table.  See ../quant/residual_code.h.
+ * In rounds by bounds it is also stored as entries are, but not for the inner
+ * product, where what an error of it does depends on the other side.
+ */
+static void
+step_to_list(IvfScan *s, uint32 list)
+{
+	IvfIndex   *ix = &s->ix;
+	float		norm2;
+	float		greatest;
+
+	if (ix->meta.bits == 0 || s->list == list)
+		return;
+	s->list = list;
+	s->stored.data = NULL;
+	ivf_read_centroid(ix, list, ix->floats);
+	if (ix->space.metric == NV_SPACE_IP)
+		step_by_ip(s, &norm2, &greatest);
+	else
+	{
+		norm2 = nv_kern.step_f32(s->query.elements, ix->floats, ix->length, ix->step, &greatest);
+		s->base = 0;
+		s->start = norm2;
+		s->weight = 1;
+		s->from = s->query;
+		s->from.elements = ix->step;
+		if (s->by_bound)
+			nv_query_store(&ix->space, &s->from, s->stored_data, &s->stored);
+	}
+	s->step_norm = sqrtf(norm2);
+	if (!s->by_bound)
+		nv_step_table(ix->step, ix->meta.bits, greatest, &ix->table);
+}
+
+/* Distance of the vector of a record from the query. */
+static inline float
+distance_of(const IvfScan *s, const NvStored *v)
+{
+	if (s->ix.meta.bits == 0)
+		return nv_distance_from_query(&s->ix.space, &s->query, v);
+	return nv_distance_from_query(&s->ix.space, &s->from, v) + s->base;
+}
+
 /*
  * Estimates for the 32 entries of the block that entry "first" begins; which of
  * the entries that there are, are not more than "most".
  */
 static inline uint32
-estimate_block(const IvfScan *s, const IvfGroup *group, uint32 first, float start, float most,
+estimate_block(const IvfScan *s, const IvfGroup *group, uint32 first, float most,
 			   float *estimates)
 {
 	const IvfIndex *ix = &s->ix;
 	const uint8 *block = ivf_code_block(ix, group, first);
 	uint32		n = Min(NV_FASTSCAN_BLOCK, group->n - first);
 
-	return nv_code_estimate(&s->table, ix->meta.bits, block, IVF_ADD(ix, block),
-							IVF_FACTOR(ix, block), 1, start, most, estimates) &
+	return nv_code_estimate(&ix->table, ix->meta.bits, block, IVF_ADD(ix, block),
+							IVF_FACTOR(ix, block), s->weight, s->start, most, estimates) &
 		PG_UINT32_MAX >> (NV_FASTSCAN_BLOCK - n);
 }
 
 static void
-estimate_group(IvfScan *s, const IvfGroup *group, BlockNumber block, float start)
+estimate_group(IvfScan *s, const IvfGroup *group, BlockNumber block)
 {
 	for (uint32 first = 0; first < group->n; first += NV_FASTSCAN_BLOCK)
 	{
 		uint32		n = Min(NV_FASTSCAN_BLOCK, group->n - first);
 		float		estimates[NV_FASTSCAN_BLOCK];
-		uint32		near = estimate_block(s, group, first, start, (float) s->upto.key, estimates);
+		uint32		near = estimate_block(s, group, first, (float) s->upto.key, estimates);
 
 		s->more |= pg_popcount32(near) < (int) n;
 		for (; near != 0; near &= near - 1)
@@ -239,16 +327,16 @@ measure_entry(IvfScan *s, const IvfRecord *record)
 	float		distance;
 
 	/* both as 8-bit codes: several times as quick, and enough for most */
-	if (s->stored_query.data != NULL)
+	if (s->ix.meta.bits > 0 && s->stored.data != NULL)
 	{
-		distance = nv_distance_between(&s->ix.space, &s->stored_query, &v);
-		if (nv_beyond(&s->reach, distance, v.error + s->stored_query.error))
+		distance = nv_distance_between(&s->ix.space, &s->stored, &v);
+		if (nv_beyond(&s->reach, distance, v.error + s->stored.error))
 		{
 			s->more = true;
 			return;
 		}
 	}
-	distance = nv_distance_from_query(&s->ix.space, &s->query, &v);
+	distance = distance_of(s, &v);
 	if (nv_beyond(&s->reach, distance, v.error))
 		s->more = true;
 	else
@@ -261,7 +349,7 @@ static void
 measure_group(IvfScan *s, const IvfGroup *group)
 {
 	const IvfShape *shape = &s->ix.layout.record;
-	uint32		step = Max(shape->per_page, 1);
+	uint32		step = ivf_inline(&s->ix) ? s->ix.layout.entries : Max(shape->per_page, 1);
 	Buffer		records = InvalidBuffer;
 
 	for (uint32 first = 0; first < group->n; first += step)
@@ -279,13 +367,15 @@ measure_group(IvfScan *s, const IvfGroup *group)
 			measure_entry(s, (const IvfRecord *) (record + i * shape->bytes));
 		}
 	}
-	ivf_release_record(&records);
+	ivf_release_page(&records);
 }
 
 /* Collect candidates from the groups of a list; "then" is looked into next. */
 static void
-look_into(IvfScan *s, const IvfNearList *near, BlockNumber block, BlockNumber then)
+look_into(IvfScan *s, uint32 list, BlockNumber block, BlockNumber then)
 {
+	double		before_it = s->nentries;
+
 	while (block != InvalidBlockNumber)
 	{
 		Buffer		buffer;
@@ -294,19 +384,22 @@ look_into(IvfScan *s, const IvfNearList *near, BlockNumber block, BlockNumber th
 
 		/* here: nothing interrupts whoever holds the lock of a buffer */
 		CHECK_FOR_INTERRUPTS();
-		buffer = ivf_lock_group(&s->ix, block, near->list, BUFFER_LOCK_SHARE);
+		buffer = ivf_lock_group(&s->ix, block, list, BUFFER_LOCK_SHARE);
 		group = ivf_group_of(BufferGetPage(buffer));
 		next = group->next;
 		s->nentries += group->n;
+		if (group->n > 0)
+			step_to_list(s, list);
 		if (!s->by_bound)
 			ivf_prefetch_codes(&s->ix, next != InvalidBlockNumber ? next : then);
 		if (s->by_bound)
 			measure_group(s, group);
 		else
-			estimate_group(s, group, block, near->distance);
+			estimate_group(s, group, block);
 		UnlockReleaseBuffer(buffer);
 		block = next;
 	}
+	s->nfilled += s->nentries > before_it;
 }
 
 /* ---- refining ---- */
@@ -328,10 +421,14 @@ refine_entry(IvfScan *s, const IvfGroup *group, uint32 i, Buffer *records)
 {
 	const IvfRecord *record = ivf_read_record(&s->ix, group, i, records);
 	NvStored	v = ivf_stored(&s->ix, record);
-	double		bound = nv_space_lower_bound(&s->ix.space, &s->query,
-											 nv_distance_from_query(&s->ix.space, &s->query, &v),
-											 v.error);
+	double		bound = nv_space_lower_bound(&s->ix.space, &s->query, distance_of(s, &v), v.error);
+	const uint8 *block = ivf_code_block(&s->ix, group, i);
+	float		noise = s->step_norm *
+		nv_half_float(IVF_FACTOR(&s->ix, block)[i % NV_FASTSCAN_BLOCK]);
 
+	s->noise += (double) noise * noise;
+	s->nrefined++;
+	s->most_error = Max(s->most_error, v.error);
 	add_result(s, bound, ItemPointerGetBlockNumberNoCheck(&record->tid),
 			   ItemPointerGetOffsetNumberNoCheck(&record->tid));
 }
@@ -341,17 +438,11 @@ static void
 refine_moved(IvfScan *s, const IvfGroup *group, BlockNumber block)
 {
 	Buffer		records = InvalidBuffer;
-	float		start = 0;
 
-	for (int i = s->first; i < s->first + s->nlists; i++)
-	{
-		if (s->near[i].list == group->list)
-			start = s->near[i].distance;
-	}
 	for (uint32 first = 0; first < group->n; first += NV_FASTSCAN_BLOCK)
 	{
 		float		estimates[NV_FASTSCAN_BLOCK];
-		uint32		near = estimate_block(s, group, first, start, INFINITY, estimates);
+		uint32		near = estimate_block(s, group, first, INFINITY, estimates);
 
 		for (; near != 0; near &= near - 1)
 		{
@@ -362,7 +453,7 @@ refine_moved(IvfScan *s, const IvfGroup *group, BlockNumber block)
 				refine_entry(s, group, first + i, &records);
 		}
 	}
-	ivf_release_record(&records);
+	ivf_release_page(&records);
 }
 
 /* Make results of the candidates, which are n entries of one group. */
@@ -376,6 +467,7 @@ refine_group(IvfScan *s, const Candidate *c, int n)
 	CHECK_FOR_INTERRUPTS();
 	buffer = ivf_lock_group(&s->ix, c->block, IVF_MAX_LISTS, BUFFER_LOCK_SHARE);
 	group = ivf_group_of(BufferGetPage(buffer));
+	step_to_list(s, group->list);
 	if ((uint16) group->version != c->version)
 		refine_moved(s, group, c->block);
 	else
@@ -385,7 +477,7 @@ refine_group(IvfScan *s, const Candidate *c, int n)
 		for (int i = 0; i < n; i++)
 			refine_entry(s, group, c[i].place, &records);
 	}
-	ivf_release_record(&records);
+	ivf_release_page(&records);
 	UnlockReleaseBuffer(buffer);
 }
 
@@ -473,6 +565,27 @@ most_out(const IvfScan *s)
 	return Max(LEAST_OUT, s->nentries / OUT_PART);
 }
 
+/*
+ * How many of the results that wait are nearer than entries that their estimates
+ * kept out can well be.  What an estimate is off by is normal, of the deviation
+ * NOISE_PART * |t| * factor (of a code whose bits have the direction of the step
+ * as well as they usually do).
+ */
+static int
+count_sure(const IvfScan *s)
+{
+	const NvResults *r = &s->results;
+	double		noise = NOISE_PART * sqrt(s->noise / Max(s->nrefined, 1));
+	double		horizon = nv_space_lower_bound(&s->ix.space, &s->query,
+											   (float) (s->upto.key - SURE_TIMES * noise),
+											   s->most_error);
+	int			n = 0;
+
+	for (int i = r->next; i < r->n; i++)
+		n += r->results[i].bound <= horizon;
+	return n;
+}
+
 /* Have those results go out that are in their place, after a round that added some. */
 static void
 let_out(IvfScan *s, int nadded)
@@ -481,7 +594,10 @@ let_out(IvfScan *s, int nadded)
 
 	/* bounds are complete up to the last one; estimates are not so sure */
 	if (s->more && !s->by_bound)
-		n = s->n / SURE_PART + 1 - (s->n - nadded);
+	{
+		s->nsure = count_sure(s);
+		n = Min(s->n / SURE_PART + 1 - (s->n - nadded), s->nsure);
+	}
 	if (s->first + s->nlists < most_lists(s))
 	{
 		if (s->strict)
@@ -492,35 +608,6 @@ let_out(IvfScan *s, int nadded)
 	/* what memory has no room for can't wait */
 	n = Max(n, nv_results_waiting(&s->results) - most_waiting());
 	nv_results_ready_least(&s->results, (int) Max(n, 0));
-}
-
-/*
- * Look into the lists for entries behind s->after, and add the best to the
- * results.
- */
-static void
-run_round(IvfScan *s)
-{
-	int			end = s->first + s->nlists;
-	BlockNumber block = ivf_read_list(&s->ix, s->near[s->first].list).first;
-	int			waiting = nv_results_waiting(&s->results);
-
-	s->n = 0;
-	set_upto(s, behind_all);
-	s->more = false;
-	s->nentries = 0;
-	for (int i = s->first; i < end; i++)
-	{
-		BlockNumber then = i + 1 < end ? ivf_read_list(&s->ix, s->near[i + 1].list).first :
-			InvalidBlockNumber;
-
-		look_into(s, &s->near[i], block, then);
-		block = then;
-	}
-	cut(s);
-	NV_TEST_POINT("ivf_looked");
-	refine(s);
-	let_out(s, nv_results_waiting(&s->results) - waiting);
 }
 
 /*
@@ -538,7 +625,7 @@ order_all_lists(IvfScan *s, int looked_into)
 
 	for (int i = 0; i < looked_into; i++)
 		known[s->near[i].list] = true;
-	ivf_nearest_lists(&s->ix, &s->query, &s->table, lists, INFINITY, false, s->near);
+	ivf_nearest_lists(&s->ix, &s->query, lists, INFINITY, false, s->near, &s->nnear);
 	for (int i = 0; i < lists; i++)
 	{
 		if (known[s->near[i].list])
@@ -547,24 +634,90 @@ order_all_lists(IvfScan *s, int looked_into)
 			rest[nrest++] = s->near[i];
 	}
 	memcpy(s->near + nknown, rest, sizeof(IvfNearList) * nrest);
-	s->nnear = lists;
+	s->list = NO_LIST;
 	pfree(rest);
 	pfree(known);
+}
+
+/* Whether the lists that a scan entered hold less than its lists should. */
+static bool
+too_little(const IvfScan *s)
+{
+	const IvfMeta *meta = &s->ix.meta;
+
+	if (s->nfilled < s->nwanted)
+		return true;
+	return !meta->flat && s->nfilled < ivf_probes(&s->ix) &&
+		s->nentries < Min(ivf_probes(&s->ix), LEAST_LISTS) * meta->trained_rows /
+		Max(ivf_built_lists(meta), 1);
+}
+
+/* Look into the lists from number "first" to the one before "end". */
+static void
+look_into_lists(IvfScan *s, int first, int end)
+{
+	BlockNumber block = ivf_read_list(&s->ix, s->near[first].list).first;
+
+	for (int i = first; i < end; i++)
+	{
+		BlockNumber then = i + 1 < end ? ivf_read_list(&s->ix, s->near[i + 1].list).first :
+			InvalidBlockNumber;
+
+		look_into(s, s->near[i].list, block, then);
+		block = then;
+	}
+}
+
+/*
+ * Look into the lists for entries behind s->after, and add the best to the
+ * results.
+ */
+static void
+run_round(IvfScan *s, bool entering)
+{
+	int			waiting = nv_results_waiting(&s->results);
+	int			end = s->first + s->nlists;
+
+	s->n = 0;
+	set_upto(s, behind_all);
+	s->more = false;
+	s->nentries = 0;
+	s->nfilled = 0;
+	look_into_lists(s, s->first, end);
+	/* lists that hold nothing do not count, and lists of few rows count little */
+	for (; entering && end < (int) s->ix.meta.lists && too_little(s); end++)
+	{
+		if (end == s->nnear)
+			order_all_lists(s, end);
+		look_into_lists(s, end, end + 1);
+	}
+	s->nlists = end - s->first;
+	cut(s);
+	s->noise = s->most_error = 0;
+	s->nrefined = 0;
+	NV_TEST_POINT("ivf_looked");
+	refine(s);
+	let_out(s, nv_results_waiting(&s->results) - waiting);
 }
 
 /* Look into n lists, from number "first" on. */
 static void
 enter_lists(IvfScan *s, int first, int n)
 {
-	int			lists = (int) s->ix.meta.lists;
+	const IvfMeta *meta = &s->ix.meta;
+	int			lists = (int) meta->lists;
 
+	/* lists to come are none to leave out */
+	if (first == 0 && n >= (int) ivf_built_lists(meta) && meta->spares < meta->lists)
+		n = lists;
 	if (first + n > s->nnear)
 		order_all_lists(s, first);
 	s->first = first;
-	s->nlists = n;
+	s->nlists = s->nwanted = n;
 	s->by_bound = s->ix.meta.bits == 0 || n == lists;
+	s->list = NO_LIST;
 	s->after = before_all;
-	run_round(s);
+	run_round(s, true);
 }
 
 /*
@@ -580,7 +733,8 @@ farthest_ratio(const IvfIndex *ix)
 	float		ratio = 1 + FARTHER * probes / ix->meta.probes;
 
 	/* a search that does not go on, or is to be exact, takes what it was told */
-	if (ix->meta.flat || ix->space.metric == NV_SPACE_IP || probes == (int) ix->meta.lists ||
+	if (ix->meta.flat || ix->space.metric == NV_SPACE_IP ||
+		probes >= (int) ivf_built_lists(&ix->meta) ||
 		ix->settings->iterative_scan == NV_ITERATIVE_OFF)
 		return INFINITY;
 	return ratio * ratio;
@@ -590,21 +744,18 @@ static void
 start(IndexScanDesc scan, IvfScan *s)
 {
 	IvfIndex   *ix = &s->ix;
+	int			lists;
 
 	s->started = true;
 	s->null_query = nv_scan_start(scan, &ix->space, &s->query);
 	/* nothing is too late for a distance of NULL */
 	s->strict = ix->settings->iterative_scan != NV_ITERATIVE_RELAXED && !s->null_query;
-	if (ix->meta.bits > 0)
-		nv_code_table(s->query.elements, ix->meta.bits, &s->table);
-	/* what an error of the query does to an inner product depends on the other side */
-	if (ix->meta.form == NV_FORM_SQ8 && ix->meta.metric != NV_SPACE_IP)
-		nv_query_store(&ix->space, &s->query, palloc(ix->max_bytes), &s->stored_query);
 	s->near = palloc(sizeof(IvfNearList) * ix->meta.lists);
-	s->nnear = ivf_nearest_lists(ix, &s->query, &s->table, ivf_probes(ix), farthest_ratio(ix), false,
-								 s->near);
+	s->list = NO_LIST;
+	lists = ivf_nearest_lists(ix, &s->query, ivf_probes(ix), farthest_ratio(ix), false, s->near,
+							  &s->nnear);
 	reserve(s, FIRST_ROUND);
-	enter_lists(s, 0, s->nnear);
+	enter_lists(s, 0, lists);
 }
 
 /*
@@ -627,6 +778,22 @@ widen(IvfScan *s, int most)
 		enter_lists(s, end, Min(end, most - end));
 }
 
+/*
+ * Estimates tell nothing here: rows are far from the centroids of their lists, or
+ * as far from the query as one another.  Read the records of the lists instead.
+ * What went out is not found again.
+ */
+static void
+look_closer(IvfScan *s)
+{
+	nv_results_clear(&s->results);
+	reserve(s, (int) Min(Max(s->nout * ROUND_GROWTH, FIRST_ROUND), MAX_KEEP));
+	s->by_bound = true;
+	s->list = NO_LIST;
+	s->after = before_all;
+	run_round(s, false);
+}
+
 /* Find more results; false when there are no more, or no more are allowed. */
 static bool
 go_on(IvfScan *s)
@@ -641,9 +808,14 @@ go_on(IvfScan *s)
 	}
 	if (!s->more)
 		return false;
+	if (!s->by_bound && s->nsure == 0 && (s->strict || s->nout == 0))
+	{
+		look_closer(s);
+		return true;
+	}
 	s->after = s->upto;
 	reserve(s, (int) Min((double) s->keep * ROUND_GROWTH, MAX_KEEP));
-	run_round(s);
+	run_round(s, false);
 	return true;
 }
 

@@ -44,7 +44,7 @@ find_dead(Vacuum *v, const IvfGroup *group)
 								 ivf_read_record(&v->ix, group, i, &records)->tid);
 		ndead += v->dead[i];
 	}
-	ivf_release_record(&records);
+	ivf_release_page(&records);
 	return ndead;
 }
 
@@ -71,13 +71,22 @@ plan_moves(Vacuum *v, uint32 n, uint32 *left)
 	return nmoves;
 }
 
-/* Write the code of a record again, where it is now. */
+/* Records in the page of their group move in it. */
 static void
-write_code(Vacuum *v, Page page, uint32 i, const IvfRecord *record)
+move_inline(Vacuum *v, Buffer buffer, uint32 nmoves, uint32 left)
 {
-	NvStored	stored = ivf_stored(&v->ix, record);
+	IvfIndex   *ix = &v->ix;
+	NvChange	change;
+	IvfGroup   *group;
 
-	ivf_code_entry(&v->ix, page, i, v->centroid, &stored);
+	nv_change_begin(&change, ix->rel, true);
+	group = ivf_group_of(nv_change_page(&change, buffer, false));
+	for (uint32 i = 0; i < nmoves; i++)
+		memcpy(ivf_inline_record(ix, group, v->moves[i].to),
+			   ivf_inline_record(ix, group, v->moves[i].from), ix->layout.record.bytes);
+	group->n = left;
+	group->version++;
+	nv_change_finish(&change);
 }
 
 /* Records longer than a page stay where they are, and their pages change owners. */
@@ -104,9 +113,10 @@ exchange_pages(Vacuum *v, Buffer buffer, uint32 nmoves, uint32 left)
 			group->records[m->from * pages + p] = group->records[m->to * pages + p];
 			group->records[m->to * pages + p] = block;
 		}
-		write_code(v, page, m->to, ivf_read_record(&v->ix, group, m->to, &records));
+		ivf_code_entry(&v->ix, page, m->to, v->centroid,
+					   ivf_read_record(&v->ix, group, m->to, &records));
 	}
-	ivf_release_record(&records);
+	ivf_release_page(&records);
 	group->n = left;
 	group->version++;
 	nv_change_finish(&change);
@@ -128,7 +138,7 @@ move_to_page(Vacuum *v, Buffer buffer, const Move *moves, uint32 n, uint32 left)
 
 	for (uint32 i = 0; i < n; i++)
 		memcpy(v->records + i * bytes, ivf_read_record(ix, old, moves[i].from, &source), bytes);
-	ivf_release_record(&source);
+	ivf_release_page(&source);
 
 	target = ivf_lock_records(ix, old->records[moves->to / ix->layout.record.per_page],
 							  BUFFER_LOCK_EXCLUSIVE);
@@ -143,7 +153,8 @@ move_to_page(Vacuum *v, Buffer buffer, const Move *moves, uint32 n, uint32 left)
 
 		ivf_locate(&ix->layout.record, moves[i].to, &number, &offset);
 		memcpy(NV_PAGE_CONTENTS(record_page) + offset, v->records + i * bytes, bytes);
-		write_code(v, page, moves[i].to, (const IvfRecord *) (v->records + i * bytes));
+		ivf_code_entry(ix, page, moves[i].to, v->centroid,
+					   (const IvfRecord *) (v->records + i * bytes));
 	}
 	group->n = left;
 	group->version++;
@@ -174,6 +185,11 @@ compact(Vacuum *v, Buffer buffer)
 	uint32		nmoves = plan_moves(v, ivf_group_of(BufferGetPage(buffer))->n, &left);
 	uint32		n;
 
+	if (nmoves > 0 && ivf_inline(&v->ix))
+	{
+		move_inline(v, buffer, nmoves, left);
+		return;
+	}
 	if (nmoves > 0 && per_page == 0)
 	{
 		exchange_pages(v, buffer, nmoves, left);

@@ -34,7 +34,7 @@ $node->append_conf('postgresql.conf', qq{
 $node->restart;
 $node->safe_psql('postgres', q{
 	CREATE TABLE items (id serial, v vector(16), wide vector(3000), h halfvec(20), b bit(100),
-		s sparsevec(5000), lv vector(16), lwide vector(9000), lh halfvec(20), lb bit(100));
+		s sparsevec(5000), lv vector(64), lwide vector(9000), lh halfvec(20), lb bit(100));
 	CREATE FUNCTION fill(first int, last int) RETURNS void LANGUAGE sql AS $$
 		INSERT INTO items (v, wide, h, b, s, lv, lwide, lh, lb)
 		SELECT (SELECT array_agg(sin(i * j)) FROM generate_series(1, 16) AS j)::vector,
@@ -43,7 +43,7 @@ $node->safe_psql('postgres', q{
 			(SELECT string_agg((i * j % 7 % 2)::text, '') FROM generate_series(1, 100) AS j)::bit(100),
 			('{' || (SELECT string_agg(j * 2 || ':' || i % 100 + j, ',') FROM generate_series(1, 400) AS j)
 				|| '}/5000')::sparsevec,
-			(SELECT array_agg(sin(i * j)) FROM generate_series(1, 16) AS j)::vector,
+			(SELECT array_agg(sin(i * j)) FROM generate_series(1, 64) AS j)::vector,
 			(SELECT array_agg(sin(i % 50 * 7 + j)) FROM generate_series(1, 9000) AS j)::vector,
 			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 20) AS j)::vector,
 			(SELECT string_agg((i * j % 7 % 2)::text, '') FROM generate_series(1, 100) AS j)::bit(100)
@@ -153,9 +153,9 @@ my %node = (kind => [0, 'C', 7], level => [1, 'C', 3], ntids => [3, 'C', 2], ned
 my %upper_node = %node;
 delete $upper_node{tid};
 my %group = (list => [0, 'V', 4], next => [4, 'V', 1], n => [12, 'V', 9999], records => [16, 'V', 1],
-	code => [40, 'V', 0x5a5a5a5a]);
-my %record = (tid => [0, 'V', 0xffffff], scale => [8, 'f<', 99], offset => [12, 'f<', 99],
-	error => [16, 'f<', -1], sum => [20, 'V', 1], square => [24, 'V', 1], data => [28, 'V', 0x5a5a5a5a]);
+	code => [32, 'V', 0x5a5a5a5a]);
+my %record = (tid => [0, 'V', 0xffffff], scale => [6, 'f<', 99], offset => [10, 'f<', 99],
+	error => [14, 'f<', -1], sum => [18, 'V', 1], square => [22, 'V', 1], data => [26, 'V', 0x5a5a5a5a]);
 # what the column and its operator class say too, in the metapage
 my %column = (element => [4, 'C', 1], metric => [5, 'C', 4], dims => [8, 'V', 131_976]);
 my @fields = (
