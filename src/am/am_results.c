@@ -3,16 +3,28 @@
  * am_results.c
  *		What a scan found, waiting to go out by its bound.
  *
+ * A scan that goes on and on adds results while many others wait, and takes
+ * the least now and then: a heap makes each of these steps cheap.
+ *
  *-------------------------------------------------------------------------
  */
 #include "am/am_results.h"
 
+#include <limits.h>
 #include <math.h>
 
-#include "am/am_select.h"
+#include "am/am_heap.h"
 #include "utils/memutils.h"
 
 #define FIRST_ROOM 64
+
+static inline bool
+before(const NvResult *a, const NvResult *b)
+{
+	return a->bound < b->bound || (a->bound == b->bound && a->item < b->item);
+}
+
+NV_DEFINE_HEAP(heap, NvResult, before, NV_HEAP_PUT)
 
 void
 nv_results_reset(NvResults *r)
@@ -21,35 +33,18 @@ nv_results_reset(NvResults *r)
 	r->last.bound = -INFINITY;
 }
 
-/* Make room for one more; what went out makes room first. */
-static void
-make_room(NvResults *r)
+/* The room after making it larger: by a quarter, since memory may be short. */
+static inline int
+larger_room(const NvResults *r)
 {
-	int			waiting = nv_results_waiting(r);
-
-	if (r->next > waiting)
-		memmove(r->results, r->results + r->next, sizeof(NvResult) * waiting);
-	else if (r->results == NULL)
-	{
-		r->room = FIRST_ROOM;
-		r->results = palloc(sizeof(NvResult) * r->room);
-		return;
-	}
-	else
-	{
-		r->room *= 2;
-		r->results = repalloc_huge(r->results, sizeof(NvResult) * r->room);
-		return;
-	}
-	r->nready -= r->next;
-	r->n = waiting;
-	r->next = 0;
+	return r->room + Max(r->room / 4, FIRST_ROOM);
 }
 
-static inline bool
-before(const NvResult *a, const NvResult *b)
+Size
+nv_results_growth(const NvResults *r, int n)
 {
-	return a->bound < b->bound || (a->bound == b->bound && a->item < b->item);
+	Assert(n <= FIRST_ROOM);
+	return r->n + n <= r->room ? 0 : sizeof(NvResult) * (larger_room(r) - r->room);
 }
 
 void
@@ -60,52 +55,36 @@ nv_results_add(NvResults *r, double bound, uint64 item, bool strict)
 	if (strict && !before(&r->last, &result))
 		return;
 	if (r->n == r->room)
-		make_room(r);
-	r->results[r->n++] = result;
-}
-
-NV_DEFINE_SELECT(select_results, NvResult, before)
-
-#define ST_SORT sort_results
-#define ST_ELEMENT_TYPE NvResult
-#define ST_COMPARE(a, b) (before(a, b) ? -1 : before(b, a))
-#define ST_SCOPE static
-#define ST_DEFINE
-#include "lib/sort_template.h"
-
-/* Have the next n go out, which are the least. */
-static void
-make_ready(NvResults *r, int n)
-{
-	if (n > 0)
-		sort_results(r->results + r->next, n);
-	r->nready = r->next + n;
+	{
+		r->room = larger_room(r);
+		r->results = r->results == NULL ? palloc(sizeof(NvResult) * r->room) :
+			repalloc_huge(r->results, sizeof(NvResult) * r->room);
+	}
+	r->results[r->n] = result;
+	heap_up(NULL, r->results, r->n++);
 }
 
 void
 nv_results_ready(NvResults *r, double horizon)
 {
-	int			n = 0;
-
-	for (int i = r->next; i < r->n; i++)
-	{
-		NvResult	result = r->results[i];
-
-		if (result.bound > horizon)
-			continue;
-		r->results[i] = r->results[r->next + n];
-		r->results[r->next + n++] = result;
-	}
-	make_ready(r, n);
+	r->horizon = horizon;
+	r->nready = INT_MAX;
 }
 
 void
 nv_results_ready_least(NvResults *r, int n)
 {
-	int			waiting = nv_results_waiting(r);
+	r->horizon = INFINITY;
+	r->nready = n;
+}
 
-	n = Min(n, waiting);
-	if (n > 0 && n < waiting)
-		select_results(r->results + r->next, waiting, n);
-	make_ready(r, n);
+void
+nv_results_pop(NvResults *r)
+{
+	Assert(nv_results_peek(r) != NULL);
+	r->last = r->results[0];
+	r->nready--;
+	r->results[0] = r->results[--r->n];
+	if (r->n > 0)
+		heap_down(NULL, r->results, r->n, 0);
 }

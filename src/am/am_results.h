@@ -22,11 +22,11 @@ typedef struct NvResult
 /* Zeroed memory is an empty one, but for last, which nv_results_reset() sets. */
 typedef struct NvResults
 {
-	NvResult   *results;
+	NvResult   *results;		/* a heap: those that did not go out yet */
 	int			n;
-	int			nready;			/* up to here they are in order, and may go out */
-	int			next;			/* of these, the next one */
+	int			nready;			/* so many of them may go out */
 	int			room;
+	double		horizon;		/* if their bounds are not beyond this */
 	NvResult	last;			/* that went out */
 } NvResults;
 
@@ -37,8 +37,11 @@ extern void nv_results_reset(NvResults *r);
 static inline void
 nv_results_clear(NvResults *r)
 {
-	r->n = r->nready = r->next = 0;
+	r->n = r->nready = 0;
 }
+
+/* Bytes that adding so many more would allocate, beside what there is; mostly 0. */
+extern Size nv_results_growth(const NvResults *r, int n);
 
 /*
  * Add a result, in memory of the current context.  With strict order, by bound
@@ -47,7 +50,7 @@ nv_results_clear(NvResults *r)
  */
 extern void nv_results_add(NvResults *r, double bound, uint64 item, bool strict);
 
-/* Have those up to a horizon go out; or the n least. */
+/* From now on those up to a horizon may go out; or the n least. */
 extern void nv_results_ready(NvResults *r, double horizon);
 extern void nv_results_ready_least(NvResults *r, int n);
 
@@ -55,21 +58,17 @@ extern void nv_results_ready_least(NvResults *r, int n);
 static inline int
 nv_results_waiting(const NvResults *r)
 {
-	return r->n - r->next;
+	return r->n;
 }
 
 /* The next one to go out; NULL when none is ready. */
 static inline const NvResult *
 nv_results_peek(const NvResults *r)
 {
-	return r->next < r->nready ? &r->results[r->next] : NULL;
+	return r->n > 0 && r->nready > 0 && !(r->results[0].bound > r->horizon) ? r->results : NULL;
 }
 
 /* It went out. */
-static inline void
-nv_results_pop(NvResults *r)
-{
-	r->last = r->results[r->next++];
-}
+extern void nv_results_pop(NvResults *r);
 
 #endif							/* NV_AM_RESULTS_H */

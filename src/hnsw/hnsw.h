@@ -171,6 +171,9 @@ hnsw_first_slot(const HnswMeta *meta, BlockNumber block)
 	return (block - 1 - meta->mean_pages) * meta->slots_per_page;
 }
 
+/* How many slots there are: at least as many as nodes. */
+extern uint32 hnsw_count_slots(const HnswIndex *ix);
+
 /* Write the metapage, and the mean (dims floats) behind it, to an empty fork. */
 extern void hnsw_write_head(Relation rel, ForkNumber fork, const HnswMeta *meta,
 							const float *mean);
@@ -190,7 +193,6 @@ typedef struct HnswFound
 	uint32		base;
 	uint16		ntids;
 	bool		dead;
-	ItemPointerData tids[HNSW_NODE_TIDS];
 	NvStored	stored;			/* a copy, if the search keeps vectors */
 } HnswFound;
 
@@ -222,9 +224,30 @@ extern bool hnsw_search_step(HnswSearch *search);
 /*
  * Go on as if ef had been this, larger than before; false when nothing is left,
  * or nothing more that fits into so many bytes of the search's memory context
- * (0: any).
+ * (0: any).  What a step takes grows with the logarithm of the nodes seen.
  */
 extern bool hnsw_search_more(HnswSearch *search, int ef, Size limit);
+
+/*
+ * Have the nodes visited on level 0 handed to a function, which takes what it
+ * needs of them, in place of hnsw_found(), where each would take much memory.
+ * Their pages are locked.  The search stops when it returns false.
+ */
+typedef bool (*HnswVisitor) (void *arg, const HnswNode *node, float distance);
+
+extern void hnsw_search_visitor(HnswSearch *search, HnswVisitor visitor, void *arg);
+
+/*
+ * Visit all other nodes of level 0, by reading the whole index; nothing comes
+ * twice.  Only for a search with a visitor, which can't go on afterwards.
+ */
+extern void hnsw_search_rest(HnswSearch *search);
+
+/* Memory of the search's context, and what else the search uses. */
+extern Size hnsw_search_memory(const HnswSearch *search);
+
+/* How many nodes the search has visited on this level. */
+extern uint32 hnsw_nvisited(const HnswSearch *search);
 
 extern HnswFound *hnsw_found(HnswSearch *search, int *n);
 
@@ -232,10 +255,10 @@ extern HnswFound *hnsw_found(HnswSearch *search, int *n);
 extern const HnswFound *hnsw_nearest(const HnswSearch *search);
 
 /*
- * The distance of the n-th nearest visited node, n <= ef; infinite when the
- * search ran out of nodes.
+ * The distance of the ef-th nearest visited node; infinite when the search ran
+ * out of nodes.
  */
-extern float hnsw_horizon(const HnswSearch *search, int n);
+extern float hnsw_search_radius(const HnswSearch *search);
 
 /*
  * Descend from the entry point to a level, to the nearest node there.

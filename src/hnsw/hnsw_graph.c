@@ -22,6 +22,8 @@
 #include <float.h>
 #include <math.h>
 
+#include "am/am_heap.h"
+#include "am/am_select.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "utils/memutils.h"
@@ -29,18 +31,19 @@
 /* The state of a node that a search has seen. */
 typedef enum SeenState
 {
-	SEEN_WAITING,				/* not, or no longer, in the pool */
+	SEEN_WAITING,				/* not, or no longer, in the pool; or in the frontier */
 	SEEN_POOLED,
-	SEEN_VISITED				/* and perhaps in the pool */
+	SEEN_VISITED,
+	SEEN_GONE					/* visited, and there was no such node any more */
 } SeenState;
 
 typedef struct Seen
 {
 	uint32		slot;			/* HNSW_NO_SLOT: empty */
-	float		sum;			/* of estimates */
+	float		sum;			/* of estimates; of a visited node, the distance */
 	uint16		count;
 	uint16		state;
-	uint32		place;			/* in the pool */
+	uint32		place;			/* in the pool or the frontier */
 } Seen;
 
 /*
@@ -64,6 +67,29 @@ typedef struct Best
 	int			room;
 } Best;
 
+/*
+ * What takes the place of pool and best in a search that goes on: heaps, so that
+ * a step takes hardly longer the farther it got, and going on forgets nothing.
+ */
+typedef struct Candidate
+{
+	float		key;			/* mean of estimates */
+	uint32		seen;			/* its node */
+} Candidate;
+
+typedef struct Frontier
+{
+	Candidate  *candidates;		/* all nodes seen but not visited, nearest first */
+	float	   *near;			/* the ef smallest distances of visited nodes, farthest first */
+	float	   *far;			/* those of the others, nearest first */
+	uint32		ncandidates;
+	uint32		nnear;
+	uint32		nfar;
+	uint32		candidates_room;
+	uint32		near_room;
+	uint32		far_room;
+} Frontier;
+
 struct HnswSearch
 {
 	HnswIndex  *ix;
@@ -76,13 +102,20 @@ struct HnswSearch
 	uint32		next;			/* node to visit, being fetched, or HNSW_NO_SLOT */
 	Pool		pool;
 	Best		best;
+	bool		going_on;		/* by frontier, and not by pool and best */
+	bool		stopped;		/* by the visitor */
+	Frontier	frontier;
+	uint32		nvisited;
 
 	/* all nodes seen: open addressing, a power of two, at most two thirds full */
 	Seen	   *seen;
+	uint32		seen_room;		/* entries that the memory has room for */
 	uint32		seen_mask;
 	int			seen_shift;		/* 32 - log2 of the size */
 	uint32		nseen;
 
+	HnswVisitor visitor;		/* takes what is found on level 0; or NULL */
+	void	   *visitor_arg;
 	HnswFound  *found;
 	int			nfound;
 	int			found_room;
@@ -92,11 +125,72 @@ struct HnswSearch
 
 	NvCodeTable table;			/* of the step from the node that is visited */
 	float	   *step;			/* the step itself */
+	MemoryContextCallback end;	/* of the context */
 };
 
 #define FIRST_SEEN 256
-#define SEEN_PER_EF 48
+#define SEEN_PER_EF 64
 #define FIRST_FOUND 64
+
+/*
+ * A session keeps one table of nodes seen, for one search at a time: giving it
+ * back after every query and asking for it again took a tenth of the query.
+ */
+#define KEPT_SEEN 16384
+
+static Seen *kept_seen;
+static HnswSearch *kept_seen_user;
+
+static bool
+uses_kept(const HnswSearch *s)
+{
+	return s->seen == kept_seen;
+}
+
+/* The search's memory goes. */
+static void
+seen_end(void *search)
+{
+	if (kept_seen_user == search)
+		kept_seen_user = NULL;
+}
+
+static void
+seen_begin(HnswSearch *s)
+{
+	if (kept_seen == NULL)
+		kept_seen = MemoryContextAlloc(TopMemoryContext, sizeof(Seen) * KEPT_SEEN);
+	s->seen_room = FIRST_SEEN;
+	if (kept_seen_user == NULL)
+	{
+		kept_seen_user = s;
+		s->seen = kept_seen;
+		s->seen_room = KEPT_SEEN;
+	}
+	else
+		s->seen = palloc(sizeof(Seen) * FIRST_SEEN);
+	s->end.func = seen_end;
+	s->end.arg = s;
+	MemoryContextRegisterResetCallback(s->context, &s->end);
+}
+
+static void
+seen_free(HnswSearch *s)
+{
+	if (uses_kept(s))
+		kept_seen_user = NULL;
+	else
+		pfree(s->seen);
+}
+
+/* An empty table of a size; "size" fits into a new one, or the room that there is. */
+static void
+seen_clear(HnswSearch *s, uint32 size)
+{
+	s->seen_mask = size - 1;
+	s->seen_shift = 32 - pg_leftmost_one_pos32(size);
+	memset(s->seen, 0xff, sizeof(Seen) * size);
+}
 
 HnswSearch *
 hnsw_search_begin(HnswIndex *ix, bool keep_vectors)
@@ -106,9 +200,7 @@ hnsw_search_begin(HnswIndex *ix, bool keep_vectors)
 	s->ix = ix;
 	s->context = CurrentMemoryContext;
 	s->keep_vectors = keep_vectors;
-	s->seen_mask = FIRST_SEEN - 1;
-	s->seen_shift = 32 - pg_leftmost_one_pos32(FIRST_SEEN);
-	s->seen = palloc(sizeof(Seen) * FIRST_SEEN);
+	seen_begin(s);
 	s->found_room = FIRST_FOUND;
 	s->found = palloc(sizeof(HnswFound) * FIRST_FOUND);
 	s->vectors_room = FIRST_FOUND;
@@ -143,17 +235,38 @@ hnsw_nearest(const HnswSearch *s)
 }
 
 float
-hnsw_horizon(const HnswSearch *s, int n)
+hnsw_search_radius(const HnswSearch *s)
 {
-	Assert(n >= 1 && n <= s->ef);
-	return s->best.n < s->ef ? INFINITY : s->best.distances[n - 1];
+	if (s->going_on)
+		return s->frontier.nnear < (uint32) s->ef ? INFINITY : s->frontier.near[0];
+	return s->best.n < s->ef ? INFINITY : s->best.distances[s->ef - 1];
+}
+
+uint32
+hnsw_nvisited(const HnswSearch *s)
+{
+	return s->nvisited;
+}
+
+void
+hnsw_search_visitor(HnswSearch *s, HnswVisitor visitor, void *arg)
+{
+	s->visitor = visitor;
+	s->visitor_arg = arg;
+}
+
+Size
+hnsw_search_memory(const HnswSearch *s)
+{
+	return MemoryContextMemAllocated(s->context, false) +
+		(uses_kept(s) ? sizeof(Seen) * ((Size) s->seen_mask + 1) : 0);
 }
 
 /* Whether so many more bytes are within the limit. */
 static bool
 fits(const HnswSearch *s, Size more)
 {
-	return s->limit == 0 || MemoryContextMemAllocated(s->context, false) + more <= s->limit;
+	return s->limit == 0 || hnsw_search_memory(s) + more <= s->limit;
 }
 
 /* ---- nodes seen ---- */
@@ -190,50 +303,255 @@ hash_neighbors(const HnswSearch *s, const uint32 *neighbors, int n, uint32 *hash
 		__builtin_prefetch(&s->seen[hashes[i]], 1);
 }
 
+/* Double the table: in its room, or in new memory. */
 static pg_noinline void
 grow_seen(HnswSearch *s)
 {
-	Seen	   *old = s->seen;
+	HnswSearch	old = *s;
 	uint32		size = s->seen_mask + 1;
 
-	s->seen_mask = size * 2 - 1;
-	s->seen_shift--;
-	s->seen = palloc_extended(sizeof(Seen) * 2 * size, MCXT_ALLOC_HUGE);
-	memset(s->seen, 0xff, sizeof(Seen) * 2 * size);
+	if (2 * size <= s->seen_room)
+	{
+		old.seen = palloc(sizeof(Seen) * size);
+		memcpy(old.seen, s->seen, sizeof(Seen) * size);
+	}
+	else
+	{
+		s->seen = palloc_extended(sizeof(Seen) * 2 * size, MCXT_ALLOC_HUGE);
+		s->seen_room = 2 * size;
+	}
+	seen_clear(s, 2 * size);
 	for (uint32 i = 0; i < size; i++)
 	{
-		if (old[i].slot != HNSW_NO_SLOT)
-			s->seen[find_seen(s, old[i].slot)] = old[i];
+		if (old.seen[i].slot != HNSW_NO_SLOT)
+			s->seen[find_seen(s, old.seen[i].slot)] = old.seen[i];
 	}
 	/* the pool points to entries: carry that over before the old ones are gone */
 	for (int i = 0; i < s->pool.n; i++)
-		s->pool.seen[i] = find_seen(s, old[s->pool.seen[i]].slot);
-	pfree(old);
+		s->pool.seen[i] = find_seen(s, old.seen[s->pool.seen[i]].slot);
+	for (uint32 i = 0; i < s->frontier.ncandidates; i++)
+	{
+		Candidate  *c = &s->frontier.candidates[i];
+
+		c->seen = find_seen(s, old.seen[c->seen].slot);
+	}
+	seen_free(&old);
 }
 
-/* Make room for n more. */
+/* Whether n more are too many. */
 static inline bool
 lacks_seen(const HnswSearch *s, uint32 n)
 {
 	return (s->nseen + n) / 2 > s->seen_mask / 3;
 }
 
-static inline void
-reserve_seen(HnswSearch *s, uint32 n)
+/* Whether they are so many that the table must grow, however short memory is. */
+static inline bool
+crowds_seen(const HnswSearch *s, uint32 n)
 {
-	while (unlikely(lacks_seen(s, n)))
+	return s->nseen + n > s->seen_mask / 8 * 7;
+}
+
+/* What the table takes when it has grown; the old one, or its copy, is there meanwhile. */
+static inline Size
+larger_seen_bytes(const HnswSearch *s)
+{
+	return sizeof(Seen) * 2 * ((Size) s->seen_mask + 1);
+}
+
+/* Distances that overflow are the largest there is, so that a search goes on. */
+static inline float
+clamp(float distance)
+{
+	return likely(distance < FLT_MAX) ? distance : FLT_MAX;
+}
+
+static inline float
+mean_of(const Seen *e)
+{
+	return clamp(e->sum / e->count);
+}
+
+/* ---- the frontier ---- */
+
+static inline bool
+is_before(const Candidate *a, const Candidate *b)
+{
+	return a->key < b->key;
+}
+
+static inline void
+put_candidate(void *search, Candidate *candidates, Size i, Candidate c)
+{
+	candidates[i] = c;
+	((HnswSearch *) search)->seen[c.seen].place = (uint32) i;
+}
+
+static inline bool
+is_less(const float *a, const float *b)
+{
+	return *a < *b;
+}
+
+static inline bool
+is_more(const float *a, const float *b)
+{
+	return *a > *b;
+}
+
+NV_DEFINE_HEAP(candidates, Candidate, is_before, put_candidate)
+NV_DEFINE_HEAP(near, float, is_more, NV_HEAP_PUT)
+NV_DEFINE_HEAP(far, float, is_less, NV_HEAP_PUT)
+NV_DEFINE_SELECT(select_least, float, is_less)
+
+/* Room for so many: that which there is, or a quarter more. */
+static inline uint32
+room_for(uint32 room, uint32 n)
+{
+	return n <= room ? room : Max(n, room + room / 4);
+}
+
+/* Bytes that room for n more candidates, and so many distances, takes in addition. */
+static inline Size
+frontier_growth(const Frontier *f, uint32 n, uint32 nnear, uint32 nfar)
+{
+	return sizeof(Candidate) *
+		(room_for(f->candidates_room, f->ncandidates + n) - f->candidates_room) +
+		sizeof(float) * (room_for(f->near_room, nnear) - f->near_room +
+						 room_for(f->far_room, nfar) - f->far_room);
+}
+
+static void *
+enlarge(void *array, Size bytes)
+{
+	return array == NULL ? palloc_extended(bytes, MCXT_ALLOC_HUGE) : repalloc_huge(array, bytes);
+}
+
+static void
+reserve_frontier(Frontier *f, uint32 n, uint32 nnear, uint32 nfar)
+{
+	if (f->ncandidates + n > f->candidates_room)
+	{
+		f->candidates_room = room_for(f->candidates_room, f->ncandidates + n);
+		f->candidates = enlarge(f->candidates, sizeof(Candidate) * f->candidates_room);
+	}
+	if (nnear > f->near_room)
+	{
+		f->near_room = room_for(f->near_room, nnear);
+		f->near = enlarge(f->near, sizeof(float) * f->near_room);
+	}
+	if (nfar > f->far_room)
+	{
+		f->far_room = room_for(f->far_room, nfar);
+		f->far = enlarge(f->far, sizeof(float) * f->far_room);
+	}
+}
+
+/*
+ * Take note of the mean of a node's estimates, of which there was none if it is
+ * new.  One that became farther is moved when its turn comes.
+ */
+static pg_noinline void
+frontier_note(HnswSearch *s, uint32 seen, float key, bool is_new)
+{
+	Frontier   *f = &s->frontier;
+	uint32		place = is_new ? f->ncandidates++ : s->seen[seen].place;
+	Candidate	c = {key, seen};
+
+	if (!is_new && key >= f->candidates[place].key)
+		return;
+	f->candidates[place] = c;
+	candidates_up(s, f->candidates, place);
+}
+
+/* Take note of the distance of a visited node.  Room is reserved. */
+static void
+frontier_visited(HnswSearch *s, float distance)
+{
+	Frontier   *f = &s->frontier;
+
+	if (f->nnear < (uint32) s->ef)
+	{
+		f->near[f->nnear] = distance;
+		near_up(NULL, f->near, f->nnear++);
+		return;
+	}
+	if (distance < f->near[0])
+	{
+		float		farthest = f->near[0];
+
+		f->near[0] = distance;
+		near_down(NULL, f->near, f->nnear, 0);
+		distance = farthest;
+	}
+	f->far[f->nfar] = distance;
+	far_up(NULL, f->far, f->nfar++);
+}
+
+/* Count the ef nearest visited among the near ones, of a larger ef.  Room is reserved. */
+static void
+frontier_widen(HnswSearch *s, int ef)
+{
+	Frontier   *f = &s->frontier;
+
+	s->ef = ef;
+	while (f->nnear < (uint32) ef && f->nfar > 0)
+	{
+		f->near[f->nnear] = f->far[0];
+		near_up(NULL, f->near, f->nnear++);
+		f->far[0] = f->far[--f->nfar];
+		if (f->nfar > 0)
+			far_down(NULL, f->far, f->nfar, 0);
+	}
+}
+
+/* Take out the nearest candidate; NULL when ef visited nodes are nearer. */
+static Seen *
+frontier_take(HnswSearch *s)
+{
+	Frontier   *f = &s->frontier;
+	Candidate  *first = f->candidates;
+	Seen	   *e;
+
+	for (;;)
+	{
+		if (f->ncandidates == 0 || (f->nnear == (uint32) s->ef && first->key > f->near[0]))
+			return NULL;
+		e = &s->seen[first->seen];
+		if (mean_of(e) <= first->key)
+			break;
+		first->key = mean_of(e);
+		candidates_down(s, f->candidates, f->ncandidates, 0);
+	}
+	f->candidates[0] = f->candidates[--f->ncandidates];
+	if (f->ncandidates > 0)
+		candidates_down(s, f->candidates, f->ncandidates, 0);
+	return e;
+}
+
+/* Make room for n more neighbors. */
+static inline void
+reserve(HnswSearch *s, uint32 n)
+{
+	while (unlikely(lacks_seen(s, n)) && (crowds_seen(s, n) || fits(s, larger_seen_bytes(s))))
 		grow_seen(s);
+	if (s->going_on)
+		reserve_frontier(&s->frontier, n, s->frontier.nnear + 1, s->frontier.nfar + 1);
 }
 
 /* Whether there is memory for one more visit. */
 static inline bool
 may_visit(const HnswSearch *s)
 {
+	uint32		n = hnsw_max_edges(&s->ix->meta);
 	Size		more = 0;
 
-	/* what was seen is copied when it grows, what was found is not */
-	if (lacks_seen(s, hnsw_max_edges(&s->ix->meta)))
-		more += sizeof(Seen) * 2 * ((Size) s->seen_mask + 1);
+	if (s->limit == 0)
+		return true;
+	if (crowds_seen(s, n))
+		more += larger_seen_bytes(s);
+	if (s->going_on)
+		more += frontier_growth(&s->frontier, n, s->frontier.nnear + 1, s->frontier.nfar + 1);
 	if (s->nfound == s->found_room)
 		more += sizeof(HnswFound) * s->found_room;
 	return more == 0 || fits(s, more);
@@ -373,19 +691,6 @@ best_add(HnswSearch *s, float distance)
 		s->pool.limit = Min(s->pool.limit, distances[s->ef - 1]);
 }
 
-/* Distances that overflow are the largest there is, so that a search goes on. */
-static inline float
-clamp(float distance)
-{
-	return likely(distance < FLT_MAX) ? distance : FLT_MAX;
-}
-
-static inline float
-mean_of(const Seen *e)
-{
-	return clamp(e->sum / e->count);
-}
-
 /* Take note of an estimate (or of the distance) of a node.  Room is reserved. */
 static pg_attribute_always_inline void
 consider(HnswSearch *s, uint32 slot, uint32 hash, float estimate)
@@ -401,14 +706,24 @@ consider(HnswSearch *s, uint32 slot, uint32 hash, float estimate)
 		e->count = 1;
 		e->state = SEEN_WAITING;
 		s->nseen++;
+		if (unlikely(s->going_on))
+		{
+			frontier_note(s, i, estimate, true);
+			return;
+		}
 	}
 	else
 	{
-		if (e->state == SEEN_VISITED || e->count == PG_UINT16_MAX)
+		if (e->state >= SEEN_VISITED || e->count == PG_UINT16_MAX)
 			return;
 		e->sum += estimate;
 		e->count++;
 		estimate = mean_of(e);
+		if (unlikely(s->going_on))
+		{
+			frontier_note(s, i, estimate, false);
+			return;
+		}
 		if (e->state == SEEN_POOLED)
 		{
 			s->pool.keys[e->place] = estimate;
@@ -470,12 +785,21 @@ add_found(HnswSearch *s, uint32 slot, const HnswNode *node, const NvStored *v, f
 	f->base = hnsw_base(s->ix, node);
 	f->dead = (node->flags & HNSW_DEAD) != 0;
 	f->ntids = node->ntids;
-	memcpy(f->tids, HNSW_TIDS(&s->ix->layout, node), sizeof(ItemPointerData) * node->ntids);
 	f->stored = *v;
 	/* what is in memory stays where it is, unless it was put together */
 	if (s->keep_vectors && !f->dead && (s->ix->memory == NULL || v->data == s->ix->assembled))
 		f->stored.data = keep_vector(s, v);
 	s->nfound++;
+}
+
+/* Hand a visited node to whoever wants it.  Its page is locked. */
+static inline void
+hand_over(HnswSearch *s, uint32 slot, const HnswNode *node, const NvStored *v, float distance)
+{
+	if (s->visitor == NULL || s->level > 0)
+		add_found(s, slot, node, v, distance);
+	else if (!s->visitor(s->visitor_arg, node, distance))
+		s->stopped = true;
 }
 
 /*
@@ -586,10 +910,10 @@ visit(HnswSearch *s, uint32 slot, float *distance)
 	v = hnsw_stored(ix, &ref);
 	*distance = codes ? measure_step(s, &v, &weight) :
 		nv_distance_from_query(&ix->space, s->query, &v);
-	add_found(s, slot, ref.node, &v, *distance);
+	hand_over(s, slot, ref.node, &v, *distance);
 	n = ref.node->nedges;
 	memcpy(neighbors, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * n);
-	reserve_seen(s, n);
+	reserve(s, n);
 	if (codes)
 	{
 		hash_neighbors(s, neighbors, n, hashes);
@@ -607,6 +931,23 @@ visit(HnswSearch *s, uint32 slot, float *distance)
 	return true;
 }
 
+/* Take out the nearest candidate of the pool; NULL when ef visited nodes are nearer. */
+static Seen *
+pool_take(HnswSearch *s)
+{
+	int			place;
+	Seen	   *e;
+
+	if (s->pool.n == 0)
+		return NULL;
+	place = (int) nv_kern.argmin(s->pool.keys, s->pool.n);
+	if (s->best.n == s->ef && s->pool.keys[place] > s->best.distances[s->ef - 1])
+		return NULL;
+	e = &s->seen[s->pool.seen[place]];
+	pool_remove(s, place);
+	return e;
+}
+
 /*
  * Pick the nearest candidate as the next to visit, and have its node fetched;
  * false when ef visited ones are nearer.
@@ -614,21 +955,30 @@ visit(HnswSearch *s, uint32 slot, float *distance)
 static bool
 pick_next(HnswSearch *s)
 {
-	int			place;
-	Seen	   *e;
+	Seen	   *e = s->going_on ? frontier_take(s) : pool_take(s);
 
 	s->next = HNSW_NO_SLOT;
-	if (s->pool.n == 0)
+	if (e == NULL)
 		return false;
-	place = (int) nv_kern.argmin(s->pool.keys, s->pool.n);
-	if (s->best.n == s->ef && s->pool.keys[place] > s->best.distances[s->ef - 1])
-		return false;
-	e = &s->seen[s->pool.seen[place]];
 	e->state = SEEN_VISITED;
 	s->next = e->slot;
-	pool_remove(s, place);
 	hnsw_prefetch(s->ix, s->next);
 	return true;
+}
+
+/* Take note of the distance of a visited node. */
+static inline void
+note_visited(HnswSearch *s, uint32 slot, float distance)
+{
+	s->nvisited++;
+	if (s->going_on)
+		frontier_visited(s, distance);
+	else
+	{
+		best_add(s, distance);
+		/* for when the search goes on */
+		s->seen[find_seen(s, slot)].sum = distance;
+	}
 }
 
 bool
@@ -637,10 +987,12 @@ hnsw_search_step(HnswSearch *s)
 	float		distance;
 
 	CHECK_FOR_INTERRUPTS();
-	if (s->next == HNSW_NO_SLOT || !may_visit(s))
+	if (s->next == HNSW_NO_SLOT || s->stopped || !may_visit(s))
 		return false;
 	if (visit(s, s->next, &distance))
-		best_add(s, clamp(distance));
+		note_visited(s, s->next, clamp(distance));
+	else
+		s->seen[find_seen(s, s->next)].state = SEEN_GONE;
 	return pick_next(s);
 }
 
@@ -652,14 +1004,13 @@ reset_seen(HnswSearch *s, int ef)
 
 	while (size < (uint32) ef * SEEN_PER_EF)
 		size *= 2;
-	if (size != s->seen_mask + 1)
+	if (size > s->seen_room || s->seen_room > Max(size, KEPT_SEEN))
 	{
-		pfree(s->seen);
+		seen_free(s);
 		s->seen = palloc_extended(sizeof(Seen) * size, MCXT_ALLOC_HUGE);
-		s->seen_mask = size - 1;
-		s->seen_shift = 32 - pg_leftmost_one_pos32(size);
+		s->seen_room = size;
 	}
-	memset(s->seen, 0xff, sizeof(Seen) * size);
+	seen_clear(s, size);
 	s->nseen = 0;
 }
 
@@ -669,7 +1020,10 @@ hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 	s->query = query;
 	s->level = level;
 	s->nfound = s->nvectors = 0;
+	s->nvisited = 0;
 	s->limit = 0;
+	s->going_on = s->stopped = false;
+	s->frontier.ncandidates = s->frontier.nnear = s->frontier.nfar = 0;
 	pool_reset(s, ef);
 	reset_seen(s, ef);
 	consider(s, entry, hash_slot(s, entry), 0);
@@ -684,33 +1038,110 @@ hnsw_search_level(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 		;
 }
 
+/* From pool and best to the frontier.  Room is reserved. */
+static void
+begin_frontier(HnswSearch *s)
+{
+	Frontier   *f = &s->frontier;
+	uint32		n = 0;
+
+	for (uint32 i = 0; i <= s->seen_mask; i++)
+	{
+		const Seen *e = &s->seen[i];
+		Candidate	c = {0, i};
+
+		if (e->slot == HNSW_NO_SLOT || e->state == SEEN_GONE)
+			continue;
+		if (e->state == SEEN_VISITED)
+		{
+			f->near[n++] = e->sum;
+			continue;
+		}
+		c.key = mean_of(e);
+		f->candidates[f->ncandidates++] = c;
+	}
+	Assert(n == s->nvisited);
+	candidates_build(s, f->candidates, f->ncandidates);
+	f->nnear = Min(n, (uint32) s->ef);
+	f->nfar = n - f->nnear;
+	if (f->nfar > 0)
+		select_least(f->near, (int) n, (int) f->nnear);
+	memcpy(f->far, f->near + f->nnear, sizeof(float) * f->nfar);
+	near_build(NULL, f->near, f->nnear);
+	far_build(NULL, f->far, f->nfar);
+	s->pool.n = 0;
+	s->going_on = true;
+}
+
 /* As if the search had begun with the larger ef: nothing is visited twice. */
 bool
 hnsw_search_more(HnswSearch *s, int ef, Size limit)
 {
-	int			nfound = s->nfound;
-	bool		any_left = false;
+	Frontier   *f = &s->frontier;
+	uint32		nvisited = s->nvisited;
+	uint32		ncandidates = s->going_on ? 0 : s->nseen;
+	uint32		nnear = s->going_on ? Min((uint32) ef, f->nnear + f->nfar) : nvisited;
+	uint32		nfar = s->going_on ? 0 : nvisited;
 
+	Assert(ef > s->ef);
 	s->limit = limit;
-	if (!fits(s, (2 * sizeof(float) + sizeof(uint32)) * (Size) POOL_ROOM(ef)))
+	if (s->stopped || !fits(s, frontier_growth(f, ncandidates, nnear, nfar)))
 		return false;
-	pool_reset(s, ef);
-	for (int i = 0; i < s->nfound; i++)
-		best_add(s, clamp(s->found[i].distance));
-	for (uint32 i = 0; i <= s->seen_mask; i++)
-	{
-		if (s->seen[i].slot != HNSW_NO_SLOT && s->seen[i].state != SEEN_VISITED)
-		{
-			s->seen[i].state = SEEN_WAITING;
-			pool_add(s, mean_of(&s->seen[i]), i);
-			any_left = true;
-		}
-	}
-	pick_next(s);
+	reserve_frontier(f, ncandidates, nnear, nfar);
+	if (!s->going_on)
+		begin_frontier(s);
+	frontier_widen(s, ef);
+	if (s->next == HNSW_NO_SLOT)
+		pick_next(s);
 	while (hnsw_search_step(s))
 		;
 	/* with a small ef, none of those left may have been near enough yet */
-	return s->nfound > nfound || (any_left && may_visit(s));
+	return s->nvisited > nvisited || (f->ncandidates > 0 && may_visit(s));
+}
+
+static void
+free_array(void *array)
+{
+	if (array != NULL)
+		pfree(array);
+}
+
+/* In the order of the slots: a page is read once, and by the hardware's prefetching. */
+void
+hnsw_search_rest(HnswSearch *s)
+{
+	HnswIndex  *ix = s->ix;
+	uint32		nslots = hnsw_count_slots(ix);
+
+	Assert(s->next == HNSW_NO_SLOT && s->level == 0 && s->visitor != NULL);
+	free_array(s->frontier.candidates);
+	free_array(s->frontier.near);
+	free_array(s->frontier.far);
+	memset(&s->frontier, 0, sizeof(s->frontier));
+	s->pool.n = 0;
+	s->going_on = true;
+	for (uint32 slot = 0; slot < nslots && !s->stopped; slot++)
+	{
+		HnswRef		ref;
+
+		CHECK_FOR_INTERRUPTS();
+		if (s->seen[find_seen(s, slot)].slot == slot &&
+			s->seen[find_seen(s, slot)].state == SEEN_VISITED)
+			continue;
+		if (slot + 1 < nslots)
+			hnsw_prefetch(ix, slot + 1);
+		if (!hnsw_read(ix, slot, &ref))
+			continue;
+		if (ref.node->level == 0)
+		{
+			NvStored	v = hnsw_stored(ix, &ref);
+
+			s->nvisited++;
+			hand_over(s, slot, ref.node, &v,
+					  nv_distance_from_query(&ix->space, s->query, &v));
+		}
+		hnsw_release(&ref);
+	}
 }
 
 uint32

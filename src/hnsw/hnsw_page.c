@@ -198,6 +198,14 @@ hnsw_open_with(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *m
 	open_with_floats(ix, rel, meta, &layout, floats);
 }
 
+uint32
+hnsw_count_slots(const HnswIndex *ix)
+{
+	BlockNumber blocks = RelationGetNumberOfBlocks(ix->rel);
+
+	return blocks <= hnsw_slot_block(&ix->meta, 0) ? 0 : hnsw_first_slot(&ix->meta, blocks);
+}
+
 void
 hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level)
 {

@@ -8,7 +8,10 @@
  *
  * A search is sure of the order only up to its horizon; what it happened to
  * visit beyond waits.  When more rows are asked for, the search goes on as if
- * ef_search had been twice as large.
+ * ef_search had been larger.
+ *
+ * The search hands over each node that it visits, of which only the places of
+ * its rows are kept, until they go out.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,11 +25,39 @@
 #include "nv_guc.h"
 #include "utils/memutils.h"
 
-/* By how much ef grows at most when a search goes on. */
-#define LARGEST_STEP 2048
+/* By what part of itself ef grows when a search goes on. */
+#define GROWTH_PART 8
+
+/*
+ * A search that may go on is sure of the nearer half of its ef candidates, but
+ * of so many if ef is small: the executor compares exact distances, and takes a
+ * few more rows than it returns.  LIMIT 10 should not need a second round.
+ */
+#define LEAST_SURE 16
+
+/* An ef_search below this counts as halfway to it, or as LEAST_SURE. */
+#define SMALL_EF 20
+
+/*
+ * When ef comes to this part of all nodes, the scan reads the rest of the index
+ * as it lies on disk, which takes less time than what went before; and far from
+ * the query, where nodes are nearly as far as one another, the graph would lead
+ * to many too late for a strict order.
+ */
+#define REST_PART 8
+
+/* How much more room results may have than is needed. */
+#define REST_MARGIN 1.25
 
 /* How often a search begins again when its way ends in freed nodes. */
 #define MAX_TRIES 100
+
+/*
+ * The item of a result is the place of its row, and these.  So rows with the
+ * same bound go out as they lie in the table.
+ */
+#define ITEM_LAST 1				/* of the rows of its node */
+#define ITEM_FULL 2				/* whose places for rows are all taken */
 
 typedef struct HnswScan
 {
@@ -35,13 +66,21 @@ typedef struct HnswScan
 	bool		null_query;
 	bool		started;
 	bool		finished;		/* the search found all that it will */
+
+	/* settings when the first row was asked for */
+	NvIterativeScan iterative;
+	int			ef_search;
+	int			max_rows;
+	Size		memory;
+
 	HnswSearch *search;
 	int			ef;				/* of the search so far */
-	int			taken;			/* of hnsw_found(), how many were made results */
-	NvResults	results;		/* of which the items are numbers in hnsw_found() */
-	int			next_tid;		/* of the next result, the row to return */
-	int			nnodes;			/* whose rows have gone out */
-	int64		nreturned;		/* rows */
+	bool		going_on;		/* beyond the first ef; then limits count */
+	int64		nvisited;		/* rows of nodes visited */
+	int			nfull;			/* nodes visited whose places for rows are all taken */
+	NvResults	results;
+	int			nout;			/* nodes whose rows have gone out */
+	int			nfull_out;		/* of these, full ones */
 	MemoryContext search_context;
 } HnswScan;
 
@@ -64,13 +103,11 @@ hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int n
 
 	nv_scan_take_order(scan, orderbys);
 	MemoryContextReset(s->search_context);
-	s->started = false;
-	s->finished = false;
+	s->started = s->finished = s->going_on = false;
 	s->search = NULL;
 	nv_results_reset(&s->results);
-	s->next_tid = s->taken = 0;
-	s->nnodes = 0;
-	s->nreturned = 0;
+	s->nvisited = 0;
+	s->nfull = s->nout = s->nfull_out = 0;
 }
 
 void
@@ -83,37 +120,83 @@ hnsw_end_scan(IndexScanDesc scan)
 	scan->opaque = NULL;
 }
 
-/*
- * A search that may go on is sure of the nearer half of its candidates only:
- * what it missed behind them would come too late.
- */
-static float
-horizon_of(const HnswScan *s)
+static inline uint64
+item_of_row(const ItemPointerData *tid, int flags)
 {
-	int			part = hnsw_iterative_scan == NV_ITERATIVE_OFF ? 1 : 2;
-
-	return hnsw_horizon(s->search, (s->ef + part - 1) / part);
+	return (uint64) ItemPointerGetBlockNumberNoCheck(tid) << 32 |
+		(uint64) ItemPointerGetOffsetNumberNoCheck(tid) << 16 | flags;
 }
 
-/* Add what was newly found to the results that wait. */
+/* Add the rows of a node, which all have the same bound. */
 static void
-take_results(HnswScan *s)
+add_rows(HnswScan *s, const HnswNode *node, double bound)
 {
-	bool		strict = hnsw_iterative_scan != NV_ITERATIVE_RELAXED;
-	float		horizon = horizon_of(s);
-	int			nfound;
-	HnswFound  *found = hnsw_found(s->search, &nfound);
+	const ItemPointerData *tids = HNSW_TIDS(&s->ix.layout, node);
+	int			flags = node->ntids == s->ix.meta.node_tids ? ITEM_FULL : 0;
+	uint64		last = item_of_row(&tids[0], flags);
 
-	for (int i = s->taken; i < nfound; i++)
+	for (int i = 1; i < node->ntids; i++)
 	{
-		if (!found[i].dead && found[i].ntids > 0)
-			nv_results_add(&s->results,
-						   nv_space_lower_bound(&s->ix.space, &s->query, found[i].distance,
-												found[i].error), i, strict);
+		uint64		item = item_of_row(&tids[i], flags);
+
+		nv_results_add(&s->results, bound, Min(item, last), false);
+		last = Max(item, last);
 	}
-	s->taken = nfound;
-	nv_results_ready(&s->results, isinf(horizon) ? INFINITY :
-					 nv_space_lower_bound(&s->ix.space, &s->query, horizon, 0));
+	nv_results_add(&s->results, bound, last | ITEM_LAST, false);
+}
+
+/* Take over a node that the search visits; false when it must not go on. */
+static bool
+take_node(void *arg, const HnswNode *node, float distance)
+{
+	HnswScan   *s = arg;
+	double		bound;
+	Size		more;
+
+	if ((node->flags & HNSW_DEAD) != 0 || node->ntids == 0)
+		return true;
+	bound = nv_space_lower_bound(&s->ix.space, &s->query, distance, node->error);
+	s->nvisited += node->ntids;
+	s->nfull += node->ntids == s->ix.meta.node_tids;
+	/* too late for a strict order; a node is visited once, so nothing comes twice */
+	if (s->iterative == NV_ITERATIVE_RELAXED || !(bound < s->results.last.bound))
+		add_rows(s, node, bound);
+	if (!s->going_on)
+		return true;
+	more = nv_results_growth(&s->results, HNSW_NODE_TIDS);
+	return s->nvisited < s->max_rows &&
+		(more == 0 || hnsw_search_memory(s->search) + more <= s->memory);
+}
+
+/* Have out what is within the radius of the search. */
+static void
+set_horizon(HnswScan *s)
+{
+	float		radius = s->finished ? INFINITY : hnsw_search_radius(s->search);
+
+	nv_results_ready(&s->results, isinf(radius) ? INFINITY :
+					 nv_space_lower_bound(&s->ix.space, &s->query, radius, 0));
+}
+
+/* Memory that a search may take when it goes on. */
+static Size
+search_memory(void)
+{
+	double		limit = (double) work_mem * 1024 * hnsw_scan_mem_multiplier;
+
+	/* of 32 bits, a Size may have no room for so much */
+	return (Size) Min(limit, (double) MaxAllocHugeSize);
+}
+
+static void
+take_settings(HnswScan *s)
+{
+	s->iterative = hnsw_iterative_scan;
+	s->ef_search = s->ef = hnsw_ef_search;
+	if (s->iterative != NV_ITERATIVE_OFF && s->ef < SMALL_EF)
+		s->ef = Max(LEAST_SURE, (s->ef + SMALL_EF) / 2);
+	s->max_rows = hnsw_max_scan_tuples;
+	s->memory = search_memory();
 }
 
 static void
@@ -124,13 +207,12 @@ start(IndexScanDesc scan, HnswScan *s)
 	int			entry_level;
 
 	s->started = true;
+	take_settings(s);
 	s->null_query = nv_scan_start(scan, &s->ix.space, &s->query);
 	s->search = hnsw_search_begin(&s->ix, false);
-	s->ef = hnsw_ef_search;
+	hnsw_search_visitor(s->search, take_node, s);
 	for (int tries = 0;; tries++)
 	{
-		int			nfound = 0;
-
 		hnsw_get_entry(&s->ix, &top, &entry_level);
 		if (top == HNSW_NO_SLOT)
 		{
@@ -141,52 +223,87 @@ start(IndexScanDesc scan, HnswScan *s)
 		if (entry != HNSW_NO_SLOT)
 		{
 			hnsw_search_level(s->search, &s->query, entry, 0, s->ef);
-			hnsw_found(s->search, &nfound);
+			if (hnsw_nvisited(s->search) > 0)
+				break;
 		}
-		if (nfound > 0)
-			break;
 		/* vacuum freed the way down from under us: begin again */
 		CHECK_FOR_INTERRUPTS();
 		if (tries == MAX_TRIES)
 			hnsw_damaged(&s->ix, top, "no way down from the entry point");
 	}
-	take_results(s);
+	s->going_on = true;
+	set_horizon(s);
 }
 
-/* Memory that a search may take when it goes on. */
-static Size
-search_limit(const HnswScan *s)
+/* So many nodes hold the rows that one with all places would. */
+static int
+nodes_for_one(const HnswScan *s)
 {
-	double		limit = (double) work_mem * 1024 * hnsw_scan_mem_multiplier;
+	return HNSW_NODE_TIDS / s->ix.meta.node_tids;
+}
 
-	/* of 32 bits, a Size may have no room for so much */
-	limit = Min(limit, (double) MaxAllocHugeSize);
-	/* the room for its results, in the same context, may double afterwards */
-	return (Size) Max(1, limit - (double) sizeof(NvResult) * s->results.room);
+/*
+ * What ef should be for another node to go out, or what it is if none should.
+ * Without going on, ef_search nodes go out.  Where nodes have few places for rows,
+ * full ones, whose vector may have more rows in others, are not counted, as far as
+ * that makes no more than HNSW_NODE_TIDS rows for each of ef_search.
+ */
+static int
+next_ef(const HnswScan *s)
+{
+	if (s->iterative != NV_ITERATIVE_OFF)
+		return s->ef + Max(s->ef / GROWTH_PART, 1);
+	return Max(s->ef, s->ef_search + Min(s->ef_search * (nodes_for_one(s) - 1), s->nfull));
+}
+
+/* Whether another node may go out before the search goes on. */
+static bool
+may_go_out(const HnswScan *s)
+{
+	if (s->iterative == NV_ITERATIVE_OFF)
+		return s->nout - s->nfull_out < s->ef_search && s->nout < nodes_for_one(s) * s->ef_search;
+	return s->finished || s->nout < Max(s->ef / 2, LEAST_SURE);
+}
+
+/*
+ * Whether to read the rest of the index: if the scan got far, and is allowed so
+ * many rows, as far as those that it met tell how many there are.
+ */
+static bool
+wants_rest(const HnswScan *s, int ef)
+{
+	double		nslots,
+				rows;
+
+	if (s->iterative == NV_ITERATIVE_OFF)
+		return false;
+	nslots = hnsw_count_slots(&s->ix);
+	rows = nslots * s->nvisited / hnsw_nvisited(s->search);
+	return ef >= nslots / REST_PART && rows <= s->max_rows &&
+		hnsw_search_memory(s->search) + rows * sizeof(NvResult) * REST_MARGIN <= s->memory;
 }
 
 /* Search on; false when there is no more, or no more is allowed. */
 static bool
 go_on(HnswScan *s)
 {
-	bool		more = false;
+	int			ef = next_ef(s);
 
-	if (!s->finished && hnsw_iterative_scan != NV_ITERATIVE_OFF &&
-		s->nreturned < hnsw_max_scan_tuples)
-	{
-		s->ef += Min(s->ef, LARGEST_STEP);
-		more = hnsw_search_more(s->search, s->ef, search_limit(s));
-	}
-	if (more)
-		take_results(s);
-	else if (!s->finished && hnsw_iterative_scan != NV_ITERATIVE_OFF)
-	{
-		/* what was visited beyond the horizon is all there is left */
+	if (s->finished || ef == s->ef)
+		return false;
+	s->ef = ef;
+	/* when it ends, what was visited beyond the horizon is all there is left */
+	if (s->nvisited >= s->max_rows)
 		s->finished = true;
-		nv_results_ready(&s->results, INFINITY);
-		return true;
+	else if (wants_rest(s, ef))
+	{
+		hnsw_search_rest(s->search);
+		s->finished = true;
 	}
-	return more;
+	else
+		s->finished = !hnsw_search_more(s->search, ef, s->memory);
+	set_horizon(s);
+	return true;
 }
 
 bool
@@ -194,39 +311,25 @@ hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
 {
 	HnswScan   *s = scan->opaque;
 	MemoryContext old = MemoryContextSwitchTo(s->search_context);
-	bool		found = false;
+	const NvResult *r = NULL;
 
 	if (!s->started)
 		start(scan, s);
-	while (!found)
+	while (!may_go_out(s) || (r = nv_results_peek(&s->results)) == NULL)
 	{
-		const NvResult *r;
-
-		if (hnsw_iterative_scan == NV_ITERATIVE_OFF && s->nnodes >= hnsw_ef_search)
-			break;
-		r = nv_results_peek(&s->results);
-		if (r != NULL)
-		{
-			int			nfound;
-			const HnswFound *f = hnsw_found(s->search, &nfound) + r->item;
-
-			if (s->next_tid < f->ntids)
-			{
-				nv_scan_return(scan, &s->ix.space, s->null_query, r->bound,
-							   &f->tids[s->next_tid++]);
-				s->nreturned++;
-				found = true;
-			}
-			else
-			{
-				nv_results_pop(&s->results);
-				s->next_tid = 0;
-				s->nnodes++;
-			}
-		}
-		else if (s->search == NULL || !go_on(s))
+		if (!go_on(s))
 			break;
 	}
+	if (r != NULL)
+	{
+		ItemPointerData tid;
+
+		ItemPointerSet(&tid, (BlockNumber) (r->item >> 32), (OffsetNumber) (r->item >> 16));
+		nv_scan_return(scan, &s->ix.space, s->null_query, r->bound, &tid);
+		s->nout += (r->item & ITEM_LAST) != 0;
+		s->nfull_out += (r->item & (ITEM_LAST | ITEM_FULL)) == (ITEM_LAST | ITEM_FULL);
+		nv_results_pop(&s->results);
+	}
 	MemoryContextSwitchTo(old);
-	return found;
+	return r != NULL;
 }

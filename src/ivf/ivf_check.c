@@ -244,7 +244,6 @@ check_centroid_codes(Check *check)
 {
 	IvfIndex   *ix = &check->ix;
 	uint8	   *codes = palloc(ix->layout.code_block);
-	float	   *zero = palloc0(sizeof(float) * ix->length);
 
 	for (uint32 first = 0; first < ix->meta.lists; first += NV_FASTSCAN_BLOCK)
 	{
