@@ -488,7 +488,7 @@ hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool fo
 	bool		added;
 
 	surroundings_begin(&around, ix);
-	added = add_edge(&around, from, neighbor, force ? ALWAYS : IF_WORTH_IT);
+	added = add_edge(&around, from, neighbor, force ? ALWAYS : IF_NONE_IS_LOST);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return added;
