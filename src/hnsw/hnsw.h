@@ -45,6 +45,9 @@ typedef struct HnswOptions
 /* The graph while it is built in memory: chunks of slots.  hnsw_memory.c */
 typedef struct HnswMemory HnswMemory;
 
+/* Edges that vacuum has noted, to walk the graph without reading it again.  hnsw_reach.c */
+typedef struct HnswNotes HnswNotes;
+
 /*
  * An open index.  The graph is in memory while the first part of it is
  * built, and in pages otherwise.
@@ -59,6 +62,7 @@ typedef struct HnswIndex
 	bool		logged;			/* whether changes are logged */
 	LWLock	   *build_lock;		/* among the processes of a build, in place of the update lock */
 	HnswMemory *memory;			/* or NULL */
+	HnswNotes  *notes;			/* or NULL */
 	char	   *assembled;		/* room for one vector longer than a node holds, or NULL */
 	float	   *edge_floats;	/* 2 * space.length, if there are codes */
 	NvShortFactors *short_factors;	/* or NULL: they are wide */
@@ -292,6 +296,16 @@ extern int	hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, int limi
 extern int	hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n,
 							   int limit, bool fill);
 
+/* Sort candidates, nearest first. */
+extern void hnsw_sort_candidates(HnswCandidate *candidates, int n);
+
+/*
+ * Which of n sorted neighbors of a node is missed least: one whose vector a nearer
+ * one has, else the farthest that a live nearer one (*stands) stands for, else the
+ * last (*stands is -1).
+ */
+extern int	hnsw_find_spare(HnswIndex *ix, const HnswCandidate *candidates, int n, int *stands);
+
 /*
  * Give a node (of which self is the vector) these n neighbors.  Those that it
  * has already keep their places and codes.  The node's page is exclusively
@@ -314,6 +328,33 @@ extern void hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uin
  * dead: a bitmap of nslots bits, or NULL: none is.  Nobody holds locks.
  */
 extern void hnsw_connect_all(HnswIndex *ix, uint32 entry, const uint8 *dead, uint32 nslots);
+
+/*
+ * The first live node on a level, other than near, of nslots slots from near on and
+ * then from 0, that is among these (a bitmap; NULL: any); or HNSW_NO_SLOT.
+ */
+extern uint32 hnsw_find_live(HnswIndex *ix, int level, uint32 near, const uint8 *among,
+							 uint32 nslots);
+
+/* Where everything near is dead, searches go on to at most so many times ef_construction. */
+#define HNSW_FAR_SEARCH 16
+
+/*
+ * Begin notes on the live nodes of nslots slots, in the current memory context.
+ * When they would take more bytes than limit they are incomplete, and not used.
+ */
+extern HnswNotes *hnsw_notes_begin(uint32 nslots, Size limit);
+
+/* Note the edges of a live node; none that is not noted is alive. */
+extern void hnsw_note(HnswNotes *notes, uint32 slot, const HnswNode *node);
+
+extern bool hnsw_notes_complete(const HnswNotes *notes);
+
+/* The edges of a node are no longer as they were noted. */
+extern void hnsw_note_change(HnswNotes *notes, uint32 slot);
+
+/* Whether a node had an edge to a dead one.  The notes are complete. */
+extern bool hnsw_noted_dead_end(const HnswNotes *notes, uint32 slot, const uint8 *dead);
 
 static inline bool
 hnsw_bit(const uint8 *bitmap, uint32 i)
@@ -343,11 +384,10 @@ extern void hnsw_set_entry(HnswIndex *ix, uint32 slot, int level);
 
 /*
  * Make a candidate, at that distance from self, of a node on a level.  Its
- * vector is palloc'd.  edges[2m] takes its neighbors, *nedges their number; NULL
- * if not wanted.  False when there is no such node any more.
+ * vector is palloc'd.  False when there is no such node any more.
  */
 extern bool hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvStored *self,
-								HnswCandidate *candidate, uint32 *edges, int *nedges);
+								HnswCandidate *candidate);
 
 /*
  * Give a node (of which self is the vector) these n neighbors, if it is still

@@ -1170,8 +1170,8 @@ is_nearer(const HnswCandidate *a, const HnswCandidate *b)
 }
 
 /* By distance.  A shell sort inlines the comparison; n is a hundred or so. */
-static void
-sort_candidates(HnswCandidate *candidates, int n)
+void
+hnsw_sort_candidates(HnswCandidate *candidates, int n)
 {
 	static const int gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};	/* Ciura, 2001 */
 
@@ -1228,6 +1228,58 @@ stands_for(HnswIndex *ix, const HnswCandidate *chosen, const HnswCandidate *c, f
 	return distance < c->distance || nv_stored_equal(&chosen->stored, &c->stored);
 }
 
+/* How much nearer, where places are to be filled. */
+static float
+fill_alpha(const HnswIndex *ix)
+{
+	return ix->space.metric == NV_SPACE_IP ? 1 : FILL_ALPHA;
+}
+
+/*
+ * Which of the candidates before number "place", as the heuristic chooses among
+ * them, stands for it; -1 if none does.  left_out: what is known of them, or 0.
+ */
+static int
+find_standing(HnswIndex *ix, const HnswCandidate *candidates, int place, float alpha,
+			  int8 *left_out)
+{
+	for (int i = 0; i < place; i++)
+	{
+		if (left_out[i] > 0 || candidates[i].dead ||
+			!stands_for(ix, &candidates[i], &candidates[place], alpha))
+			continue;
+		if (left_out[i] == 0)
+			left_out[i] = find_standing(ix, candidates, i, alpha, left_out) >= 0 ? 1 : -1;
+		if (left_out[i] < 0)
+			return i;
+	}
+	return -1;
+}
+
+int
+hnsw_find_spare(HnswIndex *ix, const HnswCandidate *candidates, int n, int *stands)
+{
+	float		alpha = fill_alpha(ix);
+	int8		left_out[HNSW_MAX_SLOTS + 1] = {0};
+
+	/* equal vectors have the same distance to the bit */
+	for (int i = n - 1; i > 0; i--)
+	{
+		*stands = i - 1;
+		if (candidates[i].distance == candidates[i - 1].distance &&
+			nv_stored_equal(&candidates[i].stored, &candidates[i - 1].stored))
+			return i;
+	}
+	for (int i = n - 1; i > 0; i--)
+	{
+		*stands = find_standing(ix, candidates, i, alpha, left_out);
+		if (*stands >= 0)
+			return i;
+	}
+	*stands = -1;
+	return n - 1;
+}
+
 /* Add candidates to those chosen, as far as they have, or have not, the vector of one of these. */
 static int
 fill_places(HnswCandidate *candidates, int chosen, int limit, const HnswCandidate *refused,
@@ -1254,9 +1306,9 @@ hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n, in
 	bool	   *repeats;
 	int			nrefused = 0;
 	int			chosen = kept;
-	float		alpha = fill && ix->space.metric != NV_SPACE_IP ? FILL_ALPHA : 1;
+	float		alpha = fill ? fill_alpha(ix) : 1;
 
-	sort_candidates(candidates + kept, n - kept);
+	hnsw_sort_candidates(candidates + kept, n - kept);
 	n = kept + unique_candidates(candidates + kept, n - kept);
 	refused = palloc(sizeof(HnswCandidate) * Max(n, 1));
 	repeats = palloc(sizeof(bool) * Max(n, 1));

@@ -11,24 +11,133 @@
 
 #include <math.h>
 
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nv_testpoint.h"
 #include "storage/indexfsm.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 
-/* ---- edges ---- */
+/* ---- nodes near an edge ---- */
 
-/* Copy a node that is not about to be freed; false when there is none. */
-static bool
-copy_live(HnswIndex *ix, uint32 slot, HnswNodeCopy *copy)
+/*
+ * A node that changes of edges have looked at.  Its vector stays the same as long
+ * as it lives.  Edges may have changed since: who relies on one looks again.
+ */
+typedef struct KnownNode
 {
-	return hnsw_copy_node(ix, slot, copy) && !copy->dead;
+	uint32		slot;			/* key */
+	char		status;			/* of simplehash */
+	bool		found;			/* there is such a node */
+	bool		dead;
+	int			level;
+	NvStored	stored;
+	int			nedges;			/* -1: not read yet */
+	uint32	   *edges;
+} KnownNode;
+
+#define SH_PREFIX known
+#define SH_ELEMENT_TYPE KnownNode
+#define SH_KEY_TYPE uint32
+#define SH_KEY slot
+#define SH_HASH_KEY(table, key) murmurhash32(key)
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/*
+ * What one insert knows of nodes around its place: the neighbors whose edges it
+ * changes have most of their neighbors in common.
+ */
+typedef struct Surroundings
+{
+	HnswIndex  *ix;
+	known_hash *nodes;
+} Surroundings;
+
+#define FIRST_KNOWN 512
+
+static void
+surroundings_begin(Surroundings *around, HnswIndex *ix)
+{
+	around->ix = ix;
+	around->nodes = known_create(CurrentMemoryContext, FIRST_KNOWN, NULL);
 }
+
+/* Read a node's edges, and its vector if that is not known yet. */
+static void
+read_known(Surroundings *around, KnownNode *known, bool vector)
+{
+	HnswRef		ref;
+
+	known->found = hnsw_read(around->ix, known->slot, &ref);
+	known->nedges = 0;
+	if (!known->found)
+		return;
+	known->dead = (ref.node->flags & HNSW_DEAD) != 0;
+	known->level = ref.node->level;
+	known->nedges = ref.node->nedges;
+	if (known->edges == NULL)
+		known->edges = palloc(sizeof(uint32) * hnsw_max_edges(&around->ix->meta));
+	memcpy(known->edges, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * known->nedges);
+	if (vector)
+	{
+		NvStored	v = hnsw_stored(around->ix, &ref);
+
+		known->stored = nv_stored_copy(&v);
+	}
+	hnsw_release(&ref);
+}
+
+/* Look a node up; valid until the next one is. */
+static KnownNode *
+know(Surroundings *around, uint32 slot)
+{
+	bool		there;
+	KnownNode  *known = known_insert(around->nodes, slot, &there);
+
+	if (!there)
+	{
+		known->edges = NULL;
+		read_known(around, known, true);
+	}
+	return known;
+}
+
+/* Remember what a search found; its vector is copied if the search goes on elsewhere. */
+static void
+note_found(Surroundings *around, const HnswFound *found, int level, bool copy)
+{
+	bool		there;
+	KnownNode  *known = known_insert(around->nodes, found->slot, &there);
+
+	if (there)
+		return;
+	known->found = true;
+	known->dead = found->dead;
+	known->level = level;
+	known->stored = copy ? nv_stored_copy(&found->stored) : found->stored;
+	known->nedges = -1;
+	known->edges = NULL;
+}
+
+/* Edges of a node are about to change, or have: forget them. */
+static void
+forget_edges(Surroundings *around, uint32 slot)
+{
+	KnownNode  *known = known_lookup(around->nodes, slot);
+
+	if (known != NULL)
+		known->nedges = -1;
+}
+
+/* ---- edges ---- */
 
 bool
 hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvStored *self,
-					HnswCandidate *candidate, uint32 *edges, int *nedges)
+					HnswCandidate *candidate)
 {
 	HnswNodeCopy copy;
 
@@ -38,11 +147,6 @@ hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvStored *self,
 	candidate->slot = slot;
 	candidate->stored = copy.stored;
 	candidate->distance = nv_distance_between(&ix->space, self, &copy.stored);
-	if (edges != NULL)
-	{
-		memcpy(edges, copy.edges, sizeof(uint32) * copy.nedges);
-		*nedges = copy.nedges;
-	}
 	return true;
 }
 
@@ -77,6 +181,8 @@ hnsw_replace_edges(HnswIndex *ix, uint32 slot, uint32 version, const NvStored *s
 	hnsw_set_edges(ix, node, self, neighbors, n);
 	nv_change_finish(&change);
 	UnlockReleaseBuffer(buffer);
+	if (ix->notes != NULL)
+		hnsw_note_change(ix->notes, slot);
 	return true;
 }
 
@@ -91,13 +197,73 @@ contains(const uint32 *slots, int n, uint32 slot)
 	return false;
 }
 
-/* Where a neighbor of a full node leads. */
-typedef struct Neighbor
+/* A node whose edges are to change, as it is now, without its vector. */
+typedef struct Source
 {
 	uint32		slot;
-	int			nedges;			/* 0 for dead ones, which nothing relies on */
-	uint32	   *edges;			/* [2m] */
-} Neighbor;
+	uint32		version;
+	int			level;
+	NvStored	stored;			/* the known one */
+	int			nedges;
+	uint32		edges[HNSW_MAX_SLOTS];
+} Source;
+
+/* Look at a node that is not about to be freed; false when there is none. */
+static bool
+look_at_source(Surroundings *around, uint32 slot, Source *source)
+{
+	KnownNode  *known = know(around, slot);
+	HnswRef		ref;
+	bool		live;
+
+	if (!known->found || known->dead)
+		return false;
+	source->slot = slot;
+	source->stored = known->stored;
+	if (!hnsw_read(around->ix, slot, &ref))
+		return false;
+	live = (ref.node->flags & HNSW_DEAD) == 0;
+	source->version = ref.node->version;
+	source->level = ref.node->level;
+	source->nedges = ref.node->nedges;
+	memcpy(source->edges, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * source->nedges);
+	hnsw_release(&ref);
+	return live;
+}
+
+/* Whether a node lives and has an edge, as far as is known. */
+static bool
+may_lead_to(Surroundings *around, uint32 from, uint32 to)
+{
+	KnownNode  *known = know(around, from);
+
+	if (known->nedges < 0)
+		read_known(around, known, false);
+	return known->found && !known->dead && contains(known->edges, known->nedges, to);
+}
+
+/* Whether a node has an edge, and can be relied on. */
+static bool
+has_edge(HnswIndex *ix, uint32 from, uint32 to)
+{
+	HnswRef		ref;
+	bool		has;
+
+	if (!hnsw_read(ix, from, &ref))
+		return false;
+	has = (ref.node->flags & HNSW_DEAD) == 0 &&
+		contains(HNSW_NEIGHBORS(ref.node), ref.node->nedges, to);
+	hnsw_release(&ref);
+	return has;
+}
+
+/* How much a full node has to do for a new neighbor. */
+typedef enum Insistence
+{
+	IF_WORTH_IT,				/* take it if it is not the one to leave out */
+	IF_NONE_IS_LOST,			/* give up any whose end has another way to it */
+	ALWAYS						/* and if there is none, have the new one lead to it */
+} Insistence;
 
 /* What a full node does for a new neighbor. */
 typedef struct Exchange
@@ -109,24 +275,39 @@ typedef struct Exchange
 } Exchange;
 
 /*
- * Which of n candidates a full node gives up, or -1 for none: the last in the
- * order of the heuristic that another one, *cover, has as a neighbor, so that it
- * can still be reached.  neighbors are the same n in another order.
+ * A live one among n candidates, other than number "place", that has an edge to
+ * this, so that it can still be reached; HNSW_NO_SLOT if there is none.  The
+ * first asked are the one that stands for it and the new neighbor.
  */
+static uint32
+find_cover(Surroundings *around, const HnswCandidate *list, int n, int place, int stands,
+		   uint32 new_slot)
+{
+	uint32		slot = list[place].slot;
+
+	if (stands >= 0 && may_lead_to(around, list[stands].slot, slot))
+		return list[stands].slot;
+	if (slot != new_slot && may_lead_to(around, new_slot, slot))
+		return new_slot;
+	for (int i = 0; i < n; i++)
+	{
+		if (i != place && !list[i].dead && may_lead_to(around, list[i].slot, slot))
+			return list[i].slot;
+	}
+	return HNSW_NO_SLOT;
+}
+
+/* The farthest but the new one whose end can be reached in another way, or -1. */
 static int
-find_dispensable(const HnswCandidate *candidates, int n, const Neighbor *neighbors, uint32 *cover)
+find_dispensable(Surroundings *around, Exchange *x, int n, uint32 new_slot)
 {
 	for (int i = n - 1; i >= 0; i--)
 	{
-		for (int k = 0; k < n; k++)
-		{
-			if (neighbors[k].slot != candidates[i].slot &&
-				contains(neighbors[k].edges, neighbors[k].nedges, candidates[i].slot))
-			{
-				*cover = neighbors[k].slot;
-				return i;
-			}
-		}
+		if (x->list[i].slot == new_slot)
+			continue;
+		x->cover = find_cover(around, x->list, n, i, -1, new_slot);
+		if (x->cover != HNSW_NO_SLOT)
+			return i;
 	}
 	return -1;
 }
@@ -143,52 +324,67 @@ find_victim(const HnswCandidate *candidates, int n, uint32 new_slot)
 }
 
 /*
- * Plan how a full node takes a new neighbor: which other one it gives up.  With
- * force, that may be one that can be reached in no other way.  Dead neighbors
- * stay: they may be the only way to others until vacuum has seen to that.
+ * Which of n candidates a full node gives up, or -1: the new one has to stay
+ * away.  Sorted, nearest first.
  */
-static void
-plan_exchange(HnswIndex *ix, const HnswNodeCopy *node, const HnswCandidate *neighbor, bool force,
-			  Exchange *x)
+static int
+find_given_up(Surroundings *around, Exchange *x, int n, uint32 new_slot, Insistence insistence)
 {
-	Neighbor	neighbors[HNSW_MAX_SLOTS + 1];
-	int			limit = hnsw_max_edges(&ix->meta);
+	int			stands;
+	int			i;
+
+	if (insistence == IF_NONE_IS_LOST)
+		return find_dispensable(around, x, n, new_slot);
+	i = hnsw_find_spare(around->ix, x->list, n, &stands);
+	if (x->list[i].slot != new_slot)
+	{
+		x->cover = find_cover(around, x->list, n, i, stands, new_slot);
+		/* nobody looks after a dead one, which may be the only way to others */
+		if (x->cover != HNSW_NO_SLOT || !x->list[i].dead)
+			return i;
+	}
+	if (insistence == IF_WORTH_IT)
+		return -1;
+	i = find_dispensable(around, x, n, new_slot);
+	return i >= 0 ? i : find_victim(x->list, n, new_slot);
+}
+
+/* Plan how a full node takes a new neighbor: which other one it gives up. */
+static void
+plan_exchange(Surroundings *around, const Source *source, const HnswCandidate *neighbor,
+			  Insistence insistence, Exchange *x)
+{
+	HnswIndex  *ix = around->ix;
 	int			n = 0;
 	int			given_up;
 
 	x->n = 0;
 	x->given_up.slot = x->cover = HNSW_NO_SLOT;
-	for (int i = -1; i < node->nedges; i++)
+	for (int i = -1; i < source->nedges; i++)
 	{
-		Neighbor   *next = &neighbors[n];
+		const KnownNode *known = know(around, i < 0 ? neighbor->slot : source->edges[i]);
+		HnswCandidate *c = &x->list[n];
 
-		next->slot = i < 0 ? neighbor->slot : node->edges[i];
-		next->edges = palloc(sizeof(uint32) * HNSW_MAX_SLOTS);
-		if (!hnsw_load_candidate(ix, next->slot, node->level, &node->stored, &x->list[n],
-								 next->edges, &next->nedges))
+		if (!known->found || known->level != source->level)
 			continue;
-		if (x->list[n].dead)
-			next->nedges = 0;
+		c->slot = known->slot;
+		c->dead = known->dead;
+		c->stored = known->stored;
+		c->distance = nv_distance_between(&ix->space, &source->stored, &known->stored);
 		n++;
 	}
-	if (n == 0 || neighbors[0].slot != neighbor->slot || x->list[0].dead)
+	if (n == 0 || x->list[0].slot != neighbor->slot || x->list[0].dead)
 		return;
-	if (n > limit)
-		n = hnsw_choose(ix, x->list, n, n, true);
-	x->n = n;
 	/* some may have been freed: a crash left edges to them */
-	if (n <= limit)
-		return;
-
-	given_up = find_dispensable(x->list, n, neighbors, &x->cover);
-	if (given_up < 0 || x->list[given_up].slot == neighbor->slot)
+	if (n <= hnsw_max_edges(&ix->meta))
 	{
-		x->n = 0;
-		x->cover = HNSW_NO_SLOT;
-		if (!force)
-			return;
-		given_up = find_victim(x->list, n, neighbor->slot);
+		x->n = n;
+		return;
 	}
+	hnsw_sort_candidates(x->list, n);
+	given_up = find_given_up(around, x, n, neighbor->slot, insistence);
+	if (given_up < 0)
+		return;
 	/* nobody has to find a dead one */
 	if (!x->list[given_up].dead)
 		x->given_up = x->list[given_up];
@@ -198,77 +394,88 @@ plan_exchange(HnswIndex *ix, const HnswNodeCopy *node, const HnswCandidate *neig
 
 /* Give a node an edge in place of its last one.  Returns whether it has it. */
 static bool
-swap_last_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor)
+swap_last_edge(Surroundings *around, uint32 from, const HnswCandidate *neighbor)
 {
 	HnswCandidate list[HNSW_MAX_SLOTS];
-	HnswNodeCopy node;
+	Source		source;
 
-	if (!copy_live(ix, from, &node) || node.nedges == 0)
+	if (!look_at_source(around, from, &source) || source.nedges == 0)
 		return false;
-	for (int i = 0; i < node.nedges - 1; i++)
-		list[i].slot = node.edges[i];
-	list[node.nedges - 1] = *neighbor;
-	return hnsw_replace_edges(ix, from, node.version, &node.stored, list, node.nedges);
+	for (int i = 0; i < source.nedges - 1; i++)
+		list[i].slot = source.edges[i];
+	list[source.nedges - 1] = *neighbor;
+	forget_edges(around, from);
+	return hnsw_replace_edges(around->ix, from, source.version, &source.stored, list,
+							  source.nedges);
 }
 
-/* Whether a node has an edge, and can be relied on. */
-static bool
-has_edge(HnswIndex *ix, uint32 from, uint32 to)
-{
-	HnswNodeCopy node;
-
-	return copy_live(ix, from, &node) && contains(node.edges, node.nedges, to);
-}
+static bool add_edge(Surroundings *around, uint32 from, const HnswCandidate *neighbor,
+					 Insistence insistence);
 
 /* Have what a full node gives up be found through the new neighbor.  Returns whether it is. */
 static bool
-pass_on(HnswIndex *ix, const HnswCandidate *neighbor, const HnswCandidate *given_up)
+pass_on(Surroundings *around, const HnswCandidate *neighbor, const HnswCandidate *given_up)
 {
-	return hnsw_add_edge(ix, neighbor->slot, given_up, false) ||
-		swap_last_edge(ix, neighbor->slot, given_up);
+	return add_edge(around, neighbor->slot, given_up, IF_NONE_IS_LOST) ||
+		swap_last_edge(around, neighbor->slot, given_up);
 }
 
 /* One try; false when the node changed meanwhile. */
 static bool
-try_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool force, bool *added)
+try_add_edge(Surroundings *around, uint32 from, const HnswCandidate *neighbor,
+			 Insistence insistence, bool *added)
 {
 	Exchange	x;
-	HnswNodeCopy node;
+	Source		source;
 
 	*added = false;
-	if (!copy_live(ix, from, &node))
+	if (!look_at_source(around, from, &source))
 		return true;
-	if (contains(node.edges, node.nedges, neighbor->slot))
+	if (contains(source.edges, source.nedges, neighbor->slot))
 	{
 		*added = true;
 		return true;
 	}
-	if (node.nedges < hnsw_max_edges(&ix->meta))
+	if (source.nedges < hnsw_max_edges(&around->ix->meta))
 	{
 		/* the others stay as they are, so that their vectors don't matter */
-		for (int i = 0; i < node.nedges; i++)
-			x.list[i].slot = node.edges[i];
-		x.list[node.nedges] = *neighbor;
-		x.n = node.nedges + 1;
+		for (int i = 0; i < source.nedges; i++)
+			x.list[i].slot = source.edges[i];
+		x.list[source.nedges] = *neighbor;
+		x.n = source.nedges + 1;
 		x.given_up.slot = HNSW_NO_SLOT;
 	}
 	else
 	{
-		plan_exchange(ix, &node, neighbor, force, &x);
+		plan_exchange(around, &source, neighbor, insistence, &x);
 		if (x.n == 0 || (x.given_up.slot != HNSW_NO_SLOT && x.cover == HNSW_NO_SLOT &&
-						 !pass_on(ix, neighbor, &x.given_up)))
+						 !pass_on(around, neighbor, &x.given_up)))
 			return true;
 	}
 	NV_TEST_POINT("edge_chosen");
-	*added = hnsw_replace_edges(ix, from, node.version, &node.stored, x.list, x.n);
+	*added = hnsw_replace_edges(around->ix, from, source.version, &source.stored, x.list, x.n);
+	forget_edges(around, from);
 	/*
 	 * The one that was to lead there may have given up the same edge meanwhile,
 	 * relying on this one.  Both look after their change, so one of them sees it.
 	 */
 	if (*added && x.given_up.slot != HNSW_NO_SLOT && x.cover != HNSW_NO_SLOT &&
-		!has_edge(ix, x.cover, x.given_up.slot))
-		hnsw_add_edge(ix, from, &x.given_up, true);
+		!has_edge(around->ix, x.cover, x.given_up.slot))
+	{
+		forget_edges(around, x.cover);
+		add_edge(around, from, &x.given_up, ALWAYS);
+	}
 	return *added;
+}
+
+static bool
+add_edge(Surroundings *around, uint32 from, const HnswCandidate *neighbor, Insistence insistence)
+{
+	bool		added;
+
+	while (!try_add_edge(around, from, neighbor, insistence, &added))
+		CHECK_FOR_INTERRUPTS();
+	return added;
 }
 
 bool
@@ -277,13 +484,11 @@ hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool fo
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw edge",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
+	Surroundings around;
 	bool		added;
 
-	while (!try_add_edge(ix, from, neighbor, force, &added))
-	{
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextReset(context);
-	}
+	surroundings_begin(&around, ix);
+	added = add_edge(&around, from, neighbor, force ? ALWAYS : IF_NONE_IS_LOST);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return added;
@@ -470,7 +675,10 @@ typedef struct Placement
 	NvStored	stored;
 	int			level;
 	int			n[HNSW_MAX_LEVEL + 1];
-	HnswCandidate *neighbors[HNSW_MAX_LEVEL + 1];	/* nearest first */
+	HnswCandidate *neighbors[HNSW_MAX_LEVEL + 1];
+	int			nasked[HNSW_MAX_LEVEL + 1];
+	HnswCandidate *asked[HNSW_MAX_LEVEL + 1];	/* those to have an edge back, nearest first */
+	Surroundings around;
 } Placement;
 
 static uint32
@@ -510,9 +718,26 @@ found_live(HnswSearch *search)
 	return false;
 }
 
+/*
+ * Search again from any live node, if there is one: on the way, the search passes
+ * those at the edge of the dead region.
+ */
+static void
+search_from_elsewhere(HnswIndex *ix, HnswSearch *search, const NvQuery *query, int level)
+{
+	BlockNumber nblocks = RelationGetNumberOfBlocks(ix->rel);
+	uint32		start = hnsw_nearest(search) == NULL ? 0 : hnsw_nearest(search)->slot;
+	uint32		live = hnsw_find_live(ix, level, start, NULL,
+									  hnsw_first_slot(&ix->meta, nblocks));
+
+	if (live != HNSW_NO_SLOT)
+		hnsw_search_level(search, query, live, level, ix->meta.ef_construction);
+}
+
 /* Keep what a search found for a level, as far as it makes neighbors. */
 static void
-choose_neighbors(HnswIndex *ix, HnswSearch *search, Placement *place, int level)
+choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placement *place,
+				 int level)
 {
 	int			nfound;
 	HnswFound  *found;
@@ -520,9 +745,12 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, Placement *place, int level)
 	int			n = 0;
 	int			ef = ix->meta.ef_construction;
 
-	/* where vacuum is removing a whole region, look beyond it */
-	while (!found_live(search) && hnsw_search_more(search, ef *= 2, 0))
+	/* where vacuum is removing a whole region, look beyond it, but not through all of it */
+	while (!found_live(search) && ef < HNSW_FAR_SEARCH * ix->meta.ef_construction &&
+		   hnsw_search_more(search, ef *= 2, 0))
 		CHECK_FOR_INTERRUPTS();
+	if (!found_live(search))
+		search_from_elsewhere(ix, search, query, level);
 	found = hnsw_found(search, &nfound);
 	c = palloc_extended(sizeof(HnswCandidate) * Max(nfound, 1), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < nfound; i++)
@@ -533,10 +761,15 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, Placement *place, int level)
 		c[n].stored = found[i].stored;
 		c[n++].distance = nv_distance_between(&ix->space, &place->stored, &found[i].stored);
 	}
-	n = hnsw_choose(ix, c, n, ix->meta.m, false);
+	for (int i = 0; i < nfound; i++)
+		note_found(&place->around, &found[i], level, level > 0);
+	n = hnsw_choose(ix, c, n, hnsw_max_edges(&ix->meta), true);
 	/* the search's copies are overwritten on the next level */
-	for (int i = 0; i < n; i++)
+	for (int i = 0; level > 0 && i < n; i++)
 		c[i].stored = nv_stored_copy(&c[i].stored);
+	place->asked[level] = palloc(sizeof(HnswCandidate) * Max(n, 1));
+	memcpy(place->asked[level], c, sizeof(HnswCandidate) * n);
+	place->nasked[level] = hnsw_choose(ix, place->asked[level], n, ix->meta.m, false);
 	place->neighbors[level] = c;
 	place->n[level] = n;
 }
@@ -606,7 +839,7 @@ find_place(HnswIndex *ix, const NvQuery *query, uint32 entry, int entry_level, P
 		hnsw_search_level(search, query, entry, level, ix->meta.ef_construction);
 		if (level == 0 && join_duplicate(ix, search, &place->stored, tid))
 			return true;
-		choose_neighbors(ix, search, place, level);
+		choose_neighbors(ix, search, query, place, level);
 		nearest = hnsw_nearest(search);
 		entry = nearest == NULL ? HNSW_NO_SLOT : nearest->down;
 	}
@@ -632,15 +865,15 @@ hnsw_set_entry(HnswIndex *ix, uint32 slot, int level)
 
 /* Let the neighbors on one level know the new node; one of them must. */
 static void
-add_reverse_edges(HnswIndex *ix, const Placement *place, int level, uint32 slot)
+add_reverse_edges(Placement *place, int level, uint32 slot)
 {
 	HnswCandidate self = {.slot = slot, .stored = place->stored};
 	bool		added = false;
 
-	for (int i = 0; i < place->n[level]; i++)
-		added |= hnsw_add_edge(ix, place->neighbors[level][i].slot, &self, false);
-	for (int i = 0; i < place->n[level] && !added; i++)
-		added = hnsw_add_edge(ix, place->neighbors[level][i].slot, &self, true);
+	for (int i = 0; i < place->nasked[level]; i++)
+		added |= add_edge(&place->around, place->asked[level][i].slot, &self, IF_WORTH_IT);
+	for (int i = 0; i < place->nasked[level] && !added; i++)
+		added = add_edge(&place->around, place->asked[level][i].slot, &self, ALWAYS);
 }
 
 /*
@@ -657,6 +890,8 @@ insert_locked(HnswIndex *ix, NvQuery *query, Placement *place, ItemPointer tid, 
 
 	/* what a first try found may be gone */
 	memset(place->n, 0, sizeof(place->n));
+	memset(place->nasked, 0, sizeof(place->nasked));
+	surroundings_begin(&place->around, ix);
 	if (entry != HNSW_NO_SLOT && find_place(ix, query, entry, entry_level, place, tid))
 		return true;
 	NV_TEST_POINT("insert_placed");
@@ -672,7 +907,7 @@ insert_locked(HnswIndex *ix, NvQuery *query, Placement *place, ItemPointer tid, 
 	}
 	NV_TEST_POINT("insert_written");
 	for (int level = 0; level <= place->level; level++)
-		add_reverse_edges(ix, place, level, slots[level]);
+		add_reverse_edges(place, level, slots[level]);
 	NV_TEST_POINT("insert_linked");
 	if (alone || place->level > entry_level)
 		hnsw_set_entry(ix, slots[place->level], place->level);
@@ -740,6 +975,8 @@ hnsw_insert_query(HnswIndex *ix, NvQuery *query, ItemPointer tid)
 	}
 }
 
+#define SCRATCH_BYTES (512 * 1024)
+
 /* What aminsert keeps from row to row of a statement. */
 typedef struct InsertState
 {
@@ -756,8 +993,9 @@ begin_inserts(Relation rel, IndexInfo *info)
 
 	hnsw_open(&state->ix, rel);
 	nv_query_alloc(&state->ix.space, &state->query);
-	state->scratch = AllocSetContextCreate(info->ii_Context, "hnsw insert",
-										   ALLOCSET_DEFAULT_SIZES);
+	/* what one insert needs is kept for the next */
+	state->scratch = AllocSetContextCreate(info->ii_Context, "hnsw insert", 0, SCRATCH_BYTES,
+										   ALLOCSET_DEFAULT_MAXSIZE);
 	MemoryContextSwitchTo(old);
 	info->ii_AmCache = state;
 	return state;

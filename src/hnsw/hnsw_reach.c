@@ -12,6 +12,7 @@
  */
 #include "hnsw/hnsw.h"
 
+#include "commands/vacuum.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -21,8 +22,95 @@
 /* So many nodes are asked for an edge before one must give another up for it. */
 #define TRIED_GENTLY 8
 
+#define NOTES_BLOCK (1024 * 1024)
+
 /* How often nodes out of reach are looked for. */
 #define MAX_ROUNDS 10
+
+/* A node as it was noted. */
+typedef struct Noted
+{
+	uint8		level;
+	bool		stale;			/* its edges have changed since */
+	uint16		nedges;
+	uint32		edges[FLEXIBLE_ARRAY_MEMBER];
+} Noted;
+
+struct HnswNotes
+{
+	Noted	  **nodes;			/* by slot; NULL: no live node */
+	uint32		nslots;
+	Size		limit;
+	Size		used;
+	bool		complete;
+	MemoryContext context;
+};
+
+HnswNotes *
+hnsw_notes_begin(uint32 nslots, Size limit)
+{
+	HnswNotes  *notes = palloc0(sizeof(HnswNotes));
+
+	notes->nslots = nslots;
+	notes->limit = limit;
+	notes->used = sizeof(Noted *) * (Size) nslots;
+	notes->complete = notes->used <= limit;
+	/* large blocks: there are as many pieces as nodes */
+	notes->context = GenerationContextCreate(CurrentMemoryContext, "hnsw notes", 0,
+											 NOTES_BLOCK, NOTES_BLOCK);
+	if (notes->complete)
+		notes->nodes = palloc_extended(Max(notes->used, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	return notes;
+}
+
+void
+hnsw_note(HnswNotes *notes, uint32 slot, const HnswNode *node)
+{
+	Size		bytes = offsetof(Noted, edges) + sizeof(uint32) * node->nedges;
+	Noted	   *noted;
+
+	Assert(slot < notes->nslots);
+	notes->used += bytes;
+	if (notes->used > notes->limit)
+	{
+		notes->complete = false;
+		MemoryContextReset(notes->context);
+	}
+	if (!notes->complete)
+		return;
+	noted = MemoryContextAlloc(notes->context, bytes);
+	noted->level = node->level;
+	noted->stale = false;
+	noted->nedges = node->nedges;
+	memcpy(noted->edges, HNSW_NEIGHBORS(node), sizeof(uint32) * node->nedges);
+	notes->nodes[slot] = noted;
+}
+
+bool
+hnsw_notes_complete(const HnswNotes *notes)
+{
+	return notes != NULL && notes->complete;
+}
+
+void
+hnsw_note_change(HnswNotes *notes, uint32 slot)
+{
+	if (notes->complete && slot < notes->nslots && notes->nodes[slot] != NULL)
+		notes->nodes[slot]->stale = true;
+}
+
+bool
+hnsw_noted_dead_end(const HnswNotes *notes, uint32 slot, const uint8 *dead)
+{
+	const Noted *noted = notes->nodes[slot];
+
+	for (int i = 0; noted != NULL && i < noted->nedges; i++)
+	{
+		if (noted->edges[i] < notes->nslots && hnsw_bit(dead, noted->edges[i]))
+			return true;
+	}
+	return false;
+}
 
 typedef struct Walk
 {
@@ -55,6 +143,28 @@ reach(Walk *walk, uint32 slot)
 		walk->overflow = true;
 }
 
+/* Neighbors of a node, from notes if there are any; their number, or -1 if there is no node. */
+static int
+neighbors_of(HnswIndex *ix, uint32 slot, uint32 *neighbors)
+{
+	const Noted *noted = hnsw_notes_complete(ix->notes) && slot < ix->notes->nslots ?
+		ix->notes->nodes[slot] : NULL;
+	HnswRef		ref;
+	int			n;
+
+	if (noted != NULL && !noted->stale)
+	{
+		memcpy(neighbors, noted->edges, sizeof(uint32) * noted->nedges);
+		return noted->nedges;
+	}
+	if (!hnsw_read(ix, slot, &ref))
+		return -1;
+	n = ref.node->nedges;
+	memcpy(neighbors, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * n);
+	hnsw_release(&ref);
+	return n;
+}
+
 /* Reach the neighbors of a node. */
 static void
 expand(Walk *walk, uint32 slot)
@@ -62,17 +172,14 @@ expand(Walk *walk, uint32 slot)
 	uint32		neighbors[HNSW_MAX_SLOTS];
 	bool		leads_on = false;
 	int			n;
-	HnswRef		ref;
 
-	CHECK_FOR_INTERRUPTS();
+	NV_VACUUM_DELAY_POINT();
 	if (hnsw_bit(walk->expanded, slot))
 		return;
 	hnsw_set_bit(walk->expanded, slot);
-	if (!hnsw_read(walk->ix, slot, &ref))
+	n = neighbors_of(walk->ix, slot, neighbors);
+	if (n < 0)
 		return;
-	n = ref.node->nedges;
-	memcpy(neighbors, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * n);
-	hnsw_release(&ref);
 	for (int i = 0; i < n; i++)
 	{
 		leads_on |= !is_dead(walk, neighbors[i]);
@@ -154,6 +261,27 @@ hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uint32 nslots)
 	walk_end(&walk);
 }
 
+uint32
+hnsw_find_live(HnswIndex *ix, int level, uint32 near, const uint8 *among, uint32 nslots)
+{
+	for (uint32 i = 1; i <= nslots; i++)
+	{
+		uint32		slot = (uint32) (((uint64) near + i) % nslots);
+		HnswRef		ref;
+		bool		found;
+
+		CHECK_FOR_INTERRUPTS();
+		if (slot == near || (among != NULL && !hnsw_bit(among, slot)) ||
+			!hnsw_read(ix, slot, &ref))
+			continue;
+		found = ref.node->level == level && !(ref.node->flags & HNSW_DEAD);
+		hnsw_release(&ref);
+		if (found)
+			return slot;
+	}
+	return HNSW_NO_SLOT;
+}
+
 static int
 compare_found(const void *a, const void *b)
 {
@@ -227,10 +355,18 @@ nodes_near(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, u
 	if (entry == HNSW_NO_SLOT)
 		return palloc(sizeof(uint32));
 	hnsw_search_level(search, query, entry, node->level, ef);
-	while (near = reached_of(walk, search, slot, n), *n == 0 && hnsw_search_more(search, ef *= 2, 0))
+	while (near = reached_of(walk, search, slot, n), *n == 0 &&
+		   ef < HNSW_FAR_SEARCH * ix->meta.ef_construction && hnsw_search_more(search, ef *= 2, 0))
 	{
 		CHECK_FOR_INTERRUPTS();
 		pfree(near);
+	}
+	if (*n == 0)
+	{
+		pfree(near);
+		near = palloc(sizeof(uint32));
+		near[0] = hnsw_find_live(ix, node->level, slot, walk->reached, walk->nslots);
+		*n = near[0] != HNSW_NO_SLOT;
 	}
 	return near;
 }
@@ -296,6 +432,13 @@ is_live(HnswIndex *ix, uint32 slot, int *level)
 	HnswRef		ref;
 	bool		live;
 
+	if (hnsw_notes_complete(ix->notes) && slot < ix->notes->nslots)
+	{
+		const Noted *noted = ix->notes->nodes[slot];
+
+		*level = noted == NULL ? -1 : noted->level;
+		return noted != NULL;
+	}
 	if (!hnsw_read(ix, slot, &ref))
 		return false;
 	live = (ref.node->flags & HNSW_DEAD) == 0;
@@ -322,7 +465,7 @@ connect_round(HnswIndex *ix, uint32 entry, int entry_level, const uint8 *dead, u
 	{
 		int			level;
 
-		CHECK_FOR_INTERRUPTS();
+		NV_VACUUM_DELAY_POINT();
 		if (hnsw_bit(reached, slot) || !is_live(ix, slot, &level) || level > entry_level)
 			continue;
 		lost++;
@@ -334,7 +477,7 @@ connect_round(HnswIndex *ix, uint32 entry, int entry_level, const uint8 *dead, u
 	}
 	for (uint32 slot = 0; slot < nslots; slot++)
 	{
-		CHECK_FOR_INTERRUPTS();
+		NV_VACUUM_DELAY_POINT();
 		if (hnsw_bit(walk.ends, slot))
 			lead_on(&walk, search, &query, entry, slot);
 	}

@@ -6,9 +6,13 @@
  * Passes over the index, each of which leaves it valid (see README, "Vacuum"):
  *
  *	1. drop dead rows from their nodes; nodes without rows are marked dead
- *	2. link live nodes that cannot be reached through live ones
- *	3. give live nodes other neighbors in place of dead ones
- *	4. free the dead nodes
+ *	2. note the edges of all live nodes
+ *	3. link live nodes that cannot be reached through live ones
+ *	4. give live nodes other neighbors in place of dead ones
+ *	5. free the dead nodes
+ *
+ * Only the first two read all pages, as long as the notes fit into
+ * maintenance_work_mem.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,8 +25,16 @@
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 
-/* A repair chooses among no more than so many: all, with m up to 22. */
-#define MOST_CANDIDATES 2000
+/* With fewer live neighbors than this part of its places, a node gets new ones by a search. */
+#define MANY_LIVE 0.625
+
+/* A node above level 0, seen by pass 1. */
+typedef struct UpperNode
+{
+	uint32		slot;
+	uint32		base;
+	int			level;
+} UpperNode;
 
 typedef struct Vacuum
 {
@@ -35,12 +47,19 @@ typedef struct Vacuum
 	BlockNumber nblocks;
 	uint32		nslots;
 	uint8	   *dead;			/* nodes, one bit a slot */
+	uint8	   *room;			/* slots that are free */
 	uint8	   *more;			/* rests of vectors that were there at the start */
 	uint8	   *used;			/* and those of live nodes */
 	bool		any_more;
+	UpperNode  *upper;
+	Size		nupper;
+	Size		upper_room;
 	uint64		ndead;
 	uint32		highest;		/* a live node of the highest level seen, or HNSW_NO_SLOT */
 	int			highest_level;
+	HnswSearch *search;			/* its memory is this context's */
+	MemoryContext context;
+	NvQuery		query;
 	MemoryContext scratch;
 } Vacuum;
 
@@ -68,12 +87,12 @@ read_block(Vacuum *v, BlockNumber block, int lock)
 
 /* A live node that could be the entry point. */
 static void
-note_live(Vacuum *v, uint32 slot, const HnswNode *node)
+note_live(Vacuum *v, uint32 slot, int level)
 {
-	if (v->highest != HNSW_NO_SLOT && node->level <= v->highest_level)
+	if (v->highest != HNSW_NO_SLOT && level <= v->highest_level)
 		return;
 	v->highest = slot;
-	v->highest_level = node->level;
+	v->highest_level = level;
 }
 
 /* ---- pass 1 ---- */
@@ -108,23 +127,15 @@ check_page(Vacuum *v, Page page, uint32 first_slot)
 	}
 }
 
-/* Whether a page has something to change: on level 0, dead rows; above, dead nodes. */
+/* Whether a page has something to change: nodes on level 0 with dead rows. */
 static bool
-page_has_dead(Vacuum *v, Page page, bool upper)
+page_has_dead(Vacuum *v, Page page)
 {
 	for (int i = 0; i < v->ix.meta.slots_per_page; i++)
 	{
 		const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
 
-		if (node->kind != HNSW_SLOT_NODE)
-			continue;
-		if (upper)
-		{
-			if (node->level > 0 && is_dead(v, hnsw_base(&v->ix, node)) && !(node->flags & HNSW_DEAD))
-				return true;
-			continue;
-		}
-		if (node->level > 0)
+		if (node->kind != HNSW_SLOT_NODE || node->level > 0)
 			continue;
 		if (node->ntids == 0 && !(node->flags & HNSW_DEAD))
 			return true;
@@ -135,76 +146,123 @@ page_has_dead(Vacuum *v, Page page, bool upper)
 	return false;
 }
 
-/* Change the nodes of a page on level 0, or those above. */
+/* Change the nodes of a page on level 0. */
 static void
-mark_page(Vacuum *v, Page page, bool upper)
+mark_page(Vacuum *v, Page page)
 {
 	for (int i = 0; i < v->ix.meta.slots_per_page; i++)
 	{
 		HnswNode   *node = (HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
 
-		if (node->kind != HNSW_SLOT_NODE || (node->level > 0) != upper)
+		if (node->kind != HNSW_SLOT_NODE || node->level > 0)
 			continue;
-		if (upper)
-		{
-			if (is_dead(v, hnsw_base(&v->ix, node)))
-				node->flags |= HNSW_DEAD;
-			continue;
-		}
 		v->stats->tuples_removed += drop_rows(v, node);
 		if (node->ntids == 0)
 			node->flags |= HNSW_DEAD;
 	}
 }
 
+static void
+note_dead(Vacuum *v, uint32 slot)
+{
+	hnsw_set_bit(v->dead, slot);
+	v->ndead++;
+}
+
+static void
+note_upper(Vacuum *v, uint32 slot, const HnswNode *node)
+{
+	if (v->nupper == v->upper_room)
+	{
+		v->upper_room = Max(2 * v->upper_room, 1024);
+		v->upper = v->upper == NULL ? palloc(sizeof(UpperNode) * v->upper_room) :
+			repalloc_huge(v->upper, sizeof(UpperNode) * v->upper_room);
+	}
+	v->upper[v->nupper++] = (UpperNode) {slot, hnsw_base(&v->ix, node), node->level};
+}
+
 /* Remember what a page holds after that. */
 static void
-note_page(Vacuum *v, Page page, uint32 first_slot, bool upper)
+note_page(Vacuum *v, Page page, uint32 first_slot)
 {
 	for (int i = 0; i < v->ix.meta.slots_per_page; i++)
 	{
 		const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
 
-		if (node->kind == HNSW_SLOT_MORE && !upper)
+		if (node->kind == HNSW_SLOT_MORE)
 		{
 			hnsw_set_bit(v->more, first_slot + i);
 			v->any_more = true;
 		}
-		if (node->kind != HNSW_SLOT_NODE || (node->level > 0) != upper)
+		if (node->kind != HNSW_SLOT_NODE)
 			continue;
 		if (node->flags & HNSW_DEAD)
+			note_dead(v, first_slot + i);
+		else if (node->level > 0)
+			note_upper(v, first_slot + i, node);
+		else
 		{
-			hnsw_set_bit(v->dead, first_slot + i);
-			v->ndead++;
-			continue;
-		}
-		note_live(v, first_slot + i, node);
-		if (!upper)
+			note_live(v, first_slot + i, node->level);
 			v->stats->num_index_tuples += node->ntids;
+		}
 	}
 }
 
+/* Pages are locked exclusively only when there is something to change. */
 static void
-mark_dead(Vacuum *v, bool upper)
+mark_dead(Vacuum *v)
 {
 	for (BlockNumber block = v->first_block; block < v->nblocks; block++)
 	{
-		Buffer		buffer = read_block(v, block, BUFFER_LOCK_EXCLUSIVE);
+		Buffer		buffer = read_block(v, block, BUFFER_LOCK_SHARE);
 		uint32		first_slot = hnsw_first_slot(&v->ix.meta, block);
-		NvChange	change;
 
 		if (nv_page_is(BufferGetPage(buffer), NV_PAGE_HNSW_SLOTS))
 		{
 			check_page(v, BufferGetPage(buffer), first_slot);
-			if (page_has_dead(v, BufferGetPage(buffer), upper))
+			if (page_has_dead(v, BufferGetPage(buffer)))
 			{
+				NvChange	change;
+
+				LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+				LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 				nv_change_begin(&change, v->ix.rel, true);
-				mark_page(v, nv_change_page(&change, buffer, false), upper);
+				mark_page(v, nv_change_page(&change, buffer, false));
 				nv_change_finish(&change);
 			}
-			note_page(v, BufferGetPage(buffer), first_slot, upper);
+			note_page(v, BufferGetPage(buffer), first_slot);
 		}
 		UnlockReleaseBuffer(buffer);
+	}
+}
+
+/* Mark the nodes above level 0 of vectors that died; the highest of the others is noted. */
+static void
+mark_upper(Vacuum *v)
+{
+	for (Size i = 0; i < v->nupper; i++)
+	{
+		uint32		slot = v->upper[i].slot;
+		Buffer		buffer;
+		HnswNode   *node;
+		NvChange	change;
+
+		if (!is_dead(v, v->upper[i].base))
+		{
+			note_live(v, slot, v->upper[i].level);
+			continue;
+		}
+		buffer = read_block(v, hnsw_slot_block(&v->ix.meta, slot), BUFFER_LOCK_EXCLUSIVE);
+		node = (HnswNode *) hnsw_slot_at(&v->ix.meta, BufferGetPage(buffer), slot);
+		/* nobody but vacuum frees a node */
+		Assert(node->kind == HNSW_SLOT_NODE && node->level > 0);
+		nv_change_begin(&change, v->ix.rel, true);
+		node = (HnswNode *) hnsw_slot_at(&v->ix.meta, nv_change_page(&change, buffer, false),
+										 slot);
+		node->flags |= HNSW_DEAD;
+		nv_change_finish(&change);
+		UnlockReleaseBuffer(buffer);
+		note_dead(v, slot);
 	}
 }
 
@@ -222,7 +280,7 @@ measure(Vacuum *v)
 {
 	Size		old = v->nslots / 8 + 1;
 	Size		bytes;
-	uint8	  **maps[] = {&v->dead, &v->more, &v->used};
+	uint8	  **maps[] = {&v->dead, &v->room, &v->more, &v->used};
 
 	v->nblocks = RelationGetNumberOfBlocks(v->ix.rel);
 	v->nslots = v->nblocks > v->first_block ? hnsw_first_slot(&v->ix.meta, v->nblocks) : 0;
@@ -257,7 +315,7 @@ find_highest(Vacuum *v)
 			const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
 
 			if (node->kind == HNSW_SLOT_NODE && !(node->flags & HNSW_DEAD))
-				note_live(v, hnsw_first_slot(&v->ix.meta, block) + i, node);
+				note_live(v, hnsw_first_slot(&v->ix.meta, block) + i, node->level);
 		}
 		UnlockReleaseBuffer(buffer);
 	}
@@ -287,89 +345,7 @@ replace_entry(Vacuum *v)
 	UnlockPage(v->ix.rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 }
 
-/* ---- pass 3 ---- */
-
-typedef struct Repair
-{
-	HnswCandidate *candidates;
-	int			n;
-	int			room;
-} Repair;
-
-/* Add a live node to the candidates for a node, once. */
-static void
-add_candidate(Vacuum *v, Repair *repair, uint32 self_slot, const HnswNodeCopy *self, uint32 slot)
-{
-	HnswCandidate *candidate;
-
-	CHECK_FOR_INTERRUPTS();
-	if (slot == self_slot || is_dead(v, slot) || repair->n == MOST_CANDIDATES)
-		return;
-	for (int i = 0; i < repair->n; i++)
-	{
-		if (repair->candidates[i].slot == slot)
-			return;
-	}
-	if (repair->n == repair->room)
-	{
-		repair->room *= 2;
-		repair->candidates = repalloc(repair->candidates,
-									  sizeof(HnswCandidate) * repair->room);
-	}
-	candidate = &repair->candidates[repair->n];
-	if (hnsw_load_candidate(&v->ix, slot, self->level, &self->stored, candidate, NULL, NULL) &&
-		!candidate->dead)
-		repair->n++;
-}
-
-/*
- * Replace a node's dead neighbors by neighbors of theirs (as Singh et al.,
- * "FreshDiskANN", 2021, algorithm 4, but that those alive stay, so that what
- * could be reached through them still can).  False when the node changed
- * meanwhile.
- */
-static bool
-try_repair(Vacuum *v, uint32 slot)
-{
-	HnswIndex  *ix = &v->ix;
-	HnswNodeCopy node;
-	Repair		repair = {.room = 128};
-	int			kept;
-	int			n;
-
-	if (!hnsw_copy_node(ix, slot, &node) || node.dead)
-		return true;
-	repair.candidates = palloc(sizeof(HnswCandidate) * repair.room);
-	for (int i = 0; i < node.nedges; i++)
-		add_candidate(v, &repair, slot, &node, node.edges[i]);
-	kept = repair.n;
-	for (int i = 0; i < node.nedges; i++)
-	{
-		HnswNodeCopy further;
-
-		if (!is_dead(v, node.edges[i]) || !hnsw_copy_node(ix, node.edges[i], &further) ||
-			further.level != node.level)
-			continue;
-		for (int j = 0; j < further.nedges; j++)
-			add_candidate(v, &repair, slot, &node, further.edges[j]);
-	}
-	n = hnsw_choose_beside(ix, repair.candidates, kept, repair.n, hnsw_max_edges(&ix->meta), true);
-	return hnsw_replace_edges(ix, slot, node.version, &node.stored, repair.candidates, n);
-}
-
-static void
-repair_node(Vacuum *v, uint32 slot)
-{
-	MemoryContext old = MemoryContextSwitchTo(v->scratch);
-
-	while (!try_repair(v, slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextReset(v->scratch);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(v->scratch);
-}
+/* ---- pass 2 ---- */
 
 /* Mark the rest of a live node's vector as used. */
 static void
@@ -389,29 +365,228 @@ use_more(Vacuum *v, uint32 slot)
 	}
 }
 
-/* Nodes of a page that have dead neighbors; and the rests of their vectors. */
+/* Note the live nodes and free slots of a page; and the rests of their vectors. */
 static int
-find_broken(Vacuum *v, BlockNumber block, uint32 *broken, uint32 *rests, int *nrests)
+survey_page(Vacuum *v, BlockNumber block, uint32 *rests)
 {
 	Buffer		buffer = read_block(v, block, BUFFER_LOCK_SHARE);
 	Page		page = BufferGetPage(buffer);
 	uint32		first_slot = hnsw_first_slot(&v->ix.meta, block);
 	int			n = 0;
 
-	*nrests = 0;
+	for (int i = 0; nv_page_is(page, NV_PAGE_HNSW_SLOTS) && i < v->ix.meta.slots_per_page; i++)
+	{
+		const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
+
+		if (node->kind == HNSW_SLOT_FREE)
+			hnsw_set_bit(v->room, first_slot + i);
+		if (node->kind != HNSW_SLOT_NODE || (node->flags & HNSW_DEAD))
+			continue;
+		hnsw_check_node(&v->ix, first_slot + i, node);
+		hnsw_note(v->ix.notes, first_slot + i, node);
+		if (node->more != HNSW_NO_SLOT)
+			rests[n++] = node->more;
+	}
+	UnlockReleaseBuffer(buffer);
+	return n;
+}
+
+/* Inserts that may still lead to dead nodes are done: what is noted now holds. */
+static void
+survey(Vacuum *v)
+{
+	uint32	   *rests = palloc(sizeof(uint32) * v->ix.meta.slots_per_page);
+
+	v->ix.notes = hnsw_notes_begin(v->nslots, (Size) maintenance_work_mem * 1024);
+	for (BlockNumber block = v->first_block; block < v->nblocks; block++)
+	{
+		int			n = survey_page(v, block, rests);
+
+		for (int i = 0; v->ndead > 0 && i < n; i++)
+			use_more(v, rests[i]);
+	}
+	pfree(rests);
+}
+
+/* ---- pass 4 ---- */
+
+/* The candidates for the neighbors of a node. */
+typedef struct Repair
+{
+	uint32		slot;
+	HnswNodeCopy node;
+	HnswCandidate *candidates;
+	int			n;
+	int			room;
+} Repair;
+
+/* Whether a slot is among the candidates, or no candidate at all. */
+static bool
+is_settled(const Vacuum *v, const Repair *repair, uint32 slot)
+{
+	if (slot == repair->slot || is_dead(v, slot))
+		return true;
+	for (int i = 0; i < repair->n; i++)
+	{
+		if (repair->candidates[i].slot == slot)
+			return true;
+	}
+	return false;
+}
+
+static HnswCandidate *
+next_candidate(Repair *repair)
+{
+	if (repair->n == repair->room)
+	{
+		repair->room *= 2;
+		repair->candidates = repalloc_huge(repair->candidates,
+										   sizeof(HnswCandidate) * repair->room);
+	}
+	return &repair->candidates[repair->n];
+}
+
+/* Add a live node to the candidates, once. */
+static void
+add_candidate(Vacuum *v, Repair *repair, uint32 slot)
+{
+	HnswCandidate *candidate = next_candidate(repair);
+
+	NV_VACUUM_DELAY_POINT();
+	if (!is_settled(v, repair, slot) &&
+		hnsw_load_candidate(&v->ix, slot, repair->node.level, &repair->node.stored, candidate) &&
+		!candidate->dead)
+		repair->n++;
+}
+
+/* Add the neighbors of dead neighbors. */
+static void
+add_beyond_dead(Vacuum *v, Repair *repair)
+{
+	for (int i = 0; i < repair->node.nedges; i++)
+	{
+		HnswNodeCopy further;
+
+		if (!is_dead(v, repair->node.edges[i]) ||
+			!hnsw_copy_node(&v->ix, repair->node.edges[i], &further) ||
+			further.level != repair->node.level)
+			continue;
+		for (int j = 0; j < further.nedges; j++)
+			add_candidate(v, repair, further.edges[j]);
+	}
+}
+
+static int
+count_live(const Vacuum *v)
+{
+	int			nfound;
+	const HnswFound *found = hnsw_found(v->search, &nfound);
+	int			n = 0;
+
+	for (int i = 0; i < nfound; i++)
+		n += !found[i].dead;
+	return n;
+}
+
+/*
+ * Add what a search from the node finds, which goes through dead ones, too, however
+ * many there are one behind the other.
+ */
+static void
+add_found(Vacuum *v, Repair *repair)
+{
+	const NvStored *self = &repair->node.stored;
+	int			ef = v->ix.meta.ef_construction;
+	int			most = HNSW_FAR_SEARCH * ef;
+	MemoryContext old = MemoryContextSwitchTo(v->context);
+	const HnswFound *found;
+	int			nfound;
+
+	nv_query_set_stored(&v->ix.space, self, &v->query);
+	hnsw_search_level(v->search, &v->query, repair->slot, repair->node.level, ef);
+	while (count_live(v) < v->ix.meta.m && ef < most && hnsw_search_more(v->search, ef *= 2, 0))
+		NV_VACUUM_DELAY_POINT();
+	MemoryContextSwitchTo(old);
+
+	found = hnsw_found(v->search, &nfound);
+	for (int i = 0; i < nfound; i++)
+	{
+		HnswCandidate *c = next_candidate(repair);
+
+		if (found[i].dead || is_settled(v, repair, found[i].slot))
+			continue;
+		c->slot = found[i].slot;
+		c->dead = false;
+		c->stored = found[i].stored;
+		c->distance = nv_distance_between(&v->ix.space, self, &found[i].stored);
+		repair->n++;
+	}
+}
+
+/*
+ * Put better neighbors in the place of dead ones: neighbors of these (after Singh
+ * et al., "FreshDiskANN", 2021, algorithm 4), or where many died, what a search
+ * finds.  Those alive stay, so that what could be reached through them still can.
+ * False when the node changed meanwhile.
+ */
+static bool
+try_repair(Vacuum *v, uint32 slot)
+{
+	HnswIndex  *ix = &v->ix;
+	int			limit = hnsw_max_edges(&ix->meta);
+	Repair		repair = {.slot = slot, .room = 256};
+	int			kept;
+	int			n;
+
+	if (!hnsw_copy_node(ix, slot, &repair.node) || repair.node.dead)
+		return true;
+	repair.candidates = palloc(sizeof(HnswCandidate) * repair.room);
+	for (int i = 0; i < repair.node.nedges; i++)
+		add_candidate(v, &repair, repair.node.edges[i]);
+	kept = repair.n;
+	if (kept < limit * MANY_LIVE)
+		add_found(v, &repair);
+	else
+		add_beyond_dead(v, &repair);
+	n = hnsw_choose_beside(ix, repair.candidates, kept, repair.n, limit, true);
+	return hnsw_replace_edges(ix, slot, repair.node.version, &repair.node.stored,
+							  repair.candidates, n);
+}
+
+static void
+repair_node(Vacuum *v, uint32 slot)
+{
+	MemoryContext old = MemoryContextSwitchTo(v->scratch);
+
+	NV_VACUUM_DELAY_POINT();
+	while (!try_repair(v, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(v->scratch);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(v->scratch);
+}
+
+/* Nodes of a page that have dead neighbors. */
+static int
+find_broken(Vacuum *v, BlockNumber block, uint32 *broken)
+{
+	Buffer		buffer = read_block(v, block, BUFFER_LOCK_SHARE);
+	Page		page = BufferGetPage(buffer);
+	int			n = 0;
+
 	for (int i = 0; nv_page_is(page, NV_PAGE_HNSW_SLOTS) && i < v->ix.meta.slots_per_page; i++)
 	{
 		const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
 
 		if (node->kind != HNSW_SLOT_NODE || (node->flags & HNSW_DEAD))
 			continue;
-		if (node->more != HNSW_NO_SLOT)
-			rests[(*nrests)++] = node->more;
 		for (int e = 0; e < Min(node->nedges, v->ix.layout.neighbors); e++)
 		{
 			if (is_dead(v, HNSW_NEIGHBORS(node)[e]))
 			{
-				broken[n++] = first_slot + i;
+				broken[n++] = hnsw_first_slot(&v->ix.meta, block) + i;
 				break;
 			}
 		}
@@ -424,24 +599,33 @@ static void
 repair_all(Vacuum *v)
 {
 	uint32	   *broken = palloc(sizeof(uint32) * v->ix.meta.slots_per_page);
-	uint32	   *rests = palloc(sizeof(uint32) * v->ix.meta.slots_per_page);
 
+	v->context = CurrentMemoryContext;
+	v->search = hnsw_search_begin(&v->ix, true);
+	nv_query_alloc(&v->ix.space, &v->query);
 	/* pages added since hold nodes that never had dead neighbors */
-	for (BlockNumber block = v->first_block; block < v->nblocks; block++)
+	if (hnsw_notes_complete(v->ix.notes))
 	{
-		int			nrests;
-		int			n = find_broken(v, block, broken, rests, &nrests);
+		for (uint32 slot = 0; slot < v->nslots; slot++)
+		{
+			if (hnsw_noted_dead_end(v->ix.notes, slot, v->dead))
+				repair_node(v, slot);
+		}
+	}
+	else
+	{
+		for (BlockNumber block = v->first_block; block < v->nblocks; block++)
+		{
+			int			n = find_broken(v, block, broken);
 
-		for (int i = 0; i < nrests; i++)
-			use_more(v, rests[i]);
-		for (int i = 0; i < n; i++)
-			repair_node(v, broken[i]);
+			for (int i = 0; i < n; i++)
+				repair_node(v, broken[i]);
+		}
 	}
 	pfree(broken);
-	pfree(rests);
 }
 
-/* ---- pass 4 ---- */
+/* ---- pass 5 ---- */
 
 static bool
 is_garbage(const Vacuum *v, const HnswNode *node, uint32 slot, HnswSlotKind kind)
@@ -453,37 +637,41 @@ is_garbage(const Vacuum *v, const HnswNode *node, uint32 slot, HnswSlotKind kind
 	return hnsw_bit(v->more, slot) && !hnsw_bit(v->used, slot);
 }
 
-/* Free what nothing points to any more, of a kind; true when the page has room then. */
-static bool
+/* Free what nothing points to any more, of a kind. */
+static void
 free_in_page(Vacuum *v, Buffer buffer, uint32 first_slot, HnswSlotKind kind)
 {
-	const HnswMeta *meta = &v->ix.meta;
-	Page		page = BufferGetPage(buffer);
-	bool		room = false;
-	bool		garbage = false;
 	NvChange	change;
-
-	for (int i = 0; i < meta->slots_per_page; i++)
-	{
-		const HnswNode *node = (const HnswNode *) hnsw_slot_at(meta, page, i);
-
-		garbage |= is_garbage(v, node, first_slot + i, kind);
-		room |= node->kind == HNSW_SLOT_FREE;
-	}
-	if (!garbage)
-		return room;
+	Page		page;
 
 	nv_change_begin(&change, v->ix.rel, true);
 	page = nv_change_page(&change, buffer, false);
-	for (int i = 0; i < meta->slots_per_page; i++)
+	for (int i = 0; i < v->ix.meta.slots_per_page; i++)
 	{
-		HnswNode   *node = (HnswNode *) hnsw_slot_at(meta, page, i);
+		HnswNode   *node = (HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
 
 		if (is_garbage(v, node, first_slot + i, kind))
 			node->kind = HNSW_SLOT_FREE;
 	}
 	nv_change_finish(&change);
-	return true;
+}
+
+/* Whether a block holds something to be freed, as far as is known; *room: anything free then. */
+static bool
+has_garbage(const Vacuum *v, BlockNumber block, HnswSlotKind kind, bool *room)
+{
+	uint32		first_slot = hnsw_first_slot(&v->ix.meta, block);
+	bool		garbage = false;
+
+	for (uint32 slot = first_slot; slot < first_slot + v->ix.meta.slots_per_page; slot++)
+	{
+		bool		more = hnsw_bit(v->more, slot) && !hnsw_bit(v->used, slot);
+
+		garbage |= kind == HNSW_SLOT_NODE ? hnsw_bit(v->dead, slot) : more;
+		*room |= hnsw_bit(v->room, slot) || hnsw_bit(v->dead, slot);
+	}
+	*room |= garbage;
+	return garbage;
 }
 
 static void
@@ -492,12 +680,15 @@ free_all(Vacuum *v, HnswSlotKind kind)
 	v->stats->pages_free = 0;
 	for (BlockNumber block = v->first_block; block < v->nblocks; block++)
 	{
-		Buffer		buffer = read_block(v, block, BUFFER_LOCK_EXCLUSIVE);
 		bool		room = false;
 
-		if (nv_page_is(BufferGetPage(buffer), NV_PAGE_HNSW_SLOTS))
-			room = free_in_page(v, buffer, hnsw_first_slot(&v->ix.meta, block), kind);
-		UnlockReleaseBuffer(buffer);
+		if (has_garbage(v, block, kind, &room))
+		{
+			Buffer		buffer = read_block(v, block, BUFFER_LOCK_EXCLUSIVE);
+
+			free_in_page(v, buffer, hnsw_first_slot(&v->ix.meta, block), kind);
+			UnlockReleaseBuffer(buffer);
+		}
 		if (room)
 		{
 			RecordFreeIndexPage(v->ix.rel, block);
@@ -543,12 +734,13 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	stats->num_index_tuples = 0;
 	stats->pages_free = 0;
 
-	mark_dead(&v, false);
+	mark_dead(&v);
 	NV_TEST_POINT("vacuum_rows_dropped");
-	mark_dead(&v, true);
+	mark_upper(&v);
 	NV_TEST_POINT("vacuum_marked");
 	/* waits for inserts that may have chosen nodes that are dead now */
 	replace_entry(&v);
+	survey(&v);
 	/* also what a crash left out of reach */
 	hnsw_get_entry(&v.ix, &entry, &level);
 	hnsw_connect_all(&v.ix, entry, v.dead, v.nslots);

@@ -581,7 +581,7 @@ count_sure(const IvfScan *s)
 											   s->most_error);
 	int			n = 0;
 
-	for (int i = r->next; i < r->n; i++)
+	for (int i = 0; i < r->n; i++)
 		n += r->results[i].bound <= horizon;
 	return n;
 }
