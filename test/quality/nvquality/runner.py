@@ -1,0 +1,223 @@
+"""Runs the grid, or what is asked for of it, and prints what falls short."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import fnmatch
+import itertools
+import pathlib
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from . import figures, kinds
+from .courses import Course, courses_of
+from .figures import Figure, Key
+from .grid import Data, Subject, subjects
+from .server import Server, ServerError
+from .stage import Stage
+
+
+@dataclass(frozen=True)
+class Task:
+    """A course that a subject is to go through."""
+
+    subject: Subject
+    go: Callable[[Course], None]
+    ways: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Of what it is, and by which ways."""
+        return self.subject.cell("+".join(self.ways))
+
+
+def matches(cell: str, words: list[str]) -> bool:
+    """Does each word (a choice of patterns) match one of the parts of a cell's name?"""
+    parts = cell.split()
+    return all(any(fnmatch.fnmatchcase(part, pattern) for pattern in word.split(",") for part in parts)
+               for word in words)
+
+
+def tasks_for(words: list[str], quick: bool, methods: set[str], types: set[str]) -> list[Task]:
+    """The courses that pass the wanted cells, in the order of the grid."""
+    tasks = []
+    for subject in subjects():
+        if subject.method not in methods or subject.type not in types:
+            continue
+        if not kinds.available(subject.data.kind) or (quick and not subject.quick):
+            continue
+        for go, ways in courses_of(subject).items():
+            if any(matches(subject.cell(way), words) for way in ways):
+                tasks.append(Task(subject, go, ways))
+    return tasks
+
+
+def by_data(tasks: Iterable[Task]) -> dict[Data, list[Task]]:
+    """Tasks on the same rows, together."""
+    grouped: dict[Data, list[Task]] = {}
+    for task in tasks:
+        grouped.setdefault(task.subject.data, []).append(task)
+    return grouped
+
+
+class Progress:
+    """Lines about what was done, from any thread."""
+
+    def __init__(self, total: int) -> None:
+        self._lock = threading.Lock()
+        self._done = 0
+        self._total = total
+
+    def report(self, task: Task, seconds: float, text: str) -> None:
+        """One more is done."""
+        with self._lock:
+            self._done += 1
+            print(f"# {self._done}/{self._total} {task.name}: {text} ({seconds:.1f} s)", flush=True)
+
+
+# what only means something of nanovec
+NOT_RECORDED = ("fresh", "deep_time")
+
+Handler = Callable[[Server, Stage, Task], str]
+
+
+def go_through(args: argparse.Namespace, tasks: list[Task], handle: Handler) -> list[str]:
+    """Hand every task to handle(), --jobs data sets at a time; returns what went wrong."""
+    progress = Progress(len(tasks))
+    errors: list[str] = []
+    number = itertools.count(1)
+
+    def one_data_set(data: Data, its_tasks: list[Task]) -> None:
+        server = Server(args.host, args.db, args.user, f"quality_{next(number)}")
+        server.make_schema()
+        try:
+            stage = Stage(server, data)
+            stage.load()
+            for task in its_tasks:
+                started = time.monotonic()
+                try:
+                    text = handle(server, stage, task)
+                except ServerError as error:
+                    errors.append(f"{task.name}: {error}")
+                    text = f"ERROR {error}"
+                progress.report(task, time.monotonic() - started, text)
+        finally:
+            server.drop_schema()
+            server.close()
+
+    with ThreadPoolExecutor(args.jobs) as pool:
+        for future in [pool.submit(one_data_set, *group) for group in by_data(tasks).items()]:
+            future.result()
+    return errors
+
+
+def wanted_tasks(args: argparse.Namespace) -> list[Task]:
+    """What the arguments ask for, as far as the server has it."""
+    server = Server(args.host, args.db, args.user, "quality")
+    types = {row[0] for row in server.rows(
+        "SELECT typname FROM pg_type WHERE typname IN"
+        " ('vector', 'halfvec', 'sparsevec', 'bit', 'sq8vec')")}
+    return tasks_for(args.cells.split(), args.quick, server.methods(), types)
+
+
+def compare(args: argparse.Namespace) -> int:
+    """Measure nanovec and set it beside the stored figures."""
+    words = args.cells.split()
+    stored = figures.read_figures()
+    results: dict[Key, float] = {}
+
+    def handle(server: Server, stage: Stage, task: Task) -> str:
+        course = Course(server, stage, task.subject)
+        try:
+            task.go(course)
+        finally:
+            results.update(course.results)
+        short = [v for v in figures.judge(course.results, stored)
+                 if not v.passed and matches(v.cell, words)]
+        return f"{len(short)} short" if short else "ok"
+
+    errors = go_through(args, wanted_tasks(args), handle)
+    if args.save:
+        save(results, pathlib.Path(args.save))
+    verdicts = [v for v in figures.judge(results, stored) if matches(v.cell, words)]
+    return report(verdicts, errors, args.all)
+
+
+def save(results: dict[Key, float], file: pathlib.Path) -> None:
+    """Write all values, also those without a bar."""
+    file.write_text("".join(f"{cell}\t{measure}\t{value:.5g}\n"
+                            for (cell, measure), value in sorted(results.items())))
+
+
+def report(verdicts: list[figures.Verdict], errors: list[str], everything: bool) -> int:
+    """Print the table and the closing line; 0 if all is well."""
+    failed = [v for v in verdicts if not v.passed]
+    shown = verdicts if everything else failed
+    if shown:
+        print(f"\n{'cell':<48}{'measure':<11}{'nanovec':>9}{'pgvector':>10}{'bar':>10}")
+    for v in shown:
+        peer = "" if v.peer is None else f"{v.peer:.4g}"
+        mark = "" if v.passed else "  short"
+        print(f"{v.cell:<48}{v.measure:<11}{v.value:>9.4g}{peer:>10}"
+              f"{'>=' if v.at_least else '<=':>4}{v.bar:>6.4g}{mark}")
+    for error in errors:
+        print(f"ERROR {error}")
+    print(f"\n{len(verdicts) - len(failed)} passed, {len(failed) + len(errors)} failed")
+    return 0 if verdicts and not failed and not errors else 1
+
+
+def is_settled(task: Task, stored: dict[Key, Figure], version: str, repeat: int) -> bool:
+    """Were all ways of a course measured often enough?  Once does where nothing is missed."""
+    for way in task.ways:
+        figure = stored.get((task.subject.cell(way), "recall10"))
+        if figure is None or figure.version != version:
+            return False
+        if figure.median < 0.999 and len(figure.values) < repeat:
+            return False
+    return True
+
+
+def record(args: argparse.Namespace) -> int:
+    """Measure a pgvector, and add to its stored figures what is not settled."""
+    version = Server(args.host, args.db, args.user, "quality").description()
+    if not version.startswith("vector "):
+        print(f"this is no pgvector: {version}")
+        return 1
+    date = datetime.date.today().isoformat()
+    stored = figures.read_figures()
+    lock = threading.Lock()
+
+    def handle(server: Server, stage: Stage, task: Task) -> str:
+        while not is_settled(task, stored, version, args.repeat):
+            course = Course(server, stage, task.subject)
+            task.go(course)
+            with lock:
+                for key, value in course.results.items():
+                    if key[1] not in NOT_RECORDED:
+                        before = stored.get(key, Figure((), version, date))
+                        stored[key] = before.with_value(value, version, date)
+                figures.write_figures(stored)
+        return " ".join(f"{way} {stored[task.subject.cell(way), 'recall10'].median:.3f}"
+                        for way in task.ways)
+
+    tasks = [t for t in wanted_tasks(args) if not is_settled(t, stored, version, args.repeat)]
+    errors = go_through(args, tasks, handle)
+    for error in errors:
+        print(f"ERROR {error}")
+    print(f"{len(tasks) - len(errors)} courses recorded, {len(errors)} failed")
+    return 1 if errors else 0
+
+
+def run(args: argparse.Namespace) -> int:
+    """What the command line asks for."""
+    if args.list:
+        for task in wanted_tasks(args):
+            for way in task.ways:
+                if matches(task.subject.cell(way), args.cells.split()):
+                    print(task.subject.cell(way))
+        return 0
+    return record(args) if args.record else compare(args)
