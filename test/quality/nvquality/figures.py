@@ -51,7 +51,7 @@ class Verdict:
         return self.value >= self.bar - 1e-9 if self.at_least else self.value <= self.bar + 1e-9
 
 
-def read_figures(file: pathlib.Path = FILE) -> dict[Key, Figure]:
+def read_figures(file: pathlib.Path) -> dict[Key, Figure]:
     """The stored figures."""
     figures: dict[Key, Figure] = {}
     if file.exists():
@@ -61,7 +61,7 @@ def read_figures(file: pathlib.Path = FILE) -> dict[Key, Figure]:
     return figures
 
 
-def write_figures(figures: dict[Key, Figure], file: pathlib.Path = FILE) -> None:
+def write_figures(figures: dict[Key, Figure], file: pathlib.Path) -> None:
     """Store figures, sorted, so that a change of few is a change of few lines."""
     lines = ["\t".join(COLUMNS)]
     for (cell, measure), f in sorted(figures.items()):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import math
+import os
 import pathlib
 import random
 import struct
@@ -21,7 +22,9 @@ Vector = Sequence[float]
 Literal = str
 
 PARTS = ("first", "more", "away", "query", "query_away")
-SHARED_DATA = pathlib.Path(__file__).resolve().parents[4] / "shared" / "data"
+# beside the project, or where NANOVEC_SHARED says
+TOP = pathlib.Path(__file__).absolute().parent.parent.parent.parent
+SHARED_DATA = pathlib.Path(os.environ.get("NANOVEC_SHARED") or TOP.parent / "shared") / "data"
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def wanted_tasks(args: argparse.Namespace) -> list[Task]:
 def compare(args: argparse.Namespace) -> int:
     """Measure nanovec and set it beside the stored figures."""
     words = args.cells.split()
-    stored = figures.read_figures()
+    stored = figures.read_figures(args.figures)
     results: dict[Key, float] = {}
 
     def handle(server: Server, stage: Stage, task: Task) -> str:
@@ -188,7 +188,7 @@ def record(args: argparse.Namespace) -> int:
         print(f"this is no pgvector: {version}")
         return 1
     date = datetime.date.today().isoformat()
-    stored = figures.read_figures()
+    stored = figures.read_figures(args.figures)
     lock = threading.Lock()
 
     def handle(server: Server, stage: Stage, task: Task) -> str:
@@ -200,7 +200,7 @@ def record(args: argparse.Namespace) -> int:
                     if key[1] not in NOT_RECORDED:
                         before = stored.get(key, Figure((), version, date))
                         stored[key] = before.with_value(value, version, date)
-                figures.write_figures(stored)
+                figures.write_figures(stored, args.figures)
         return " ".join(f"{way} {stored[task.subject.cell(way), 'recall10'].median:.3f}"
                         for way in task.ways)
 
