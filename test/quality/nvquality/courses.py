@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from . import measures
 from .grid import Subject
@@ -22,6 +23,8 @@ class Course:
     server: Server
     stage: Stage
     subject: Subject
+    # is it pgvector that is measured?
+    peer: bool = False
     results: dict[tuple[str, str], float] = field(default_factory=dict)
 
     @property
@@ -29,10 +32,10 @@ class Course:
         """Rows of a part."""
         return self.stage.data.rows
 
-    def build(self, table: str = "items") -> None:
-        """Make the index, with defaults."""
+    def build(self, table: str = "items", options: str = "") -> None:
+        """Make the index, with defaults unless options are given."""
         self.server.run(f"CREATE INDEX {table}_v_idx ON {table}"
-                        f" USING {self.subject.method} (v {self.subject.opclass})")
+                        f" USING {self.subject.method} (v {self.subject.opclass}) {options}")
 
     def load(self, part: str, first_id: int, where: str = "true") -> None:
         """Insert rows of a part."""
@@ -66,22 +69,30 @@ def built(course: Course) -> None:
     course.note("built", "bytes", measures.bytes_per_row(server))
     if subject.method != "hnsw":
         return
-    if subject.metric != "cosine":
+    if subject.metric != "cosine" and not course.peer:
         course.note("built", "deep_time", measures.deep_time(
             server, subject, stage.truth(subject, "first", "query")))
 
     server.run(f"DELETE FROM items WHERE {KINDS[stage.data.kind].doomed}", "VACUUM items",
                "ANALYZE items")
     course.measure("vacuumed", "kept")
+    if not course.peer:
+        compare_with_fresh(course)
+    course.load("more", course.rows, f"id < {course.rows} - (SELECT count(*) FROM items)")
+    course.measure("refilled", "refilled")
+
+
+def compare_with_fresh(course: Course) -> None:
+    """Recall of the index that a vacuum left, and of a new one on the same rows."""
+    server, subject, stage = course.server, course.subject, course.stage
+    # half a hundredth shows with many queries only
+    truth = stage.truth(subject, "kept", "query", many=True)
+    course.note("vacuumed", "aged", measures.recall(server, subject, truth, 10))
     stage.make_table(subject, "fresh")
     server.run("INSERT INTO fresh SELECT * FROM items ORDER BY id", "ANALYZE fresh")
     course.build("fresh")
-    course.note("vacuumed", "fresh", measures.recall(
-        server, subject, stage.truth(subject, "kept", "query"), 10, "fresh"))
+    course.note("vacuumed", "fresh", measures.recall(server, subject, truth, 10, "fresh"))
     server.run("DROP TABLE fresh")
-
-    course.load("more", course.rows, f"id < {course.rows} - (SELECT count(*) FROM items)")
-    course.measure("refilled", "refilled")
 
 
 def inserted(course: Course) -> None:
@@ -117,16 +128,35 @@ def moved(course: Course) -> None:
     course.measure("moved", "away", away=True)
 
 
-# the ways that each course passes, in order
-COURSES: dict[Callable[[Course], None], tuple[str, ...]] = {
-    built: ("built", "vacuumed", "refilled"),
-    inserted: ("inserted", "updated"),
-    moved: ("joined", "moved"),
-}
+def sized(course: Course, m: int) -> None:
+    """The size of an index that is made on the rows, and of one that is made before."""
+    for way in (f"built_m{m}", f"inserted_m{m}"):
+        steps = [lambda: course.load("first", 0), lambda: course.build(options=f"WITH (m = {m})")]
+        course.stage.make_table(course.subject, "items")
+        for step in steps if way.startswith("built") else reversed(steps):
+            step()
+        course.note(way, "bytes", measures.bytes_per_row(course.server))
 
 
-def courses_of(subject: Subject) -> dict[Callable[[Course], None], tuple[str, ...]]:
-    """The courses for a subject, and the ways of each."""
-    if subject.method == "hnsw":
-        return COURSES
-    return {built: ("built",), inserted: ("inserted",)}
+@dataclass(frozen=True)
+class Plan:
+    """A course, and the ways that it passes."""
+
+    go: Callable[[Course], None]
+    ways: tuple[str, ...]
+
+
+ALL_WAYS = (
+    Plan(built, ("built", "vacuumed", "refilled")),
+    Plan(inserted, ("inserted", "updated")),
+    Plan(moved, ("joined", "moved")),
+)
+LIST_WAYS = (Plan(built, ("built",)), Plan(inserted, ("inserted",)))
+SIZES = tuple(Plan(partial(sized, m=m), (f"built_m{m}", f"inserted_m{m}")) for m in (8, 16, 32))
+
+
+def plans_for(subject: Subject) -> tuple[Plan, ...]:
+    """The courses for a subject."""
+    if subject.sizes_only:
+        return SIZES
+    return ALL_WAYS if subject.method == "hnsw" else LIST_WAYS

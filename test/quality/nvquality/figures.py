@@ -82,11 +82,11 @@ def judge(results: dict[Key, float], figures: dict[Key, Figure]) -> list[Verdict
                 verdicts.append(Verdict(cell, measure, value, peer, peer - 0.01, True))
         elif measure == "fresh":
             # the graph that a vacuum leaves is as good as a new one
-            vacuumed = results[cell, "recall10"]
-            verdicts.append(Verdict(cell, measure, vacuumed, value, value - 0.005, True))
+            aged = results[cell, "aged"]
+            verdicts.append(Verdict(cell, measure, aged, value, value - 0.005, True))
         elif measure == "bytes" and cell.startswith("hnsw"):
             if peer is not None:
-                bar = peer * (1.1 if way == "built" else 1.35)
+                bar = peer * (1.1 if way.startswith("built") else 1.35)
                 verdicts.append(Verdict(cell, measure, value, peer, bar, False))
         elif measure == "deep_time":
             verdicts.append(Verdict(cell, measure, value, peer, 12.0, False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 OPERATORS = {"l2": "<->", "ip": "<#>", "cosine": "<=>", "l1": "<+>",
@@ -31,6 +32,7 @@ class Subject:
     metric: str
     data: Data
     quick: bool = False
+    sizes_only: bool = False
 
     def cell(self, way: str) -> str:
         """The name of a cell."""
@@ -47,7 +49,7 @@ class Subject:
         return f"{self.type}_{self.metric}_ops"
 
 
-# METHOD TYPE: KIND DIMS [ROWS], metrics; those with a * are tried with every check
+# KIND DIMS [ROWS], metrics; those with a * are tried with every check
 HNSW_VECTOR = """
     uniform 3           l2 ip cosine l1
     uniform 16          l2 ip* cosine l1
@@ -149,18 +151,49 @@ TABLES = (
     ("ivfflat", "bit", IVF_BIT),
 )
 
+# how large indexes are, by dimensions and m; enough rows that single pages do not count
+SIZE_VECTOR = """
+    normal 2 4000       l2
+    normal 3 4000       l2
+    normal 16 4000      l2
+    normal 50 4000      l2
+    normal 64 2000      l2
+    normal 128 2000     l2
+    normal 384 1000     l2
+    normal 768 1000     l2
+    normal 1536 1000    l2
+"""
+SIZE_BIT = """
+    randombits 64 4000   hamming
+    randombits 128 4000  hamming
+    randombits 768 2000  hamming
+    randombits 1536 2000 hamming
+"""
+SIZE_SPARSEVEC = """
+    sparse 1000 2000    l2
+    words 30000 1000    ip
+"""
+SIZE_TABLES = (
+    ("hnsw", "vector", SIZE_VECTOR), ("hnsw", "halfvec", SIZE_VECTOR),
+    ("hnsw", "sq8vec", SIZE_VECTOR), ("hnsw", "bit", SIZE_BIT),
+    ("hnsw", "sparsevec", SIZE_SPARSEVEC),
+)
+
+
+def read_table(method: str, type_name: str, table: str, sizes_only: bool) -> Iterator[Subject]:
+    """The subjects of a table's lines."""
+    for line in table.strip().splitlines():
+        words = line.split()
+        numbers = [int(w) for w in words if w.isdigit()]
+        data = Data(words[0], *numbers)
+        for metric in words[1 + len(numbers):]:
+            yield Subject(method, type_name, metric.rstrip("*"), data, metric.endswith("*"), sizes_only)
+
 
 def subjects() -> list[Subject]:
     """All of the grid."""
-    found = []
-    for method, type_name, table in TABLES:
-        for line in table.strip().splitlines():
-            words = line.split()
-            numbers = [int(w) for w in words if w.isdigit()]
-            data = Data(words[0], *numbers)
-            for metric in words[1 + len(numbers):]:
-                found.append(Subject(method, type_name, metric.rstrip("*"), data, metric.endswith("*")))
-    return found
+    return [*(s for table in TABLES for s in read_table(*table, sizes_only=False)),
+            *(s for table in SIZE_TABLES for s in read_table(*table, sizes_only=True))]
 
 
 def peer_cell(cell: str) -> str:

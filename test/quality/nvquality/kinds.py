@@ -22,9 +22,9 @@ Vector = Sequence[float]
 Literal = str
 
 PARTS = ("first", "more", "away", "query", "query_away")
-# beside the project, or where NANOVEC_SHARED says
+# beside the project, or where NVBENCH_SHARED says
 TOP = pathlib.Path(__file__).absolute().parent.parent.parent.parent
-SHARED_DATA = pathlib.Path(os.environ.get("NANOVEC_SHARED") or TOP.parent / "shared") / "data"
+SHARED_DATA = pathlib.Path(os.environ.get("NVBENCH_SHARED") or TOP.parent / "shared") / "data"
 
 
 @dataclass(frozen=True)

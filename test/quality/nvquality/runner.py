@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from . import figures, kinds
-from .courses import Course, courses_of
+from .courses import Course, Plan, plans_for
 from .figures import Figure, Key
 from .grid import Data, Subject, subjects
 from .server import Server, ServerError
@@ -26,13 +26,17 @@ class Task:
     """A course that a subject is to go through."""
 
     subject: Subject
-    go: Callable[[Course], None]
-    ways: tuple[str, ...]
+    plan: Plan
+
+    @property
+    def cells(self) -> list[str]:
+        """The cells that it passes."""
+        return [self.subject.cell(way) for way in self.plan.ways]
 
     @property
     def name(self) -> str:
         """Of what it is, and by which ways."""
-        return self.subject.cell("+".join(self.ways))
+        return self.subject.cell("+".join(self.plan.ways))
 
 
 def matches(cell: str, words: list[str]) -> bool:
@@ -50,9 +54,10 @@ def tasks_for(words: list[str], quick: bool, methods: set[str], types: set[str])
             continue
         if not kinds.available(subject.data.kind) or (quick and not subject.quick):
             continue
-        for go, ways in courses_of(subject).items():
-            if any(matches(subject.cell(way), words) for way in ways):
-                tasks.append(Task(subject, go, ways))
+        for plan in plans_for(subject):
+            task = Task(subject, plan)
+            if any(matches(cell, words) for cell in task.cells):
+                tasks.append(task)
     return tasks
 
 
@@ -78,9 +83,6 @@ class Progress:
             self._done += 1
             print(f"# {self._done}/{self._total} {task.name}: {text} ({seconds:.1f} s)", flush=True)
 
-
-# what only means something of nanovec
-NOT_RECORDED = ("fresh", "deep_time")
 
 Handler = Callable[[Server, Stage, Task], str]
 
@@ -133,7 +135,7 @@ def compare(args: argparse.Namespace) -> int:
     def handle(server: Server, stage: Stage, task: Task) -> str:
         course = Course(server, stage, task.subject)
         try:
-            task.go(course)
+            task.plan.go(course)
         finally:
             results.update(course.results)
         short = [v for v in figures.judge(course.results, stored)
@@ -172,8 +174,9 @@ def report(verdicts: list[figures.Verdict], errors: list[str], everything: bool)
 
 def is_settled(task: Task, stored: dict[Key, Figure], version: str, repeat: int) -> bool:
     """Were all ways of a course measured often enough?  Once does where nothing is missed."""
-    for way in task.ways:
-        figure = stored.get((task.subject.cell(way), "recall10"))
+    for cell in task.cells:
+        measure = "bytes" if task.subject.sizes_only else "recall10"
+        figure = stored.get((cell, measure))
         if figure is None or figure.version != version:
             return False
         if figure.median < 0.999 and len(figure.values) < repeat:
@@ -193,16 +196,17 @@ def record(args: argparse.Namespace) -> int:
 
     def handle(server: Server, stage: Stage, task: Task) -> str:
         while not is_settled(task, stored, version, args.repeat):
-            course = Course(server, stage, task.subject)
-            task.go(course)
+            course = Course(server, stage, task.subject, peer=True)
+            task.plan.go(course)
             with lock:
                 for key, value in course.results.items():
-                    if key[1] not in NOT_RECORDED:
-                        before = stored.get(key, Figure((), version, date))
-                        stored[key] = before.with_value(value, version, date)
+                    before = stored.get(key, Figure((), version, date))
+                    stored[key] = before.with_value(value, version, date)
                 figures.write_figures(stored, args.figures)
-        return " ".join(f"{way} {stored[task.subject.cell(way), 'recall10'].median:.3f}"
-                        for way in task.ways)
+        return " ".join(f"{cell.split()[-1]} {figure.median:.3f}" for cell in task.cells
+                        for measure in ("recall10", "bytes")
+                        if (figure := stored.get((cell, measure))) and (
+                            measure == "recall10" or task.subject.sizes_only))
 
     tasks = [t for t in wanted_tasks(args) if not is_settled(t, stored, version, args.repeat)]
     errors = go_through(args, tasks, handle)
@@ -216,8 +220,8 @@ def run(args: argparse.Namespace) -> int:
     """What the command line asks for."""
     if args.list:
         for task in wanted_tasks(args):
-            for way in task.ways:
-                if matches(task.subject.cell(way), args.cells.split()):
-                    print(task.subject.cell(way))
+            for cell in task.cells:
+                if matches(cell, args.cells.split()):
+                    print(cell)
         return 0
     return record(args) if args.record else compare(args)

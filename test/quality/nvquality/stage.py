@@ -14,6 +14,7 @@ from .grid import Data, Subject
 from .server import Server
 
 NUM_QUERIES = 200
+NUM_MANY_QUERIES = 1000
 # the deepest LIMIT whose exact distance is known
 TRUTH_DEPTH = 20
 
@@ -57,7 +58,7 @@ class Stage:
     def load(self) -> None:
         """Draw all parts and load them."""
         for part in kinds.PARTS:
-            count = NUM_QUERIES if part.startswith("query") else self.data.rows
+            count = NUM_MANY_QUERIES if part.startswith("query") else self.data.rows
             drawn = kinds.KINDS[self.data.kind].draw(
                 kinds.Draw(self.data.kind, self.data.dims, part, count))
             with tempfile.NamedTemporaryFile(suffix=f".{part}") as file:
@@ -90,18 +91,20 @@ class Stage:
         return (f"INSERT INTO items SELECT {first_id} + id, v::{self.column_type(subject)}"
                 f" FROM part_{part} WHERE {where} ORDER BY id")
 
-    def truth(self, subject: Subject, contents: str, queries: str) -> str:
+    def truth(self, subject: Subject, contents: str, queries: str, many: bool = False) -> str:
         """The table of queries with the exact distances of their nearest rows in items.
 
         contents names what items holds: the same name stands for the same rows.
         """
-        name = f"truth_{subject.type}_{subject.metric}_{contents}"
+        count = NUM_MANY_QUERIES if many else NUM_QUERIES
+        name = f"truth_{subject.type}_{subject.metric}_{contents}_{count}"
         if name not in self._truths:
             self.server.run(
                 f"CREATE TABLE {name} AS SELECT q.id, q.v, (SELECT array_agg(d ORDER BY d) FROM"
                 f" (SELECT i.v {subject.operator} q.v AS d FROM items i ORDER BY 1"
                 f" LIMIT {TRUTH_DEPTH}) n) AS nearest"
-                f" FROM (SELECT id, v::{self.column_type(subject)} AS v FROM part_{queries}) q",
+                f" FROM (SELECT id, v::{self.column_type(subject)} AS v FROM part_{queries}"
+                f" WHERE id < {count}) q",
                 f"ANALYZE {name}", settings=EXACT)
             self._truths.add(name)
         return name
