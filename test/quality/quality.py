@@ -30,10 +30,13 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="list the cells and do no more")
     parser.add_argument("--all", action="store_true", help="print cells that pass, too")
     parser.add_argument("--jobs", type=int, default=1, help="data sets at a time (1)")
-    parser.add_argument("--save", metavar="FILE", help="write every value there")
+    parser.add_argument("--tap", metavar="FILE", type=pathlib.Path,
+                        help="write results there as TAP")
+    parser.add_argument("--save", metavar="FILE", type=pathlib.Path, help="write every value there")
     parser.add_argument("--figures", metavar="FILE", type=pathlib.Path, default=figures.FILE,
                         help="pgvector's figures (pgvector.tsv)")
-    parser.add_argument("--record", action="store_true", help="measure pgvector, store its figures")
+    parser.add_argument("--record", action="store_true",
+                        help="measure pgvector, store its figures")
     parser.add_argument("--repeat", type=int, default=3,
                         help="with --record: how often to measure what misses rows (3)")
     return runner.run(parser.parse_args())

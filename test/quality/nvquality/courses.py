@@ -45,7 +45,8 @@ class Course:
         """Recall at this point of the course."""
         truth = self.stage.truth(self.subject, contents, "query_away" if away else "query")
         for limit in LIMITS:
-            self.note(way, f"recall{limit}", measures.recall(self.server, self.subject, truth, limit))
+            self.note(way, f"recall{limit}",
+                      measures.recall(self.server, self.subject, truth, limit))
         if self.subject.method != "hnsw":
             return
         # the nearest by inner product is not oneself; zero vectors have no cosine
@@ -111,7 +112,8 @@ def inserted(course: Course) -> None:
             f"UPDATE items i SET v = m.v::{stage.column_type(subject)} FROM part_more m"
             f" WHERE i.id % 4 = {step} AND m.id = (i.id + {step} * 617) % {course.rows}",
             # some rows change all the time
-            f"DO $$ BEGIN FOR turn IN 1..40 LOOP UPDATE items SET v = v WHERE id < 10; END LOOP; END $$",
+            "DO $$ BEGIN FOR turn IN 1..40 LOOP UPDATE items SET v = v WHERE id < 10; END LOOP;"
+            " END $$",
             *(("VACUUM items", "ANALYZE items") if step % 2 == 1 else ()))
     course.measure("updated", "updated")
 
@@ -131,10 +133,12 @@ def moved(course: Course) -> None:
 def sized(course: Course, m: int) -> None:
     """The size of an index that is made on the rows, and of one that is made before."""
     for way in (f"built_m{m}", f"inserted_m{m}"):
-        steps = [lambda: course.load("first", 0), lambda: course.build(options=f"WITH (m = {m})")]
         course.stage.make_table(course.subject, "items")
-        for step in steps if way.startswith("built") else reversed(steps):
-            step()
+        if way.startswith("built"):
+            course.load("first", 0)
+        course.build(options=f"WITH (m = {m})")
+        if way.startswith("inserted"):
+            course.load("first", 0)
         course.note(way, "bytes", measures.bytes_per_row(course.server))
 
 

@@ -187,7 +187,8 @@ def read_table(method: str, type_name: str, table: str, sizes_only: bool) -> Ite
         numbers = [int(w) for w in words if w.isdigit()]
         data = Data(words[0], *numbers)
         for metric in words[1 + len(numbers):]:
-            yield Subject(method, type_name, metric.rstrip("*"), data, metric.endswith("*"), sizes_only)
+            quick = metric.endswith("*")
+            yield Subject(method, type_name, metric.rstrip("*"), data, quick, sizes_only)
 
 
 def subjects() -> list[Subject]:

@@ -46,7 +46,7 @@ class Draw:
         """Is it a part of queries?"""
         return self.part.startswith("query")
 
-    def random(self) -> random.Random:
+    def source(self) -> random.Random:
         """Randomness of this part alone."""
         return random.Random(f"{self.kind} {self.dims} {self.part}")
 
@@ -55,20 +55,23 @@ class Draw:
         return random.Random(f"{self.kind} {self.dims} {self.away}")
 
 
+Drawer = Callable[[Draw], Iterator[Vector] | Iterator[Literal]]
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of data: its rows, and which of them a half-emptied table loses."""
 
-    draw: Callable[[Draw], Iterator[Vector | Literal]]
+    draw: Drawer
     doomed: str = "id % 2 = 1"
 
 
 KINDS: dict[str, Kind] = {}
 
 
-def kind(name: str, doomed: str = "id % 2 = 1") -> Callable:
+def kind(name: str, doomed: str = "id % 2 = 1") -> Callable[[Drawer], Drawer]:
     """Register a function that draws a kind."""
-    def register(draw: Callable[[Draw], Iterator[Vector | Literal]]) -> Callable:
+    def register(draw: Drawer) -> Drawer:
         KINDS[name] = Kind(draw, doomed)
         return draw
     return register
@@ -77,7 +80,7 @@ def kind(name: str, doomed: str = "id % 2 = 1") -> Callable:
 @kind("uniform")
 def uniform(want: Draw) -> Iterator[Vector]:
     """Each element random()."""
-    rng, start = want.random(), 10.0 * want.away
+    rng, start = want.source(), 10.0 * want.away
     for _ in range(want.count):
         yield [start + rng.random() for _ in range(want.dims)]
 
@@ -85,7 +88,7 @@ def uniform(want: Draw) -> Iterator[Vector]:
 @kind("products")
 def products(want: Draw) -> Iterator[Vector]:
     """Each element random() * random()."""
-    rng, start = want.random(), 5.0 * want.away
+    rng, start = want.source(), 5.0 * want.away
     for _ in range(want.count):
         yield [start + rng.random() * rng.random() for _ in range(want.dims)]
 
@@ -93,7 +96,7 @@ def products(want: Draw) -> Iterator[Vector]:
 @kind("normal")
 def normal(want: Draw) -> Iterator[Vector]:
     """Normally distributed elements."""
-    rng, start = want.random(), 10.0 * want.away
+    rng, start = want.source(), 10.0 * want.away
     for _ in range(want.count):
         yield [rng.gauss(start, 1.0) for _ in range(want.dims)]
 
@@ -101,14 +104,14 @@ def normal(want: Draw) -> Iterator[Vector]:
 @kind("offset")
 def offset(want: Draw) -> Iterator[Vector]:
     """Each element 100 + random(): far from the origin, beside which it is small."""
-    rng, start = want.random(), 300.0 if want.away else 100.0
+    rng, start = want.source(), 300.0 if want.away else 100.0
     for _ in range(want.count):
         yield [start + rng.random() for _ in range(want.dims)]
 
 
 def clustered(want: Draw, centres: int, spread: float, side: float) -> Iterator[Vector]:
     """Rows around centres that are uniform in a cube, or in another one far from it."""
-    rng, shape = want.random(), want.shape()
+    rng, shape = want.source(), want.shape()
     start = 10.0 * side * want.away
     middle = [[start + side * shape.random() for _ in range(want.dims)] for _ in range(centres)]
     for i in range(want.count):
@@ -143,7 +146,7 @@ def city(rng: random.Random, latitude: float, longitude: float) -> Vector:
 @kind("city")
 def one_city(want: Draw) -> Iterator[Vector]:
     """Coordinates in one city; the other place is another city."""
-    rng = want.random()
+    rng = want.source()
     for _ in range(want.count):
         yield city(rng, 52.52, 13.405) if want.away else city(rng, 48.857, 2.352)
 
@@ -151,16 +154,17 @@ def one_city(want: Draw) -> Iterator[Vector]:
 @kind("cities", doomed="id % 4 < 2")
 def two_cities(want: Draw) -> Iterator[Vector]:
     """Coordinates in two cities far apart; the other place is two others."""
-    rng = want.random()
-    here = ((40.713, -74.006), (35.69, 139.692)) if want.away else ((48.857, 2.352), (-33.869, 151.209))
+    rng = want.source()
+    here = ((48.857, 2.352), (-33.869, 151.209))
+    there = ((40.713, -74.006), (35.69, 139.692))
     for i in range(want.count):
-        yield city(rng, *here[i % 2])
+        yield city(rng, *(there if want.away else here)[i % 2])
 
 
 @kind("grid")
 def grid(want: Draw) -> Iterator[Vector]:
     """A town of 4,900 places in a regular grid; more of it are the places between."""
-    rng = want.random()
+    rng = want.source()
     latitude, longitude = (52.52, 13.405) if want.away else (48.85, 2.35)
     between = 0.0005 if want.part == "more" else 0.0
     for i in range(want.count):
@@ -171,7 +175,7 @@ def grid(want: Draw) -> Iterator[Vector]:
 @kind("windows")
 def windows(want: Draw) -> Iterator[Vector]:
     """Windows of a series that stays near 101, a step apart."""
-    rng, shape = want.random(), want.shape()
+    rng, shape = want.source(), want.shape()
     level = 350.0 if want.away else 101.0
     length = 4 * max(want.count, 5000) + want.dims
     series, value = [], 0.0
@@ -190,7 +194,7 @@ def windows(want: Draw) -> Iterator[Vector]:
 @kind("lowrank")
 def lowrank(want: Draw) -> Iterator[Vector]:
     """Many dimensions, in which the rows fill 8 only."""
-    rng, shape = want.random(), want.shape()
+    rng, shape = want.source(), want.shape()
     start = 5.0 * want.away
     axes = [[shape.gauss(0.0, 1.0) for _ in range(8)] for _ in range(want.dims)]
     for _ in range(want.count):
@@ -202,7 +206,7 @@ def lowrank(want: Draw) -> Iterator[Vector]:
 @kind("norms")
 def norms(want: Draw) -> Iterator[Vector]:
     """Random directions, norms over six orders of magnitude."""
-    rng, lean = want.random(), 1.0 * want.away
+    rng, lean = want.source(), 1.0 * want.away
     for _ in range(want.count):
         x = [rng.gauss(lean, 1.0) for _ in range(want.dims)]
         scale = 10.0 ** (6.0 * rng.random() - 3.0) / math.hypot(*x)
@@ -212,7 +216,7 @@ def norms(want: Draw) -> Iterator[Vector]:
 @kind("copies")
 def copies(want: Draw) -> Iterator[Vector]:
     """Every vector stands 20 times, in no order."""
-    rng, shape = want.random(), want.shape()
+    rng, shape = want.source(), want.shape()
     start = 10.0 * want.away
     distinct = [[start + shape.random() for _ in range(want.dims)] for _ in range(250)]
     for _ in range(want.count):
@@ -225,7 +229,7 @@ def copies(want: Draw) -> Iterator[Vector]:
 @kind("halfequal", doomed="id % 4 < 2")
 def halfequal(want: Draw) -> Iterator[Vector]:
     """Half of the rows are one vector."""
-    rng, start = want.random(), 10.0 * want.away
+    rng, start = want.source(), 10.0 * want.away
     for i in range(want.count):
         equal = i % 2 == 1 and not want.asks
         yield [start + (0.5 if equal else rng.random()) for _ in range(want.dims)]
@@ -234,8 +238,9 @@ def halfequal(want: Draw) -> Iterator[Vector]:
 @kind("topics")
 def topics(want: Draw) -> Iterator[Vector]:
     """As embeddings are: unit length, clusters, each of which fills 6 dimensions, and noise."""
-    rng, shape = want.random(), want.shape()
-    axes = [[[shape.gauss(0.0, 1.0) for _ in range(7)] for _ in range(want.dims)] for _ in range(40)]
+    rng, shape = want.source(), want.shape()
+    axes = [[[shape.gauss(0.0, 1.0) for _ in range(7)] for _ in range(want.dims)]
+            for _ in range(40)]
     for _ in range(want.count):
         a, b, c, d, e, f = (0.4 * rng.gauss(0.0, 1.0) for _ in range(6))
         row = [s + a * t + b * u + c * v + d * w + e * x + f * y + 0.3 * (rng.random() - 0.5)
@@ -247,14 +252,15 @@ def topics(want: Draw) -> Iterator[Vector]:
 @kind("zeros", doomed="id % 10 = 0")
 def zeros(want: Draw) -> Iterator[Vector]:
     """Embeddings, but every tenth is zero: what failed, and was stored all the same."""
+    none = [0.0] * want.dims
     for i, row in enumerate(topics(want)):
-        yield [0.0] * want.dims if i % 10 == 0 and not want.asks else row
+        yield none if i % 10 == 0 and not want.asks else row
 
 
 @kind("onehot")
 def onehot(want: Draw) -> Iterator[Vector]:
     """A single element is 1, or 5 in the other place."""
-    rng = want.random()
+    rng = want.source()
     for _ in range(want.count):
         row = [0.0] * want.dims
         row[rng.randrange(want.dims)] = 5.0 if want.away else 1.0
@@ -291,18 +297,19 @@ def available(name: str) -> bool:
 @kind("randombits")
 def randombits(want: Draw) -> Iterator[Literal]:
     """Random bits; in the other place four of five are set."""
-    rng = want.random()
+    rng = want.source()
     for _ in range(want.count):
         bits = rng.getrandbits(want.dims)
         if want.away:
-            bits |= rng.getrandbits(want.dims) & (rng.getrandbits(want.dims) | rng.getrandbits(want.dims))
+            others = rng.getrandbits(want.dims) | rng.getrandbits(want.dims)
+            bits |= rng.getrandbits(want.dims) & others
         yield f"{bits:0{want.dims}b}"
 
 
 @kind("clusteredbits", doomed="id % 100 < 50")
 def clusteredbits(want: Draw) -> Iterator[Literal]:
     """50 bit strings, of which one bit in 16 is turned."""
-    rng, shape = want.random(), want.shape()
+    rng, shape = want.source(), want.shape()
     centres = [shape.getrandbits(want.dims) for _ in range(50)]
     for i in range(want.count):
         bits = centres[rng.randrange(50) if want.asks else i % 50]
@@ -321,7 +328,7 @@ def sparse_literal(elements: dict[int, float], dims: int) -> Literal:
 @kind("sparse")
 def sparse(want: Draw) -> Iterator[Literal]:
     """20 elements anywhere in one half of the dimensions."""
-    rng, half = want.random(), want.dims // 2
+    rng, half = want.source(), want.dims // 2
     for _ in range(want.count):
         yield sparse_literal({half * want.away + rng.randrange(half): rng.random()
                               for _ in range(20)}, want.dims)
@@ -330,7 +337,7 @@ def sparse(want: Draw) -> Iterator[Literal]:
 @kind("words")
 def words(want: Draw) -> Iterator[Literal]:
     """As learned sparse embeddings are: topics, weights, frequent and rare words."""
-    rng, shape = want.random(), want.shape()
+    rng, shape = want.source(), want.shape()
 
     def word(source: random.Random) -> int:
         return int(want.dims ** source.random()) - 1

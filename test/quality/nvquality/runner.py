@@ -6,14 +6,13 @@ import argparse
 import datetime
 import fnmatch
 import itertools
-import pathlib
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from . import figures, kinds
+from . import figures, kinds, report
 from .courses import Course, Plan, plans_for
 from .figures import Figure, Key
 from .grid import Data, Subject, subjects
@@ -42,7 +41,8 @@ class Task:
 def matches(cell: str, words: list[str]) -> bool:
     """Does each word (a choice of patterns) match one of the parts of a cell's name?"""
     parts = cell.split()
-    return all(any(fnmatch.fnmatchcase(part, pattern) for pattern in word.split(",") for part in parts)
+    return all(any(fnmatch.fnmatchcase(part, pattern)
+                   for pattern in word.split(",") for part in parts)
                for word in words)
 
 
@@ -143,33 +143,20 @@ def compare(args: argparse.Namespace) -> int:
         return f"{len(short)} short" if short else "ok"
 
     errors = go_through(args, wanted_tasks(args), handle)
-    if args.save:
-        save(results, pathlib.Path(args.save))
     verdicts = [v for v in figures.judge(results, stored) if matches(v.cell, words)]
-    return report(verdicts, errors, args.all)
+    if args.save:
+        report.save(results, args.save)
+    if args.tap:
+        report.write_tap(verdicts, errors, unavailable(args), args.tap)
+    return report.summarize(verdicts, errors, args.all)
 
 
-def save(results: dict[Key, float], file: pathlib.Path) -> None:
-    """Write all values, also those without a bar."""
-    file.write_text("".join(f"{cell}\t{measure}\t{value:.5g}\n"
-                            for (cell, measure), value in sorted(results.items())))
-
-
-def report(verdicts: list[figures.Verdict], errors: list[str], everything: bool) -> int:
-    """Print the table and the closing line; 0 if all is well."""
-    failed = [v for v in verdicts if not v.passed]
-    shown = verdicts if everything else failed
-    if shown:
-        print(f"\n{'cell':<48}{'measure':<11}{'nanovec':>9}{'pgvector':>10}{'bar':>10}")
-    for v in shown:
-        peer = "" if v.peer is None else f"{v.peer:.4g}"
-        mark = "" if v.passed else "  short"
-        print(f"{v.cell:<48}{v.measure:<11}{v.value:>9.4g}{peer:>10}"
-              f"{'>=' if v.at_least else '<=':>4}{v.bar:>6.4g}{mark}")
-    for error in errors:
-        print(f"ERROR {error}")
-    print(f"\n{len(verdicts) - len(failed)} passed, {len(failed) + len(errors)} failed")
-    return 0 if verdicts and not failed and not errors else 1
+def unavailable(args: argparse.Namespace) -> list[str]:
+    """Kinds of data that were wanted, but are not here."""
+    return sorted({s.data.kind for s in subjects()
+                   if not kinds.available(s.data.kind) and (s.quick or not args.quick)
+                   and any(matches(s.cell(way), args.cells.split())
+                           for plan in plans_for(s) for way in plan.ways)})
 
 
 def is_settled(task: Task, stored: dict[Key, Figure], version: str, repeat: int) -> bool:

@@ -91,7 +91,7 @@ class Server:
         """Hand psql a text and read what it answers."""
         process = self._open()
         assert process.stdin and process.stdout
-        answer = []
+        answer: list[str] = []
         try:
             process.stdin.write(f"{text}\\echo {END}\n")
             process.stdin.flush()
