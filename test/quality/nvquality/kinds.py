@@ -16,6 +16,7 @@ import random
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 Vector = Sequence[float]
 # what COPY reads in text form: bit strings and sparse vectors
@@ -56,6 +57,7 @@ class Draw:
 
 
 Drawer = Callable[[Draw], Iterator[Vector] | Iterator[Literal]]
+AnyDrawer = TypeVar("AnyDrawer", bound=Drawer)
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,9 @@ class Kind:
 KINDS: dict[str, Kind] = {}
 
 
-def kind(name: str, doomed: str = "id % 2 = 1") -> Callable[[Drawer], Drawer]:
+def kind(name: str, doomed: str = "id % 2 = 1") -> Callable[[AnyDrawer], AnyDrawer]:
     """Register a function that draws a kind."""
-    def register(draw: Drawer) -> Drawer:
+    def register(draw: AnyDrawer) -> AnyDrawer:
         KINDS[name] = Kind(draw, doomed)
         return draw
     return register
@@ -252,7 +254,7 @@ def topics(want: Draw) -> Iterator[Vector]:
 @kind("zeros", doomed="id % 10 = 0")
 def zeros(want: Draw) -> Iterator[Vector]:
     """Embeddings, but every tenth is zero: what failed, and was stored all the same."""
-    none = [0.0] * want.dims
+    none: Vector = [0.0] * want.dims
     for i, row in enumerate(topics(want)):
         yield none if i % 10 == 0 and not want.asks else row
 

@@ -9,10 +9,7 @@ from .figures import Key, Verdict
 
 
 def summarize(verdicts: list[Verdict], errors: list[str], everything: bool) -> int:
-    """Print a table, of what falls short or of everything, and the closing line.
-
-    Returns 0 if all is well.
-    """
+    """Print a table, of what falls short or of everything; returns 0 if all is well."""
     failed = [v for v in verdicts if not v.passed]
     shown = verdicts if everything else failed
     if shown:
@@ -24,7 +21,7 @@ def summarize(verdicts: list[Verdict], errors: list[str], everything: bool) -> i
               f"{'>=' if v.at_least else '<=':>4}{v.bar:>6.4g}{mark}")
     for error in errors:
         print(f"ERROR {error}")
-    print(f"\n{len(verdicts) - len(failed)} passed, {len(failed) + len(errors)} failed")
+    print()
     return 0 if verdicts and not failed and not errors else 1
 
 

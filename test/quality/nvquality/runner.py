@@ -146,9 +146,14 @@ def compare(args: argparse.Namespace) -> int:
     verdicts = [v for v in figures.judge(results, stored) if matches(v.cell, words)]
     if args.save:
         report.save(results, args.save)
+    status = report.summarize(verdicts, errors, args.all)
     if args.tap:
+        # whoever reads that counts, too
         report.write_tap(verdicts, errors, unavailable(args), args.tap)
-    return report.summarize(verdicts, errors, args.all)
+    else:
+        short = sum(not v.passed for v in verdicts)
+        print(f"{len(verdicts) - short} passed, {short + len(errors)} failed")
+    return status
 
 
 def unavailable(args: argparse.Namespace) -> list[str]:
