@@ -6,6 +6,7 @@ import argparse
 import datetime
 import fnmatch
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -94,10 +95,11 @@ def go_through(args: argparse.Namespace, tasks: list[Task], handle: Handler) -> 
     number = itertools.count(1)
 
     def one_data_set(data: Data, its_tasks: list[Task]) -> None:
-        server = Server(args.host, args.db, args.user, f"quality_{next(number)}")
-        server.make_schema()
+        # others may run at the same time
+        server = Server(args.host, args.db, args.user, f"quality_{os.getpid()}_{next(number)}")
+        stage = Stage(server, data)
         try:
-            stage = Stage(server, data)
+            server.make_schema()
             stage.load()
             for task in its_tasks:
                 started = time.monotonic()
@@ -107,8 +109,9 @@ def go_through(args: argparse.Namespace, tasks: list[Task], handle: Handler) -> 
                     errors.append(f"{task.name}: {error}")
                     text = f"ERROR {error}"
                 progress.report(task, time.monotonic() - started, text)
+        except ServerError as error:
+            errors.append(f"{data.name}: {error}")
         finally:
-            server.drop_schema()
             server.close()
 
     with ThreadPoolExecutor(args.jobs) as pool:

@@ -49,16 +49,16 @@ class Server:
         self.run(f"\\copy {table} FROM '{file}' (FORMAT {'binary' if binary else 'text'})\n")
 
     def make_schema(self) -> None:
-        """The schema, empty."""
-        self.drop_schema()
-        self.run(f"CREATE SCHEMA {self.schema}")
-
-    def drop_schema(self) -> None:
-        """Remove the schema and what is in it."""
-        self.run(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
+        """The schema, empty, whatever a run that was killed left there."""
+        self.run(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE", f"CREATE SCHEMA {self.schema}")
 
     def close(self) -> None:
-        """End the session."""
+        """Remove the schema and end the session."""
+        try:
+            self.run(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
+        except ServerError:
+            # the server is gone, as an error has told already
+            return
         if self._psql:
             self._psql.communicate()
             self._psql = None
@@ -83,7 +83,8 @@ class Server:
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             # where the extension is may differ, so public stays in the path; the library
             # is loaded first, so that its settings are known
-            self._ask(f"SET client_min_messages = error; SET jit = off; SELECT '[1]'::vector;\n"
+            self._ask(f"SET client_min_messages = error; SET jit = off;"
+                      f" SET statement_timeout = '20min'; SELECT '[1]'::vector;\n"
                       f"SET search_path = {self.schema}, public;\n")
         return self._psql
 
