@@ -60,6 +60,9 @@ check("no words match all", runner.matches(CELL, []), True)
 check("what an ivf of sq8vec is compared with",
       peer_cell(CELL), "ivfflat vector l2 offset 64 built")
 
+check("and an emptied index",
+      peer_cell("hnsw bit hamming randombits 64 emptied"), "hnsw bit hamming randombits 64 moved")
+
 names = [s.cell("built") + str(s.sizes_only) for s in subjects()]
 check("no cell stands twice", len(names), len(set(names)))
 check("every kind is tried", {s.data.kind for s in subjects()}, set(kinds.KINDS))

@@ -120,7 +120,10 @@ def inserted(course: Course) -> None:
 
 
 def moved(course: Course) -> None:
-    """The index is made on the rows; rows of another place join them, then the first leave."""
+    """The index is made on the rows; rows of another place join them, then the first leave.
+
+    In the end all leave, and those of the other place come again.
+    """
     server, subject, stage = course.server, course.subject, course.stage
     stage.make_table(subject, "items")
     course.load("first", 0)
@@ -129,6 +132,10 @@ def moved(course: Course) -> None:
     course.measure("joined", "joined", away=True)
     server.run(f"DELETE FROM items WHERE id < {course.rows}", "VACUUM items", "ANALYZE items")
     course.measure("moved", "away", away=True)
+    if not course.peer:
+        server.run("DELETE FROM items", "VACUUM items")
+        course.load("away", 2 * course.rows)
+        course.measure("emptied", "away", away=True)
 
 
 def sized(course: Course, m: int) -> None:
@@ -154,7 +161,7 @@ class Plan:
 ALL_WAYS = (
     Plan(built, ("built", "vacuumed", "refilled")),
     Plan(inserted, ("inserted", "updated")),
-    Plan(moved, ("joined", "moved")),
+    Plan(moved, ("joined", "moved", "emptied")),
 )
 LIST_WAYS = (Plan(built, ("built",)), Plan(inserted, ("inserted",)))
 SIZES = tuple(Plan(partial(sized, m=m), (f"built_m{m}", f"inserted_m{m}")) for m in (8, 16, 32))
