@@ -16,6 +16,7 @@ import pathlib
 import sys
 
 from nvquality import figures, runner
+from nvquality.server import ServerError
 
 
 def main() -> int:
@@ -39,7 +40,11 @@ def main() -> int:
                         help="measure pgvector, store its figures")
     parser.add_argument("--repeat", type=int, default=3,
                         help="with --record: how often to measure what misses rows (3)")
-    return runner.run(parser.parse_args())
+    try:
+        return runner.run(parser.parse_args())
+    except ServerError as error:
+        print(f"ERROR {error}")
+        return 1
 
 
 if __name__ == "__main__":

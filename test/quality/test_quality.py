@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 from nvquality import figures, kinds, runner, stage
+from nvquality.courses import plans_for
 from nvquality.figures import Figure
 from nvquality.grid import peer_cell, subjects
 
@@ -66,6 +67,10 @@ check("and an emptied index",
 names = [s.cell("built") + str(s.sizes_only) for s in subjects()]
 check("no cell stands twice", len(names), len(set(names)))
 check("every kind is tried", {s.data.kind for s in subjects()}, set(kinds.KINDS))
+stored = figures.read_figures(figures.FILE)
+check("pgvector's figures are there for what make check runs",
+      [cell for s in subjects() if s.quick for plan in plans_for(s) for way in plan.ways
+       if (peer_cell(cell := s.cell(way)), "recall10") not in stored], [])
 for name, its_kind in kinds.KINDS.items():
     if kinds.available(name):
         wants = [kinds.Draw(name, 384, part, 3) for part in kinds.PARTS]
@@ -83,9 +88,9 @@ with tempfile.TemporaryDirectory() as directory:
     check("vectors are copied in binary", stage.write_copy(path, [[1.0, 2.0]]), True)
     check("as PostgreSQL has them", path.read_bytes()[19:],
           struct.pack(">hiiihhffh", 2, 4, 0, 12, 2, 0, 1.0, 2.0, -1))
-    stored = {("a b", "recall10"): Figure((0.5, 0.25), "vector 1", "2020-01-01")}
-    figures.write_figures(stored, path)
-    check("figures come back as they were stored", figures.read_figures(path), stored)
+    written = {("a b", "recall10"): Figure((0.5, 0.25), "vector 1", "2020-01-01")}
+    figures.write_figures(written, path)
+    check("figures come back as they were stored", figures.read_figures(path), written)
 
 print(f"1..{len(results)}")
 sys.exit(0 if all(results) else 1)

@@ -25,7 +25,7 @@ def summarize(verdicts: list[Verdict], errors: list[str], everything: bool) -> i
     return 0 if verdicts and not failed and not errors else 1
 
 
-def write_tap(verdicts: list[Verdict], errors: list[str], missing: list[str],
+def write_tap(verdicts: list[Verdict], errors: list[str], notes: list[str],
               file: pathlib.Path) -> None:
     """The same for a harness that counts."""
     lines = [f"{'ok' if v.passed else 'not ok'} {i} - {v.cell}: {v.measure}"
@@ -33,7 +33,7 @@ def write_tap(verdicts: list[Verdict], errors: list[str], missing: list[str],
     lines += [f"not ok {i} - {error.splitlines()[0]}"
               for i, error in enumerate(errors, len(verdicts) + 1)]
     lines += [f"1..{len(lines)}"]
-    lines += [f"# NOT RUN: data that is not here: {' '.join(missing)}"] if missing else []
+    lines += [f"# NOT RUN: {'; '.join(notes)}"] if notes else []
     file.write_text("\n".join(lines) + "\n")
 
 

@@ -52,13 +52,15 @@ class Server:
         """The schema, empty, whatever a run that was killed left there."""
         self.run(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE", f"CREATE SCHEMA {self.schema}")
 
-    def close(self) -> None:
-        """Remove the schema and end the session."""
+    def drop_schema(self) -> None:
+        """Remove the schema, unless the server is gone, as an error has told then."""
         try:
             self.run(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
         except ServerError:
-            # the server is gone, as an error has told already
-            return
+            pass
+
+    def close(self) -> None:
+        """End the session."""
         if self._psql:
             self._psql.communicate()
             self._psql = None
