@@ -4,6 +4,7 @@
 #   make check      all tests, on a throw-away server
 #   make check-pg PG=17, check-upgrade     with another PostgreSQL; as root
 #   make check-pg PG=15 ARCH=i386          in a 32-bit Debian; as root
+#   make check-quality      recall beside pgvector's on many kinds of data; long
 #   make check-large, soak MINUTES=n       long tests
 #   make fuzz       fuzzers, each for FUZZ_SECONDS (600) seconds
 #   make check-asan, check-valgrind, check-assert    SQL tests under sanitizers, in
@@ -64,7 +65,7 @@ endif
 # These set up the machine themselves and so must work where PostgreSQL is not
 # installed yet: PGXS is not asked for.
 SELF_CONTAINED = demo check check-unit check-bench check-build check-fuzz check-regress \
-	check-isolation check-tap check-clients check-large soak check-pg check-upgrade check-crash fuzz \
+	check-isolation check-tap check-clients check-quality check-large soak check-pg check-upgrade check-crash fuzz \
 	check-asan check-valgrind check-assert \
 	reference bench bench-quick
 
@@ -76,10 +77,14 @@ demo:
 	@test/lib/run.sh demo
 
 check:
-	@test/lib/run.sh unit bench build fuzz regress isolation tap clients
+	@test/lib/run.sh unit bench build fuzz regress isolation tap clients quality quick
 
 check-unit check-bench check-build check-fuzz check-regress check-isolation check-tap check-clients check-large: check-%:
 	@test/lib/run.sh $*
+
+# QUALITY="WORD ..." for some cells: see test/quality/README.md
+check-quality:
+	@test/lib/run.sh quality $(QUALITY)
 
 fuzz:
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} test/lib/run.sh fuzz

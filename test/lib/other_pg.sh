@@ -164,7 +164,7 @@ copy_tree
 
 case $action in
 	check)
-		[ $# -gt 0 ] || set -- unit bench build regress isolation tap
+		[ $# -gt 0 ] || set -- unit bench build regress isolation tap quality quick
 		inside env PG_CONFIG="/usr/lib/postgresql/$major/bin/pg_config" KEEP="${KEEP:-}" \
 			test/lib/run.sh "$@" ;;
 	upgrade)

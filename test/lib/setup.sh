@@ -114,7 +114,7 @@ setup_machine()
 				perl -MIPC::Run -e 1 2> /dev/null || missing+=(libipc-run-perl) ;;
 			clients)
 				need_clients ;;
-			bench)
+			bench|quality)
 				need python3 python3 ;;
 		esac
 	done

@@ -69,6 +69,25 @@ suite_bench()
 	run_tap bench python3 "$top/test/bench/test_stats.py"
 }
 
+# Recall beside pgvector's.  Without arguments the whole grid, which takes up to an
+# hour; "quick" is its part in make check; other words choose cells, see test/quality.
+suite_quality()
+{
+	local selection=(--cells "$*") log=$work/quality.log before=$failed status=0
+
+	[ "$*" != quick ] || selection=(--quick)
+	run_tap quality-unit python3 "$top/test/quality/test_quality.py"
+	start_server
+	sql -q -d postgres -c 'CREATE DATABASE nanovec_quality'
+	sql -q -d nanovec_quality -c 'CREATE EXTENSION nanovec'
+	NANOVEC_BIN=$bin PYTHONUNBUFFERED=1 python3 "$top/test/quality/quality.py" --host "$work/run" \
+		--db nanovec_quality --jobs "$(nproc)" --tap "$log" "${selection[@]}" || status=$?
+	count_tap quality "$log"
+	check_runner quality "$status" "$before"
+	! grep -q '^# NOT RUN: ' "$log" || not_run+=("quality: $(sed -n 's/^# NOT RUN: //p' "$log")")
+	say "quality: $(grep -cE '^ok\b' "$log" || true) ok, $((failed - before)) failed"
+}
+
 # Compilers, architectures and PostgreSQL versions; consistency of files
 suite_build()
 {

@@ -1,0 +1,1 @@
+"""Recall of nanovec's indexes beside pgvector's: see ../README.md."""
