@@ -314,7 +314,28 @@ extern int	hnsw_find_spare(HnswIndex *ix, const HnswCandidate *candidates, int n
 extern void hnsw_set_edges(HnswIndex *ix, HnswNode *node, const NvStored *self,
 						   const HnswCandidate *neighbors, int n);
 
+/*
+ * So many neighbors a node chooses at most.  By the inner product most vectors are
+ * nobody's neighbors, since longer ones are nearer to all; those find a place to be
+ * reached from where one was left free, see hnsw_find_room().
+ */
+static inline int
+hnsw_chosen_edges(const HnswIndex *ix)
+{
+	int			most = hnsw_max_edges(&ix->meta);
+
+	return ix->space.ip ? most - Max(most / 16, 1) : most;
+}
+
 /* hnsw_reach.c: nodes that no search can find */
+
+/*
+ * Some live node on a level that has a free place for an edge, other than this
+ * one, or HNSW_NO_SLOT: none was met in a few tries.  among: only those of a
+ * bitmap, or NULL.  Nobody holds locks.
+ */
+extern uint32 hnsw_find_room(HnswIndex *ix, int level, uint32 slot, const uint8 *among,
+							 uint32 nslots);
 
 /*
  * Mark all nodes that can be reached from the entry point in reached, a

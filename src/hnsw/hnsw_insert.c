@@ -763,13 +763,15 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placem
 	}
 	for (int i = 0; i < nfound; i++)
 		note_found(&place->around, &found[i], level, level > 0);
-	n = hnsw_choose(ix, c, n, hnsw_max_edges(&ix->meta), true);
+	n = hnsw_choose(ix, c, n, hnsw_chosen_edges(ix), true);
 	/* the search's copies are overwritten on the next level */
 	for (int i = 0; level > 0 && i < n; i++)
 		c[i].stored = nv_stored_copy(&c[i].stored);
 	place->asked[level] = palloc(sizeof(HnswCandidate) * Max(n, 1));
 	memcpy(place->asked[level], c, sizeof(HnswCandidate) * n);
-	place->nasked[level] = hnsw_choose(ix, place->asked[level], n, ix->meta.m, false);
+	/* by the inner product, one long vector stands for all others */
+	place->nasked[level] = ix->space.ip ? n :
+		hnsw_choose(ix, place->asked[level], n, ix->meta.m, false);
 	place->neighbors[level] = c;
 	place->n[level] = n;
 }
@@ -872,6 +874,13 @@ add_reverse_edges(Placement *place, int level, uint32 slot)
 
 	for (int i = 0; i < place->nasked[level]; i++)
 		added |= add_edge(&place->around, place->asked[level][i].slot, &self, IF_WORTH_IT);
+	if (!added && place->around.ix->space.ip)
+	{
+		HnswIndex  *ix = place->around.ix;
+		uint32		from = hnsw_find_room(ix, level, slot, NULL, hnsw_count_slots(ix));
+
+		added = from != HNSW_NO_SLOT && add_edge(&place->around, from, &self, IF_WORTH_IT);
+	}
 	for (int i = 0; i < place->nasked[level] && !added; i++)
 		added = add_edge(&place->around, place->asked[level][i].slot, &self, ALWAYS);
 }

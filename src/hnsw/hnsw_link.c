@@ -342,7 +342,7 @@ choose_level(Linker *linker, Lane *lane)
 	for (int i = 0; i < node->nedges; i++)
 		set_candidate(linker, n++, HNSW_NEIGHBORS(node)[i], self);
 
-	n = hnsw_choose(ix, c, n, linker->second ? hnsw_max_edges(&ix->meta) :
+	n = hnsw_choose(ix, c, n, linker->second ? hnsw_chosen_edges(ix) :
 					ix->meta.m, linker->second);
 	choice[0] = n;
 	for (int i = 0; i < n; i++)
@@ -549,7 +549,7 @@ change_node(Linker *linker, const HnswPair *pairs, int npairs, char *copy)
 	for (int i = needed; i < n; i++)
 		set_candidate(linker, i, c[i].slot, &self);
 	if (n > limit)
-		n = hnsw_choose(ix, c, n, limit, linker->second);
+		n = hnsw_choose(ix, c, n, hnsw_chosen_edges(ix), linker->second);
 	hnsw_set_edges(ix, node, &self, linker->candidates, n);
 }
 

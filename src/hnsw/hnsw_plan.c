@@ -40,6 +40,9 @@
  */
 #define MOST_NOISE 0.125
 
+/* By the inner product vectors of a common part are nearly as near as each other. */
+#define MOST_NOISE_IP 0.06
+
 /* A code of this many bits is worth more than a further node in the page. */
 #define GOOD_BITS 320
 
@@ -420,7 +423,7 @@ plan_codes_for(HnswMeta *meta, int n)
 			}
 		}
 	}
-	if (least > MOST_NOISE)
+	if (least > (meta->metric == NV_SPACE_IP ? MOST_NOISE_IP : MOST_NOISE))
 		return false;
 	*meta = best;
 	return true;

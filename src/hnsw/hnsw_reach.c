@@ -12,6 +12,7 @@
  */
 #include "hnsw/hnsw.h"
 
+#include "cluster/kmeans.h"
 #include "commands/vacuum.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -282,6 +283,32 @@ hnsw_find_live(HnswIndex *ix, int level, uint32 near, const uint8 *among, uint32
 	return HNSW_NO_SLOT;
 }
 
+/* So many nodes are looked at for a free place. */
+#define ROOM_TRIES 64
+
+uint32
+hnsw_find_room(HnswIndex *ix, int level, uint32 slot, const uint8 *among, uint32 nslots)
+{
+	uint64		random = slot;
+
+	for (int i = 0; i < ROOM_TRIES; i++)
+	{
+		uint32		other = (uint32) (nv_random(&random) % nslots);
+		HnswRef		ref;
+		bool		room;
+
+		if (other == slot || (among != NULL && !hnsw_bit(among, other)) ||
+			!hnsw_read(ix, other, &ref))
+			continue;
+		room = ref.node->level == level && !(ref.node->flags & HNSW_DEAD) &&
+			ref.node->nedges > 0 && ref.node->nedges < hnsw_max_edges(&ix->meta);
+		hnsw_release(&ref);
+		if (room)
+			return other;
+	}
+	return HNSW_NO_SLOT;
+}
+
 static int
 compare_found(const void *a, const void *b)
 {
@@ -385,6 +412,17 @@ connect_node(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry,
 	if (!hnsw_copy_node(ix, slot, &node))
 		return false;
 	self.stored = node.stored;
+	if (ix->space.ip)
+	{
+		uint32		from = hnsw_find_room(ix, node.level, slot, walk->reached, walk->nslots);
+
+		linked = from != HNSW_NO_SLOT && hnsw_add_edge(ix, from, &self, false);
+	}
+	if (linked)
+	{
+		pfree(unconstify(void *, node.stored.data));
+		return true;
+	}
 	near = nodes_near(walk, search, query, entry, slot, &node, &n);
 	for (int i = 0; i < Min(n, TRIED_GENTLY) && !linked; i++)
 		linked = hnsw_add_edge(ix, near[i], &self, false);
