@@ -50,7 +50,7 @@
 #define NV_CODE_STEP 16
 #define NV_CODE_MAX_BITS (NV_FASTSCAN_MAX_GROUPS * NV_FASTSCAN_GROUP)
 
-/* Bytes of one block of codes, and of a query's table. */
+/* Bytes of one block of codes, and of a table. */
 #define NV_CODE_BLOCK_BYTES(bits) \
 	((size_t) (bits) / NV_FASTSCAN_GROUP * (NV_FASTSCAN_BLOCK / 2))
 /* step_table() writes 16 groups at a time */
