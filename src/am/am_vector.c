@@ -124,24 +124,42 @@ FLOAT2_MEASURES(l2, +, l2sq)
 FLOAT2_MEASURES(ip, -, ip)
 FLOAT2_MEASURES(l1, +, l1)
 
-/* ---- sq8 ---- */
+/* ---- sq8, where fine vectors are measured as floats ---- */
 
-static float
-l2_from_sq8(const NvSpace *space, const NvQuery *query, const NvStored *v)
-{
-	return nv_kern.l2sq_f32_u8(query->elements, v->data, space->length, v->scale, v->offset);
+#define SQ8_MEASURE_FROM(name, sign) \
+static float \
+name##_from_sq8(const NvSpace *space, const NvQuery *query, const NvStored *v) \
+{ \
+	if (likely(!nv_stored_fine(space, v))) \
+		return sign nv_kern.name##_f32_u8(query->elements, v->data, space->length, v->scale, \
+										  v->offset); \
+	nv_stored_floats(space, v, space->scratch); \
+	return sign nv_kern.name##_f32(query->elements, space->scratch, space->length); \
 }
 
-static float
-ip_from_sq8(const NvSpace *space, const NvQuery *query, const NvStored *v)
+#define l2_f32_u8 l2sq_f32_u8
+#define l2_f32 l2sq_f32
+SQ8_MEASURE_FROM(l2, +)
+SQ8_MEASURE_FROM(ip, -)
+SQ8_MEASURE_FROM(l1, +)
+#undef l2_f32_u8
+#undef l2_f32
+
+/* Two vectors as floats, of which one is fine at least. */
+static void
+both_floats(const NvSpace *space, const NvStored *a, const NvStored *b, const float **x,
+			const float **y)
 {
-	return -nv_kern.ip_f32_u8(query->elements, v->data, space->length, v->scale, v->offset);
+	nv_stored_floats(space, a, space->scratch);
+	nv_stored_floats(space, b, space->scratch + space->length);
+	*x = space->scratch;
+	*y = space->scratch + space->length;
 }
 
-static float
-l1_from_sq8(const NvSpace *space, const NvQuery *query, const NvStored *v)
+static inline bool
+any_fine(const NvSpace *space, const NvStored *a, const NvStored *b)
 {
-	return nv_kern.l1_f32_u8(query->elements, v->data, space->length, v->scale, v->offset);
+	return unlikely(nv_stored_fine(space, a) || nv_stored_fine(space, b));
 }
 
 /* ---- sq16 ---- */
@@ -194,8 +212,16 @@ l2_between_sq8(const NvSpace *space, const NvStored *a, const NvStored *b)
 	double		apart = (double) a->offset - b->offset;
 	double		sa = a->scale,
 				sb = b->scale;
-	double		ab = nv_kern.dot_u8(a->data, b->data, space->length);
+	double		ab;
+	const float *x,
+			   *y;
 
+	if (any_fine(space, a, b))
+	{
+		both_floats(space, a, b, &x, &y);
+		return nv_kern.l2sq_f32(x, y, space->length);
+	}
+	ab = nv_kern.dot_u8(a->data, b->data, space->length);
 	return (float) Max(0, sa * sa * a->square + sb * sb * b->square - 2 * sa * sb * ab +
 					   space->length * apart * apart + 2 * apart * (sa * a->sum - sb * b->sum));
 }
@@ -207,14 +233,30 @@ ip_between_sq8(const NvSpace *space, const NvStored *a, const NvStored *b)
 				ob = b->offset,
 				sa = a->scale,
 				sb = b->scale;
-	double		ab = nv_kern.dot_u8(a->data, b->data, space->length);
+	double		ab;
+	const float *x,
+			   *y;
 
+	if (any_fine(space, a, b))
+	{
+		both_floats(space, a, b, &x, &y);
+		return -nv_kern.ip_f32(x, y, space->length);
+	}
+	ab = nv_kern.dot_u8(a->data, b->data, space->length);
 	return -(float) (space->length * oa * ob + oa * sb * b->sum + ob * sa * a->sum + sa * sb * ab);
 }
 
 static float
 l1_between_sq8(const NvSpace *space, const NvStored *a, const NvStored *b)
 {
+	const float *x,
+			   *y;
+
+	if (any_fine(space, a, b))
+	{
+		both_floats(space, a, b, &x, &y);
+		return nv_kern.l1_f32(x, y, space->length);
+	}
 	return nv_kern.l1_u8(a->data, b->data, space->length, a->scale, b->scale,
 						 a->offset - b->offset);
 }
@@ -259,6 +301,8 @@ static float
 step_from_sq8(const NvSpace *space, const NvQuery *query, const NvStored *v, float part,
 			  float *t, float *greatest)
 {
+	if (unlikely(nv_stored_fine(space, v)))
+		return step_from_floats(space, query, v, part, t, greatest);
 	return nv_kern.step_f32_u8(query->elements, v->data, space->length, part * v->scale,
 							   part * v->offset, t, greatest);
 }
@@ -455,7 +499,7 @@ nv_stored_valid(const NvSpace *space, const NvStored *v)
 
 	if (!(v->error >= 0))
 		return false;
-	if (space->form == NV_FORM_SQ8)
+	if (space->form == NV_FORM_SQ8 && !nv_stored_fine(space, v))
 		nv_kern.sums_u8(v->data, v->data, space->length, &sums);
 	else if (space->ip && space->type->dense != NULL)
 	{
@@ -477,7 +521,7 @@ nv_stored_norm2(const NvSpace *space, const NvStored *v)
 				scale = v->scale;
 
 	Assert(space->ip && space->type->dense != NULL);
-	if (space->form != NV_FORM_SQ8)
+	if (space->form != NV_FORM_SQ8 || nv_stored_fine(space, v))
 		return v->norm2;
 	return (float) Max(0, space->length * offset * offset + 2 * offset * scale * v->sum +
 					   scale * scale * v->square);
@@ -720,6 +764,13 @@ stored_error(const NvSpace *space, const NvQuery *query, const NvStored *v)
 	return (float) error;
 }
 
+static float
+norm2_of(const NvSpace *space, const NvStored *v)
+{
+	nv_stored_floats(space, v, space->scratch);
+	return nv_kern.ip_f32(space->scratch, space->scratch, space->length);
+}
+
 void
 nv_query_store(const NvSpace *space, const NvQuery *query, char *data, NvStored *v)
 {
@@ -746,10 +797,39 @@ nv_query_store(const NvSpace *space, const NvQuery *query, char *data, NvStored 
 		store_sq8(space, query->elements, (uint8 *) data, v);
 	v->error = stored_error(space, query, v);
 	if (space->ip && space->form != NV_FORM_SQ8)
+		v->norm2 = norm2_of(space, v);
+}
+
+void
+nv_query_store_fine(const NvSpace *space, const NvQuery *query, char *data, NvStored *v)
+{
+	nv_u16	   *codes = (nv_u16 *) space->scratch;
+	uint8	   *high = (uint8 *) data;
+	uint8	   *low = high + space->length;
+
+	Assert(space->form == NV_FORM_SQ8);
+	memset(v, 0, sizeof(*v));
+	v->data = data;
+	v->bytes = 2 * space->length;
+	nv_scalar_encode16(query->elements, space->length, codes, &v->scale, &v->offset);
+	for (int i = 0; i < space->length; i++)
 	{
-		nv_stored_floats(space, v, space->scratch);
-		v->norm2 = nv_kern.ip_f32(space->scratch, space->scratch, space->length);
+		high[i] = (uint8) (codes[i] >> 8);
+		low[i] = (uint8) codes[i];
 	}
+	v->error = stored_error(space, query, v);
+	if (space->ip)
+		v->norm2 = norm2_of(space, v);
+}
+
+static void
+decode_fine(const NvSpace *space, const NvStored *v, float *out)
+{
+	const uint8 *high = v->data;
+	const uint8 *low = high + space->length;
+
+	for (int i = 0; i < space->length; i++)
+		out[i] = v->offset + v->scale * (float) (high[i] << 8 | low[i]);
 }
 
 void
@@ -779,7 +859,10 @@ nv_stored_floats(const NvSpace *space, const NvStored *v, float *out)
 			break;
 		default:
 			Assert(space->form == NV_FORM_SQ8);
-			nv_kern.decode_u8(v->data, space->length, v->scale, v->offset, out);
+			if (nv_stored_fine(space, v))
+				decode_fine(space, v, out);
+			else
+				nv_kern.decode_u8(v->data, space->length, v->scale, v->offset, out);
 	}
 }
 

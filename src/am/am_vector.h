@@ -63,6 +63,13 @@ typedef enum NvForm
 	NV_FORM_SQ16
 } NvForm;
 
+/*
+ * A form that is chosen for some rows may lose too much of others, which lie far
+ * from these.  Vectors of sq8 can be "fine": twice as many bytes, the upper halves
+ * of 16-bit codes and then the lower ones, so that their first half is where that of
+ * others is.  Their length tells.
+ */
+
 /* Whether it is one of dense vectors. */
 static inline bool
 nv_form_is_dense(NvForm form)
@@ -212,6 +219,17 @@ extern void nv_query_set_stored(const NvSpace *space, const NvStored *v, NvQuery
  * there.
  */
 extern void nv_query_store(const NvSpace *space, const NvQuery *query, char *data, NvStored *v);
+
+/* The same, fine, in a space of sq8; data has room for twice as much. */
+extern void nv_query_store_fine(const NvSpace *space, const NvQuery *query, char *data,
+								NvStored *v);
+
+/* Whether a stored vector is fine. */
+static inline bool
+nv_stored_fine(const NvSpace *space, const NvStored *v)
+{
+	return space->form == NV_FORM_SQ8 && v->bytes > (uint32) space->length;
+}
 
 /*
  * A stored vector as floats, out[]: the elements of a dense one (length of

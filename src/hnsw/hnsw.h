@@ -58,7 +58,8 @@ typedef struct HnswIndex
 	HnswMeta	meta;			/* its last fields may be out of date */
 	HnswLayout	layout;
 	NvSpace		space;
-	uint32		max_bytes;		/* of a stored vector */
+	uint32		vector_bytes;	/* of a stored vector; of sparse ones, the most */
+	uint32		max_bytes;		/* of one, if it is fine */
 	bool		logged;			/* whether changes are logged */
 	LWLock	   *build_lock;		/* among the processes of a build, in place of the update lock */
 	HnswMemory *memory;			/* or NULL */
@@ -94,6 +95,9 @@ extern void hnsw_open_with(HnswIndex *ix, Relation rel, const HnswMeta *meta, co
 
 /* Read the entry point: its slot (or HNSW_NO_SLOT) and level. */
 extern void hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level);
+
+/* Whether a vector of an index can have so many bytes. */
+extern bool hnsw_vector_bytes_valid(const HnswIndex *ix, uint32 bytes);
 
 /* What every reader of a node relies on; ERROR (INDEX_CORRUPTED) when it is not so. */
 extern void hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node);

@@ -100,8 +100,7 @@ check_header(Check *check, uint32 slot, const HnswNode *node)
 				node->nedges);
 	else if (node->ntids > check->ix.meta.node_tids || (node->level > 0 && node->ntids > 0))
 		PROBLEM(check, slot, "node %u on level %d has %d rows", slot, node->level, node->ntids);
-	else if (node->vector_bytes > check->ix.max_bytes ||
-			 (node->vector_bytes != check->ix.max_bytes && meta->form != NV_FORM_SPARSE))
+	else if (!hnsw_vector_bytes_valid(&check->ix, node->vector_bytes))
 		PROBLEM(check, slot, "node %u has a vector of %u bytes", slot, node->vector_bytes);
 	else if (node->level == 0 && node->ntids == 0 && !(node->flags & HNSW_DEAD))
 		PROBLEM(check, slot, "node %u has no rows and is not marked dead", slot);
@@ -452,7 +451,7 @@ report_layout(NvReport *report, const HnswIndex *ix)
 	nv_report_property(report, "bytes of a node", "%u", meta->slot_bytes);
 	nv_report_property(report, "bytes of a node's codes", "%u",
 					   ix->layout.vector - ix->layout.add);
-	nv_report_property(report, "bytes of a vector", "%u", ix->max_bytes);
+	nv_report_property(report, "bytes of a vector", "%u", ix->vector_bytes);
 }
 
 void

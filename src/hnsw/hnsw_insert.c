@@ -822,6 +822,64 @@ join_duplicate(HnswIndex *ix, HnswSearch *search, const NvStored *v, ItemPointer
 	return false;
 }
 
+/* Rounding that is more than this part of the distances to near neighbors leads searches astray. */
+#define MUCH_ROUNDING 0.15
+#define NEAREST 3
+
+/*
+ * The Euclidean distance (by L1, that) to the third nearest vector of those that
+ * a search found, but for those that are the same; infinite if there are not so
+ * many.
+ */
+static double
+near_distance(const HnswIndex *ix, HnswSearch *search, const NvQuery *query)
+{
+	double		nearest[NEAREST];
+	int			nfound;
+	const HnswFound *found = hnsw_found(search, &nfound);
+
+	for (int k = 0; k < NEAREST; k++)
+		nearest[k] = INFINITY;
+	for (int i = 0; i < nfound; i++)
+	{
+		double		distance = found[i].distance;
+
+		if (found[i].dead)
+			continue;
+		if (ix->space.ip)
+			distance = (double) query->norm * query->norm +
+				nv_stored_norm2(&ix->space, &found[i].stored) + 2 * distance;
+		if (!(distance > 0))
+			continue;
+		for (int k = 0; k < NEAREST; k++)
+		{
+			if (distance < nearest[k])
+			{
+				double		further = nearest[k];
+
+				nearest[k] = distance;
+				distance = further;
+			}
+		}
+	}
+	return ix->space.metric == NV_SPACE_L1 ? nearest[NEAREST - 1] : sqrt(nearest[NEAREST - 1]);
+}
+
+/*
+ * Store a vector finely where the usual rounding is too much beside its distances
+ * from its neighbors: it is of another place than the rows that the form was
+ * chosen for, or where rows are denser.  Returns whether that changed it.
+ */
+static bool
+store_finely(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placement *place)
+{
+	if (ix->meta.form != NV_FORM_SQ8 || nv_stored_fine(&ix->space, &place->stored) ||
+		place->stored.error <= MUCH_ROUNDING * near_distance(ix, search, query))
+		return false;
+	nv_query_store_fine(&ix->space, query, (char *) unconstify(void *, place->stored.data), &place->stored);
+	return true;
+}
+
 /* Search all levels; true when a node with the same vector took the row. */
 static bool
 find_place(HnswIndex *ix, const NvQuery *query, uint32 entry, int entry_level, Placement *place,
@@ -840,6 +898,9 @@ find_place(HnswIndex *ix, const NvQuery *query, uint32 entry, int entry_level, P
 		above = entry;
 		hnsw_search_level(search, query, entry, level, ix->meta.ef_construction);
 		if (level == 0 && join_duplicate(ix, search, &place->stored, tid))
+			return true;
+		if (store_finely(ix, search, query, place) && level == 0 &&
+			join_duplicate(ix, search, &place->stored, tid))
 			return true;
 		choose_neighbors(ix, search, query, place, level);
 		nearest = hnsw_nearest(search);

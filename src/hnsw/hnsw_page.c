@@ -159,7 +159,8 @@ open_with_floats(HnswIndex *ix, Relation rel, const HnswMeta *meta, const HnswLa
 	ix->logged = true;
 	ix->layout = *layout;
 	nv_spec_init(&spec, floats, &ix->space);
-	ix->max_bytes = nv_space_max_bytes(&ix->space);
+	ix->vector_bytes = nv_space_max_bytes(&ix->space);
+	ix->max_bytes = meta->form == NV_FORM_SQ8 ? 2 * ix->vector_bytes : ix->vector_bytes;
 	if (meta->factors != HNSW_FACTORS_WIDE)
 	{
 		ix->short_factors = palloc(sizeof(NvShortFactors));
@@ -222,12 +223,19 @@ hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level)
 		nv_metapage_damaged(ix->rel);
 }
 
+bool
+hnsw_vector_bytes_valid(const HnswIndex *ix, uint32 bytes)
+{
+	if (ix->meta.form == NV_FORM_SPARSE)
+		return bytes <= ix->max_bytes;
+	return bytes == ix->vector_bytes || bytes == ix->max_bytes;
+}
+
 void
 hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node)
 {
 	if (unlikely(node->level > HNSW_MAX_LEVEL || node->ntids > ix->meta.node_tids ||
-				 node->vector_bytes > ix->max_bytes ||
-				 (node->vector_bytes != ix->max_bytes && ix->meta.form != NV_FORM_SPARSE) ||
+				 !hnsw_vector_bytes_valid(ix, node->vector_bytes) ||
 				 node->nedges > hnsw_max_edges(&ix->meta)))
 		hnsw_damaged(ix, slot, "the header of a node");
 }

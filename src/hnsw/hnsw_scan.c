@@ -38,6 +38,9 @@
 /* An ef_search below this counts as halfway to it, or as LEAST_SURE. */
 #define SMALL_EF 20
 
+/* So much more ef is where nodes have no codes. */
+#define EXACT_PART 8
+
 /*
  * When ef comes to this part of all nodes, the scan reads the rest of the index
  * as it lies on disk, which takes less time than what went before; and far from
@@ -193,6 +196,9 @@ take_settings(HnswScan *s)
 {
 	s->iterative = hnsw_iterative_scan;
 	s->ef_search = s->ef = hnsw_ef_search;
+	/* estimates have a search visit more than ef nodes; without them it ends earlier */
+	if (s->ix.meta.bits == 0)
+		s->ef += s->ef / EXACT_PART;
 	if (s->iterative != NV_ITERATIVE_OFF && s->ef < SMALL_EF)
 		s->ef = Max(LEAST_SURE, (s->ef + SMALL_EF) / 2);
 	s->max_rows = hnsw_max_scan_tuples;

@@ -186,7 +186,11 @@ choose_probes(uint32 lists)
 	return (uint16) Min(lists, Min(wanted, most));
 }
 
-/* Of an index on an empty table all lists are to come; of another one some. */
+/*
+ * Of an index on an empty table all lists are to come; of another one some.
+ * ivfflat looks into as many lists as it is told, which is one, and so that has
+ * to hold all rows.
+ */
 static void
 plan_spares(Relation rel, IvfMeta *meta, bool empty)
 {
@@ -194,7 +198,8 @@ plan_spares(Relation rel, IvfMeta *meta, bool empty)
 
 	if (empty)
 	{
-		meta->lists = meta->spares = asked > 0 ? Min(asked, EMPTY_LISTS) : EMPTY_LISTS;
+		meta->lists = meta->flat ? 1 : asked > 0 ? Min(asked, EMPTY_LISTS) : EMPTY_LISTS;
+		meta->spares = meta->lists;
 		meta->probes = choose_probes(meta->lists);
 		return;
 	}
