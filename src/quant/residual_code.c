@@ -209,6 +209,19 @@ slack_of(const float *p, const float *o, int dims)
 }
 
 bool
+nv_product_agrees(const float *p, const float *r, int dims, NvHalfFloat add)
+{
+	double		product = -nv_kern.ip_f32(p, r, dims);
+	double		p_norm = sqrt(nv_kern.ip_f32(p, p, dims));
+	double		r_norm = sqrt(nv_kern.ip_f32(r, r, dims));
+	double		slack = sum_slack(dims, p_norm * r_norm) +
+		STEP_SLACK * largest(r, dims) * sqrt(dims) * p_norm;
+
+	return !isfinite(product) || !isfinite(slack) ||
+		is_rounded(product - slack, product + slack, add);
+}
+
+bool
 nv_code_agrees(const float *p, const float *o, int dims, int bits, bool inner_product,
 			   const uint8_t *block, int place, NvHalfFloat add, NvHalfFloat factor)
 {
