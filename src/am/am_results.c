@@ -48,6 +48,17 @@ nv_results_growth(const NvResults *r, int n)
 }
 
 void
+nv_results_reserve(NvResults *r, int n)
+{
+	if (n <= r->room)
+		return;
+	r->room = n;
+	r->results = r->results == NULL ?
+		palloc_extended(sizeof(NvResult) * r->room, MCXT_ALLOC_HUGE) :
+		repalloc_huge(r->results, sizeof(NvResult) * r->room);
+}
+
+void
 nv_results_add(NvResults *r, double bound, uint64 item, bool strict)
 {
 	NvResult	result = {bound, item};
@@ -55,11 +66,7 @@ nv_results_add(NvResults *r, double bound, uint64 item, bool strict)
 	if (strict && !before(&r->last, &result))
 		return;
 	if (r->n == r->room)
-	{
-		r->room = larger_room(r);
-		r->results = r->results == NULL ? palloc(sizeof(NvResult) * r->room) :
-			repalloc_huge(r->results, sizeof(NvResult) * r->room);
-	}
+		nv_results_reserve(r, larger_room(r));
 	r->results[r->n] = result;
 	heap_up(NULL, r->results, r->n++);
 }

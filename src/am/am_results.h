@@ -43,6 +43,9 @@ nv_results_clear(NvResults *r)
 /* Bytes that adding so many more would allocate, beside what there is; mostly 0. */
 extern Size nv_results_growth(const NvResults *r, int n);
 
+/* Make room for n results at once, in memory of the current context. */
+extern void nv_results_reserve(NvResults *r, int n);
+
 /*
  * Add a result, in memory of the current context.  With strict order, by bound
  * and item, one that belongs before what went out comes too late and is left

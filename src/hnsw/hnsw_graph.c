@@ -174,13 +174,16 @@ seen_begin(HnswSearch *s)
 	MemoryContextRegisterResetCallback(s->context, &s->end);
 }
 
+/* A search that needs a larger one gives it back, rather than having both. */
 static void
 seen_free(HnswSearch *s)
 {
 	if (uses_kept(s))
+	{
+		kept_seen = NULL;
 		kept_seen_user = NULL;
-	else
-		pfree(s->seen);
+	}
+	pfree(s->seen);
 }
 
 /* An empty table of a size; "size" fits into a new one, or the room that there is. */

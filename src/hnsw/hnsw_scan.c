@@ -17,6 +17,7 @@
  */
 #include "hnsw/hnsw.h"
 
+#include <limits.h>
 #include <math.h>
 
 #include "am/am_results.h"
@@ -49,8 +50,13 @@
  */
 #define REST_PART 8
 
-/* How much more room results may have than is needed. */
-#define REST_MARGIN 1.25
+/*
+ * Blocks of the search's memory.  They are so small that what is more than 1 kB has
+ * a block of its own: arrays grow while memory is short, and pieces of blocks that
+ * they left would stay with the context, and count.
+ */
+#define FIRST_BLOCK (4 * 1024)
+#define MOST_BLOCK (8 * 1024)
 
 /* How often a search begins again when its way ends in freed nodes. */
 #define MAX_TRIES 100
@@ -95,7 +101,7 @@ hnsw_begin_scan(Relation rel, int nkeys, int norderbys)
 	hnsw_open(&s->ix, rel);
 	nv_query_alloc(&s->ix.space, &s->query);
 	s->search_context = AllocSetContextCreate(CurrentMemoryContext, "hnsw scan",
-											  ALLOCSET_DEFAULT_SIZES);
+											  0, FIRST_BLOCK, MOST_BLOCK);
 	return nv_scan_begin(rel, nkeys, norderbys, s);
 }
 
@@ -273,10 +279,11 @@ may_go_out(const HnswScan *s)
 
 /*
  * Whether to read the rest of the index: if the scan got far, and is allowed so
- * many rows, as far as those that it met tell how many there are.
+ * many rows, as far as those that it met tell how many there are.  Then there is
+ * room for them: growing with each quarter, it would leave many holes behind.
  */
 static bool
-wants_rest(const HnswScan *s, int ef)
+prepare_rest(HnswScan *s, int ef)
 {
 	double		nslots,
 				rows;
@@ -285,8 +292,11 @@ wants_rest(const HnswScan *s, int ef)
 		return false;
 	nslots = hnsw_count_slots(&s->ix);
 	rows = nslots * s->nvisited / hnsw_nvisited(s->search);
-	return ef >= nslots / REST_PART && rows <= s->max_rows &&
-		hnsw_search_memory(s->search) + rows * sizeof(NvResult) * REST_MARGIN <= s->memory;
+	if (ef < nslots / REST_PART || rows > s->max_rows ||
+		hnsw_search_memory(s->search) + rows * sizeof(NvResult) > s->memory)
+		return false;
+	nv_results_reserve(&s->results, (int) Min(rows + HNSW_NODE_TIDS, INT_MAX));
+	return true;
 }
 
 /* Search on; false when there is no more, or no more is allowed. */
@@ -301,7 +311,7 @@ go_on(HnswScan *s)
 	/* when it ends, what was visited beyond the horizon is all there is left */
 	if (s->nvisited >= s->max_rows)
 		s->finished = true;
-	else if (wants_rest(s, ef))
+	else if (prepare_rest(s, ef))
 	{
 		hnsw_search_rest(s->search);
 		s->finished = true;

@@ -107,13 +107,7 @@ code_agrees(const IvfIndex *ix, uint8 *block, uint32 place, const float *step,
 
 	if (ip && centroid != NULL)
 	{
-		float		along = -nv_kern.ip_f32(centroid, step, ix->length);
-		double		norms = sqrt((double) nv_kern.ip_f32(centroid, centroid, ix->length) *
-								 nv_kern.ip_f32(step, step, ix->length));
-
-		/* sums of other CPUs, and what the upper half of a float leaves out */
-		if (fabs(nv_half_float(add) - along) >
-			fabs(along) / 128 + NV_KERNEL_RELERR(ix->length) * norms)
+		if (!nv_product_agrees(centroid, step, ix->length, add))
 			return false;
 		add = 0;
 	}

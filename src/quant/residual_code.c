@@ -208,6 +208,32 @@ slack_of(const float *p, const float *o, int dims)
 	return STEP_SLACK * fmax(largest(p, dims), largest(o, dims));
 }
 
+/* Where sums overflow: one that is too large in whatever order has the add of infinity. */
+static bool
+overflow_agrees(const float *p, const float *o, int dims, bool inner_product, NvHalfFloat add)
+{
+	double		n2 = 0;
+
+	if (inner_product)
+		return true;
+	for (int i = 0; i < dims; i++)
+		n2 += ((double) o[i] - p[i]) * ((double) o[i] - p[i]);
+	return !(n2 >= 2.0 * FLT_MAX) || add == nv_to_half_float(INFINITY);
+}
+
+bool
+nv_product_agrees(const float *p, const float *r, int dims, NvHalfFloat add)
+{
+	double		product = -nv_kern.ip_f32(p, r, dims);
+	double		p_norm = sqrt(nv_kern.ip_f32(p, p, dims));
+	double		r_norm = sqrt(nv_kern.ip_f32(r, r, dims));
+	double		slack = sum_slack(dims, p_norm * r_norm) +
+		STEP_SLACK * largest(r, dims) * sqrt(dims) * p_norm;
+
+	return !isfinite(product) || !isfinite(slack) ||
+		is_rounded(product - slack, product + slack, add);
+}
+
 bool
 nv_code_agrees(const float *p, const float *o, int dims, int bits, bool inner_product,
 			   const uint8_t *block, int place, NvHalfFloat add, NvHalfFloat factor)
@@ -217,8 +243,10 @@ nv_code_agrees(const float *p, const float *o, int dims, int bits, bool inner_pr
 
 	if (!signs_agree(p, o, bits, slack, block, place))
 		return false;
-	return range.overflow || (is_rounded(range.least_factor, range.most_factor, factor) &&
-							  is_rounded(range.least_add, range.most_add, add));
+	if (range.overflow)
+		return overflow_agrees(p, o, dims, inner_product, add);
+	return is_rounded(range.least_factor, range.most_factor, factor) &&
+		is_rounded(range.least_add, range.most_add, add);
 }
 
 /* ---- estimating ---- */

@@ -83,6 +83,9 @@ extern void nv_code_write(const float *p, const float *o, int dims, int bits, bo
 extern bool nv_code_agrees(const float *p, const float *o, int dims, int bits, bool inner_product,
 						   const uint8_t *block, int place, NvHalfFloat add, NvHalfFloat factor);
 
+/* Whether add may be the half of -<p, r>, for a step r as some CPU computed it. */
+extern bool nv_product_agrees(const float *p, const float *r, int dims, NvHalfFloat add);
+
 /*
  * Make the table of a step, of which the first bits elements count; those up
  * to the next multiple of 64 are read too.  greatest: at least the greatest of

@@ -49,11 +49,15 @@ $node->append_conf('postgresql.conf', q{
 });
 $node->start;
 make_tables($node, '');
+# long enough that an ivf index has codes of them
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION young_vector(i int, version int) RETURNS vector LANGUAGE sql IMMUTABLE AS
+		$$ SELECT v || v || v || v FROM a_vector(i, version) v $$});
 
 # ---- what the clients do ----
 
 # what makes the vectors of a table
-my %function = (items => 'a_vector', longs => 'long_vector', young => 'a_vector');
+my %function = (items => 'a_vector', longs => 'long_vector', young => 'young_vector');
 
 # what a client's ids are, by "table id": the version of the row.  And its next id.
 my @rows = map { {} } 0 .. CLIENTS;
@@ -198,7 +202,7 @@ sub searches
 
 my $create_young = q{
 	DROP TABLE IF EXISTS young;
-	CREATE TABLE young (id int PRIMARY KEY, version int, embedding vector(16));
+	CREATE TABLE young (id int PRIMARY KEY, version int, embedding vector(64));
 	CREATE INDEX young_hnsw ON young USING hnsw (embedding vector_l2_ops);
 	CREATE INDEX young_ivf ON young USING ivf (embedding vector_ip_ops);
 };
@@ -232,6 +236,8 @@ sub start_victim
 		delete $rows[0]{$_} foreach grep { /^young / } keys %{ $rows[0] };
 		$node->safe_psql('postgres', $create_young);
 	}
+	$node->safe_psql('postgres', q{DROP INDEX young_ivf;
+		CREATE INDEX young_ivf ON young USING ivf (embedding vector_ip_ops) WITH (lists = 1)}) if $way eq 'group';
 	return start_client('victim', '', { alone => "$set$way;\n", changes => [] })
 	  if $way =~ / /;
 	if ($way eq 'vacuum')

@@ -14,7 +14,7 @@ use Time::HiRes qw(sleep);
 
 our @EXPORT = qw(new_node start_node source_file build_helper surface_of catalog_of installs_anywhere
   make_tables index_problems scan_problems recall start_psql hold_lock release_lock TEST_POINT
-  wait_for_test_point kill_server wait_until_up archive_all);
+  wait_for_test_point kill_server wait_until_up archive_all hnsw_layout);
 
 # The key of the lock that backends wait for at a test point: src/nv_testpoint.h
 use constant TEST_POINT => 4711;
@@ -128,6 +128,28 @@ sub vector_functions
 			SELECT array_agg(x)::vector
 			FROM (SELECT unnest(a_vector(i, version)::real[]) x FROM generate_series(1, 140) LIMIT 2200) s $$;
 	};
+}
+
+# What the metapage of an hnsw index, a file, says of its nodes; and where their
+# parts are, in bytes from their start: as hnsw_layout() in src/hnsw/hnsw_page.c.
+sub hnsw_layout
+{
+	my ($path) = @_;
+	my %layout;
+	my $factors;
+
+	@layout{qw(m bits slot_bytes per_page mean_pages node_tids entry)} = unpack('x12 v x12 v V v v v x2 V', substr(slurp_file($path), 24, 64));
+	$factors = unpack('x56 C', substr(slurp_file($path), 24, 64));
+	my $neighbors = 2 * $layout{m};
+	my $add_bytes = $factors == 0 ? 2 : 1;
+	my $factor_bytes = $factors == 2 ? 0 : $add_bytes;
+
+	$layout{neighbors} = 40;
+	$layout{tids} = $layout{neighbors} + 4 * $neighbors;
+	$layout{add} = $layout{tids} + 6 * $layout{node_tids};
+	$layout{factor} = $layout{add} + $neighbors * $add_bytes;
+	$layout{codes} = $layout{factor} + $neighbors * $factor_bytes;
+	return \%layout;
 }
 
 # Tables of such vectors, items and longs, filled by some SQL, and then their indexes.

@@ -270,6 +270,59 @@ check_agreement(float scale, float offset, float step, bool inner_product)
 	free(block);
 }
 
+/*
+ * The check of products knows those that other instructions added up, and what
+ * is damaged where they are not lost in rounding; and so of a sum that overflows.
+ */
+static void
+check_products(float scale)
+{
+	const int	dims = 384;
+	const NvKernels best = nv_kern;
+	const NvKernels *plain = nv_simd_variant(0)->kernels;
+	float		p[384];
+	float		r[384];
+
+	tap_begin("products agree: vectors of %g", (double) scale);
+	for (int round = 0; round < 50; round++)
+	{
+		NvHalfFloat add;
+
+		random_vector(p, dims);
+		for (int i = 0; i < dims; i++)
+			r[i] = scale * (p[i] + 0.1f * (float) random_gaussian());
+		for (int i = 0; i < dims; i++)
+			p[i] *= scale;
+		nv_kern = round % 2 == 0 ? *plain : best;
+		add = nv_to_half_float(-nv_kern.ip_f32(p, r, dims));
+		nv_kern = round % 2 == 0 ? best : *plain;
+		if (!nv_product_agrees(p, r, dims, add))
+			tap_fail("one that is right does not");
+		if (scale > 1e-15f && nv_product_agrees(p, r, dims, add + 4))
+			tap_fail("one that is wrong does");
+	}
+	tap_end();
+	nv_kern = best;
+}
+
+static void
+check_overflow(void)
+{
+	float		p[64] = {0};
+	float		o[64] = {1e30f};
+	uint8_t		block[NV_CODE_BLOCK_BYTES(64)] = {0};
+	NvHalfFloat add;
+	NvHalfFloat factor;
+
+	tap_begin("codes agree: a distance that overflows");
+	nv_code_write(p, o, 64, 64, false, block, 3, &add, &factor);
+	if (!nv_code_agrees(p, o, 64, 64, false, block, 3, add, factor))
+		tap_fail("a code that is right does not");
+	if (nv_code_agrees(p, o, 64, 64, false, block, 3, nv_to_half_float(7), factor))
+		tap_fail("one that is wrong does");
+	tap_end();
+}
+
 int
 main(void)
 {
@@ -298,5 +351,9 @@ main(void)
 		check_agreement(1e-19f, 1, 0.1f, inner_product);
 		check_agreement(1e15f, 1, 1, inner_product);
 	}
+	check_products(1);
+	check_products(1e-22f);
+	check_products(1e15f);
+	check_overflow();
 	return tap_done();
 }
