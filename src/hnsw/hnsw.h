@@ -58,6 +58,8 @@ typedef struct HnswIndex
 	HnswMeta	meta;			/* its last fields may be out of date */
 	HnswLayout	layout;
 	NvSpace		space;
+	float		widened;		/* by what ef_search is multiplied, since codes are short */
+	int			ef_construction;	/* of searches for neighbors */
 	uint32		vector_bytes;	/* of a stored vector; of sparse ones, the most */
 	uint32		max_bytes;		/* of one, if it is fine */
 	bool		logged;			/* whether changes are logged */
@@ -80,6 +82,19 @@ typedef struct HnswRef
 
 /* Where things are in a node: follows from m, node_tids, bits and slot_bytes. */
 extern void hnsw_layout(const HnswMeta *meta, HnswLayout *layout);
+
+/*
+ * The error of an estimate, as a part of the product of two steps, when codes
+ * have so many bits of rotated vectors of "length" elements: what of the signs'
+ * vector is not in the direction of the step, by what is.  (Those of RaBitQ, but
+ * that codes may leave coordinates out.)  Without a factor of its own the part in
+ * the direction is wrong too, by the deviation of the mean of |r_j|; half of it
+ * counts, since steps are not all in the direction of the query.
+ */
+extern double hnsw_noise(const HnswMeta *meta);
+
+/* The option, and more where codes are short. */
+extern int	hnsw_ef_construction(const HnswMeta *meta);
 
 /* The space of an index. */
 extern NvSpaceSpec hnsw_spec(const HnswMeta *meta);

@@ -731,7 +731,7 @@ search_from_elsewhere(HnswIndex *ix, HnswSearch *search, const NvQuery *query, i
 									  hnsw_first_slot(&ix->meta, nblocks));
 
 	if (live != HNSW_NO_SLOT)
-		hnsw_search_level(search, query, live, level, ix->meta.ef_construction);
+		hnsw_search_level(search, query, live, level, ix->ef_construction);
 }
 
 /* Keep what a search found for a level, as far as it makes neighbors. */
@@ -743,10 +743,10 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placem
 	HnswFound  *found;
 	HnswCandidate *c;
 	int			n = 0;
-	int			ef = ix->meta.ef_construction;
+	int			ef = ix->ef_construction;
 
 	/* where vacuum is removing a whole region, look beyond it, but not through all of it */
-	while (!found_live(search) && ef < HNSW_FAR_SEARCH * ix->meta.ef_construction &&
+	while (!found_live(search) && ef < HNSW_FAR_SEARCH * ix->ef_construction &&
 		   hnsw_search_more(search, ef *= 2, 0))
 		CHECK_FOR_INTERRUPTS();
 	if (!found_live(search))
@@ -876,7 +876,8 @@ store_finely(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placement 
 	if (ix->meta.form != NV_FORM_SQ8 || nv_stored_fine(&ix->space, &place->stored) ||
 		place->stored.error <= MUCH_ROUNDING * near_distance(ix, search, query))
 		return false;
-	nv_query_store_fine(&ix->space, query, (char *) unconstify(void *, place->stored.data), &place->stored);
+	nv_query_store_fine(&ix->space, query, (char *) unconstify(void *, place->stored.data),
+						&place->stored);
 	return true;
 }
 
@@ -896,7 +897,7 @@ find_place(HnswIndex *ix, const NvQuery *query, uint32 entry, int entry_level, P
 		if (entry == HNSW_NO_SLOT)
 			hnsw_damaged(ix, above, "no way down from here");
 		above = entry;
-		hnsw_search_level(search, query, entry, level, ix->meta.ef_construction);
+		hnsw_search_level(search, query, entry, level, ix->ef_construction);
 		if (level == 0 && join_duplicate(ix, search, &place->stored, tid))
 			return true;
 		if (store_finely(ix, search, query, place) && level == 0 &&

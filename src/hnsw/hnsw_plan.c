@@ -189,6 +189,16 @@ measure_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool ali
 	MemoryContextReset(s->scratch);
 }
 
+/* Where rows are wide, or few of them are for the index, more blocks have to be looked at. */
+static void
+forget_rows(Sample *s)
+{
+	s->seen = s->random = 0;
+	s->nprobes = 0;
+	if (s->dense)
+		memset(s->sum, 0, sizeof(double) * s->space.dims);
+}
+
 static void
 take_sample(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *meta, Sample *s)
 {
@@ -215,10 +225,17 @@ take_sample(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *meta, 
 	}
 	else
 		s->sizes = palloc(sizeof(uint32) * SPARSE_SIZES);
-	nv_sample_blocks(heap, rel, info, FIRST_BLOCKS, look_at_row, s);
+	for (blocks = FIRST_BLOCKS;; blocks *= 8)
+	{
+		forget_rows(s);
+		nv_sample_blocks(heap, rel, info, (BlockNumber) Min(blocks, MOST_BLOCKS), look_at_row, s);
+		if (s->seen >= FEW_ROWS || blocks >= MOST_BLOCKS ||
+			blocks >= RelationGetNumberOfBlocks(heap))
+			break;
+	}
 	if (!s->dense || s->seen < FEW_ROWS)
 		return;
-	blocks = ceil((double) MOST_ROWS / s->seen * FIRST_BLOCKS);
+	blocks = ceil((double) MOST_ROWS / s->seen * Min(blocks, MOST_BLOCKS));
 	nv_sample_blocks(heap, rel, info, (BlockNumber) Min(Max(blocks, FIRST_BLOCKS), MOST_BLOCKS),
 					 measure_row, s);
 }
@@ -368,27 +385,6 @@ bits_that_fit(const HnswMeta *meta, uint32 room, uint32 rest, int length)
 }
 
 /*
- * The error of an estimate, as a part of the product of two steps, when codes
- * have so many bits of rotated vectors of "length" elements: what of the signs'
- * vector is not in the direction of the step, by what is.  (Those of RaBitQ, but
- * that codes may leave coordinates out.)  Without a factor of its own the part in
- * the direction is wrong too, by the deviation of the mean of |r_j|; half of it
- * counts, since steps are not all in the direction of the query.
- */
-static double
-noise_of(const HnswMeta *meta)
-{
-	const double mean = sqrt(2 / M_PI);
-	const double deviation = sqrt(1 - 2 / M_PI);
-	double		bits = meta->bits;
-	double		noise = sqrt((1 - mean * mean * bits / meta->length) / bits) / mean;
-
-	if (meta->factors == HNSW_FACTORS_ONE)
-		noise = hypot(noise, deviation / mean / sqrt(bits) / 2);
-	return noise;
-}
-
-/*
  * Codes as long as n nodes to a page have room for, in the most useful of some
  * ways: vectors padded or hardly, factors in four, two or one byte.  False when
  * none of them is useful.
@@ -415,7 +411,7 @@ plan_codes_for(HnswMeta *meta, int n)
 			tried.bits = bits_that_fit(&tried, slot_room(n),
 									   nv_form_max_bytes(meta->form, meta->dims, lengths[i]),
 									   lengths[i]);
-			noise = tried.bits > 0 ? noise_of(&tried) : INFINITY;
+			noise = tried.bits > 0 ? hnsw_noise(&tried) : INFINITY;
 			if (noise < least)
 			{
 				least = noise;

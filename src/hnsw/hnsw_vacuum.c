@@ -496,7 +496,7 @@ static void
 add_found(Vacuum *v, Repair *repair)
 {
 	const NvStored *self = &repair->node.stored;
-	int			ef = v->ix.meta.ef_construction;
+	int			ef = v->ix.ef_construction;
 	int			most = HNSW_FAR_SEARCH * ef;
 	MemoryContext old = MemoryContextSwitchTo(v->context);
 	const HnswFound *found;
@@ -533,7 +533,7 @@ static bool
 try_repair(Vacuum *v, uint32 slot)
 {
 	HnswIndex  *ix = &v->ix;
-	int			limit = hnsw_max_edges(&ix->meta);
+	int			limit = hnsw_chosen_edges(ix);
 	Repair		repair = {.slot = slot, .room = 256};
 	int			kept;
 	int			n;

@@ -45,7 +45,7 @@ check("to its own bar", passes("bytes", 136.0, 100.0, "inserted_m8"), [False])
 check("a vacuumed graph is as good as a fresh one",
       passes("fresh", 0.95, 0.0, "vacuumed", aged=0.945), [True])
 check("or else it falls short", passes("fresh", 0.95, 0.0, "vacuumed", aged=0.944), [False])
-check("all rows are reached, whatever pgvector does", passes("reach", 0.999, 0.5), [False])
+check("as many rows are reached as pgvector reaches", passes("reach", 0.989, 1.0), [False])
 check("twelve times the time for ten times the rows", passes("deep_time", 12.5, 30.0), [False])
 check("no figure, no verdict",
       figures.judge({("hnsw vector l2 new 3 built", "recall10"): 0.0}, {}), [])
