@@ -346,6 +346,19 @@ hnsw_chosen_edges(const HnswIndex *ix)
 	return ix->space.ip ? most - Max(most / 16, 1) : most;
 }
 
+/*
+ * Candidates that are kept where neighbors are searched for on a level.  On upper
+ * ones there are few nodes, and where clusters are tight no way leads from one to
+ * another but their edges, so more of them are looked at.
+ */
+#define HNSW_UPPER_EF 4
+
+static inline int
+hnsw_level_ef(const HnswIndex *ix, int level)
+{
+	return level > 0 ? HNSW_UPPER_EF * ix->ef_construction : ix->ef_construction;
+}
+
 /* hnsw_reach.c: nodes that no search can find */
 
 /*

@@ -897,7 +897,7 @@ find_place(HnswIndex *ix, const NvQuery *query, uint32 entry, int entry_level, P
 		if (entry == HNSW_NO_SLOT)
 			hnsw_damaged(ix, above, "no way down from here");
 		above = entry;
-		hnsw_search_level(search, query, entry, level, ix->ef_construction);
+		hnsw_search_level(search, query, entry, level, hnsw_level_ef(ix, level));
 		if (level == 0 && join_duplicate(ix, search, &place->stored, tid))
 			return true;
 		if (store_finely(ix, search, query, place) && level == 0 &&

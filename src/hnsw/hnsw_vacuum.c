@@ -496,7 +496,7 @@ static void
 add_found(Vacuum *v, Repair *repair)
 {
 	const NvStored *self = &repair->node.stored;
-	int			ef = v->ix.ef_construction;
+	int			ef = hnsw_level_ef(&v->ix, repair->node.level);
 	int			most = HNSW_FAR_SEARCH * ef;
 	MemoryContext old = MemoryContextSwitchTo(v->context);
 	const HnswFound *found;
@@ -544,7 +544,7 @@ try_repair(Vacuum *v, uint32 slot)
 	for (int i = 0; i < repair.node.nedges; i++)
 		add_candidate(v, &repair, repair.node.edges[i]);
 	kept = repair.n;
-	if (kept < limit * MANY_LIVE)
+	if (kept < limit * MANY_LIVE || repair.node.level > 0)
 		add_found(v, &repair);
 	else
 		add_beyond_dead(v, &repair);
