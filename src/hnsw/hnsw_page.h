@@ -66,7 +66,7 @@ typedef struct HnswMeta
 	uint32		entry;			/* node where searches begin, or HNSW_NO_SLOT */
 	uint32		sampled;		/* rows by which all this was chosen; 0: there were none */
 	float		rounding;		/* in these: what rounding loses, as a part of small distances */
-	uint16		length;			/* vectors are rotated, and padded to so many elements; 0: they are not */
+	uint16		length;			/* elements of rotated vectors, padded; 0: they are not rotated */
 	uint16		short_base;		/* of NvShortFactors */
 	uint8		factors;		/* HnswFactors */
 	uint8		unused[3];

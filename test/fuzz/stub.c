@@ -361,6 +361,13 @@ AggCheckCallContext(FunctionCallInfo fcinfo, MemoryContext *context)
 	return 0;
 }
 
+char *
+get_func_name(Oid funcid)
+{
+	die("no aggregates here");
+	return NULL;
+}
+
 /*-------------------------------------------------------------------------
  * Arrays
  *-------------------------------------------------------------------------

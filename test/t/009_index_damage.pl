@@ -18,7 +18,7 @@ my $seed = $ENV{NANOVEC_DAMAGE_SEED} // time();
 my $timeout = $ENV{NANOVEC_DAMAGE_TIMEOUT} // 20;
 my $node = start_node('damage');
 my %operator = (v => '<->', wide => '<=>', b => '<~>', s => '<->', h => '<#>', lv => '<->',
-	lwide => '<=>', lh => '<#>', lb => '<~>');
+	lwide => '<=>', lh => '<#>', lb => '<~>', c => '<->', lc => '<#>');
 
 srand($seed);
 note "seed $seed";
@@ -34,9 +34,10 @@ $node->append_conf('postgresql.conf', qq{
 $node->restart;
 $node->safe_psql('postgres', q{
 	CREATE TABLE items (id serial, v vector(16), wide vector(3000), h halfvec(20), b bit(100),
-		s sparsevec(5000), lv vector(64), lwide vector(9000), lh halfvec(20), lb bit(100));
+		s sparsevec(5000), lv vector(64), lwide vector(9000), lh halfvec(20), lb bit(100),
+		c vector(200), lc vector(64));
 	CREATE FUNCTION fill(first int, last int) RETURNS void LANGUAGE sql AS $$
-		INSERT INTO items (v, wide, h, b, s, lv, lwide, lh, lb)
+		INSERT INTO items (v, wide, h, b, s, lv, lwide, lh, lb, c, lc)
 		SELECT (SELECT array_agg(sin(i * j)) FROM generate_series(1, 16) AS j)::vector,
 			(SELECT array_agg(sin(i % 50 * 7 + j)) FROM generate_series(1, 3000) AS j)::vector,
 			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 20) AS j)::vector,
@@ -46,7 +47,9 @@ $node->safe_psql('postgres', q{
 			(SELECT array_agg(sin(i * j)) FROM generate_series(1, 64) AS j)::vector,
 			(SELECT array_agg(sin(i % 50 * 7 + j)) FROM generate_series(1, 9000) AS j)::vector,
 			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 20) AS j)::vector,
-			(SELECT string_agg((i * j % 7 % 2)::text, '') FROM generate_series(1, 100) AS j)::bit(100)
+			(SELECT string_agg((i * j % 7 % 2)::text, '') FROM generate_series(1, 100) AS j)::bit(100),
+			(SELECT array_agg(sin(i * j)) FROM generate_series(1, 200) AS j)::vector,
+			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 64) AS j)::vector
 		FROM generate_series(first, last) AS i
 	$$;
 	SELECT fill(1, 300);
@@ -59,6 +62,8 @@ $node->safe_psql('postgres', q{
 	CREATE INDEX items_lwide ON items USING ivf (lwide vector_cosine_ops) WITH (lists = 3);
 	CREATE INDEX items_lh ON items USING ivfflat (lh halfvec_ip_ops) WITH (lists = 5);
 	CREATE INDEX items_lb ON items USING ivf (lb bit_hamming_ops);
+	CREATE INDEX items_c ON items USING hnsw (c vector_l2_ops) WITH (m = 6, ef_construction = 20);
+	CREATE INDEX items_lc ON items USING ivf (lc vector_ip_ops) WITH (lists = 3);
 });
 
 # Random bytes, of a kind that often passes for something else.
@@ -145,13 +150,22 @@ sub uses_of
 
 # The checker sees a wrong value in every field.  Offsets are those of HnswMeta,
 # IvfMeta, HnswNode, IvfGroup, IvfRecord and IvfList; pages are found by their kind, NvPageKind.
-my %node = (kind => [0, 'C', 7], level => [1, 'C', 3], ntids => [3, 'C', 2], nedges => [4, 'v', 9999],
-	top_level => [6, 'v', 300], down => [12, 'V', 0], base => [16, 'V', 0], vector_bytes => [24, 'V', 3],
-	scale => [28, 'f<', 99], offset => [32, 'f<', 99], error => [36, 'f<', -1], sum => [40, 'V', 1],
-	square => [44, 'V', 1], tid => [48, 'V', 0xffffff], neighbor => [96, 'V', 0x7fffffff],
-	add => [144, 'v', 0x4780], factor => [208, 'v', 0x4780], code => [272, 'V', 0x5a5a5a5a]);
-my %upper_node = %node;
-delete $upper_node{tid};
+sub path_of
+{
+	my ($column) = @_;
+
+	return $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('items_$column')");
+}
+
+$node->safe_psql('postgres', 'CHECKPOINT');
+my $layout = hnsw_layout(path_of('c'));
+cmp_ok($layout->{bits}, '>', 0, 'nodes have codes');
+my %any_node = (kind => [0, 'C', 7], level => [1, 'C', 3], ntids => [3, 'C', 2], nedges => [4, 'v', 9999],
+	top_level => [6, 'v', 300], more => [12, 'V', 0], vector_bytes => [16, 'V', 3], scale => [20, 'f<', 99], offset => [24, 'f<', 99],
+	error => [28, 'f<', -1], sum => [32, 'V', 1], square => [36, 'V', 1], neighbor => [$layout->{neighbors}, 'V', 0x7fffffff],
+	add => [$layout->{add}, 'v', 0x4780], factor => [$layout->{factor}, 'v', 0x4780], code => [$layout->{codes}, 'V', 0x5a5a5a5a]);
+my %node = (%any_node, tid => [$layout->{tids}, 'V', 0xffffff]);
+my %upper_node = (%any_node, down => [$layout->{tids}, 'V', 0], base => [$layout->{tids} + 4, 'V', 0]);
 my %group = (list => [0, 'V', 4], next => [4, 'V', 1], n => [12, 'V', 9999], records => [16, 'V', 1],
 	code => [32, 'V', 0x5a5a5a5a]);
 my %record = (tid => [0, 'V', 0xffffff], scale => [6, 'f<', 99], offset => [10, 'f<', 99],
@@ -160,7 +174,8 @@ my %record = (tid => [0, 'V', 0xffffff], scale => [6, 'f<', 99], offset => [10, 
 my %column = (element => [4, 'C', 1], metric => [5, 'C', 4], dims => [8, 'V', 131_976]);
 my @fields = (
 	[ 's', 1, 'first', \%column ], [ 'lb', 4, 'first', \%column ],
-	[ 'v', 3, 'first', \%node ], [ 'v', 3, 'last', \%upper_node ], [ 'lv', 8, 'first', \%group ],
+	[ 'c', 3, 'first', \%node ], [ 'c', 3, 'last', \%upper_node ], [ 'lv', 8, 'first', \%group ],
+	[ 'lc', 8, 'first', { %group, add => [288, 'v', 0x4780], factor => [352, 'v', 0x4780] } ],
 	[ 'lv', 9, 'last', \%record ], [ 'lv', 5, 'first', { first => [0, 'V', 1], room => [4, 'V', 1] } ],
 	[ 'lv', 6, 'first', { centroid => [0, 'f<', 1e30] } ],
 	[ 'lv', 7, 'first', { code => [0, 'V', 0x5a5a5a5a] } ]);
@@ -200,11 +215,10 @@ sub with_field
 
 my @unseen;
 
-$node->safe_psql('postgres', 'CHECKPOINT');
 foreach (@fields)
 {
 	my ($column, $kind, $which, $fields) = @$_;
-	my $path = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('items_$column')");
+	my $path = path_of($column);
 	my $page = page_of($path, $kind, $which);
 
 	foreach my $name (sort keys %$fields)
@@ -215,21 +229,22 @@ foreach (@fields)
 	}
 }
 is("@unseen", '', 'the checker sees every wrong field');
-is($node->safe_psql('postgres', join(' UNION ALL ', map { "SELECT count(*) FROM nanovec_index_check('items_$_')" } qw(v lv))),
-	"0\n0", 'and nothing wrong when they are right');
+is($node->safe_psql('postgres', join(' UNION ALL ', map { "SELECT count(*) FROM nanovec_index_check('items_$_')" } qw(c lv lc))),
+	"0\n0\n0", 'and nothing wrong when they are right');
 
-# A way down that never ends.  Offsets are those of HnswMeta and HnswNode.
-my $path = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('items_v')");
-my ($slot_bytes, $per_page, $mean_pages, undef, undef, $entry) = unpack('x28 V v v v v V', substr(slurp_file($path), 24));
+# A way down that never ends
+my $path = path_of('v');
+$layout = hnsw_layout($path);
 unlike(with_field('DELETE FROM items WHERE id % 10 = 3; VACUUM items', $path,
-		1 + $mean_pages + int($entry / $per_page), $entry % $per_page * $slot_bytes + 12, 'V', $entry),
+		1 + $layout->{mean_pages} + int($layout->{entry} / $layout->{per_page}),
+		$layout->{entry} % $layout->{per_page} * $layout->{slot_bytes} + $layout->{tids}, 'V', $layout->{entry}),
 	qr/timeout/, 'vacuum ends where a way down leads back');
 
 # The planner looks into ivf's metapage for what a search costs; queries that do
 # not use the index go on when it is damaged, or of another version.
 foreach my $column (qw(lv lh))
 {
-	$path = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('items_$column')");
+	$path = path_of($column);
 	foreach ([ 'version', 0, 'V', 99 ], [ 'number of lists', 12, 'V', 0 ], [ 'kind of page', 8192 - 24 - 8, 'v', 77 ])
 	{
 		my ($what, @field) = @$_;
@@ -244,12 +259,12 @@ foreach my $column (qw(lv lh))
 }
 
 # A neighbor whose number would be that of no block, for which PostgreSQL adds one to the index
-$path = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('items_wide')");
-$mean_pages = unpack('x34 v', substr(slurp_file($path), 24));
+$path = path_of('wide');
+$layout = hnsw_layout($path);
 my $said = with_field("SELECT pg_relation_size('items_wide') AS size \\gset
 		SELECT count(id) FROM (SELECT id FROM items ORDER BY wide <=> (SELECT wide FROM items WHERE id = 1) LIMIT 300) s;
 		SELECT pg_relation_size('items_wide') = :size",
-		$path, page_of($path, 3, 'first'), @{ $node{neighbor} }[0, 1], 0xfffffffe - $mean_pages);
+		$path, page_of($path, 3, 'first'), @{ $node{neighbor} }[0, 1], 0xfffffffe - $layout->{mean_pages});
 like($said, qr/^t.*a block that cannot be/ms, 'a search does not extend the index');
 
 # Errors that do not say where the damage is.  The version of the format is in

@@ -19,14 +19,15 @@ my %disable = (
 
 $node->append_conf('postgresql.conf', "autovacuum = off\n");
 $node->start;
-# Steps of many lengths beside vectors of many, down to none; one in 25 rows is the same as another.
+# Vectors so long that nodes of hnsw have codes: steps of many lengths beside vectors of
+# many, down to none; one in 25 rows is the same as another.
 $node->safe_psql('postgres', q{
 	CREATE EXTENSION nanovec;
 	SELECT setseed(0.3);
 	CREATE TABLE base AS
 		SELECT i, CASE WHEN i % 25 = 0 THEN i / 100 ELSE i END AS x, array_agg(random()) AS a
-		FROM generate_series(1, 300) i, generate_series(1, 77) GROUP BY i;
-	CREATE TABLE kinds (kind text, v vector(77));
+		FROM generate_series(1, 300) i, generate_series(1, 133) GROUP BY i;
+	CREATE TABLE kinds (kind text, v vector(133));
 	INSERT INTO kinds SELECT k, (SELECT array_agg(
 			CASE k WHEN 'offset' THEN 100 + e WHEN 'tiny' THEN e * 1e-22 WHEN 'huge' THEN (e - 0.5) * 1e18
 				WHEN 'tight' THEN 7 + e * 1e-6 WHEN 'few' THEN (10 * e)::int ELSE e - 0.5 END)
@@ -36,15 +37,15 @@ $node->safe_psql('postgres', q{
 
 # [name, column's type, operator class, method and options]
 my @indexes = (
-	[ 'h_l2', 'vector(77)', 'vector_l2_ops', 'hnsw', 'm = 16' ],
-	[ 'h_ip', 'vector(77)', 'vector_ip_ops', 'hnsw', 'm = 16' ],
-	[ 'h_cos', 'vector(77)', 'vector_cosine_ops', 'hnsw', 'm = 16' ],
-	[ 'h_f4', 'vector(77)', 'vector_l2_ops', 'hnsw', 'storage = float4' ],
-	[ 'h_half', 'halfvec(77)', 'halfvec_ip_ops', 'hnsw', 'storage = float2' ],
-	[ 'h_sq8', 'sq8vec(77)', 'sq8vec_l2_ops', 'hnsw', 'm = 16' ],
-	[ 'i_l2', 'vector(77)', 'vector_l2_ops', 'ivf', 'lists = 9' ],
-	[ 'i_ip', 'vector(77)', 'vector_ip_ops', 'ivf', 'lists = 9' ],
-	[ 'i_cos', 'halfvec(77)', 'halfvec_cosine_ops', 'ivf', 'lists = 9' ]);
+	[ 'h_l2', 'vector(133)', 'vector_l2_ops', 'hnsw', 'm = 16' ],
+	[ 'h_ip', 'vector(133)', 'vector_ip_ops', 'hnsw', 'm = 16' ],
+	[ 'h_cos', 'vector(133)', 'vector_cosine_ops', 'hnsw', 'm = 16' ],
+	[ 'h_f4', 'vector(133)', 'vector_l2_ops', 'hnsw', 'storage = float4' ],
+	[ 'h_half', 'halfvec(133)', 'halfvec_ip_ops', 'hnsw', 'storage = float2' ],
+	[ 'h_sq8', 'sq8vec(133)', 'sq8vec_l2_ops', 'hnsw', 'm = 16' ],
+	[ 'i_l2', 'vector(133)', 'vector_l2_ops', 'ivf', 'lists = 9' ],
+	[ 'i_ip', 'vector(133)', 'vector_ip_ops', 'ivf', 'lists = 9' ],
+	[ 'i_cos', 'halfvec(133)', 'halfvec_cosine_ops', 'ivf', 'lists = 9' ]);
 
 sub restart_with
 {
@@ -72,7 +73,7 @@ foreach my $cpu (sort keys %disable)
 		foreach my $kind (qw(plain offset tiny huge tight few))
 		{
 			# what does not fit is not what is tested here
-			next if $type eq 'halfvec(77)' && $kind =~ /tiny|huge/;
+			next if $type eq 'halfvec(133)' && $kind =~ /tiny|huge/;
 			my $index = "${name}_${kind}_$number";
 
 			# half of the rows are there before
@@ -170,21 +171,24 @@ $standby->psql('postgres', q{SELECT * FROM nanovec_index_info('fleeting_idx')}, 
 like($err, qr/ERROR:  cannot access unlogged indexes during recovery/, 'nor tells of them');
 
 # signs of the codes of a node
-my $path = $standby->data_dir . '/' . $standby->safe_psql('postgres', q{SELECT pg_relation_filepath('h_ip_plain_0')});
+my $path = $standby->data_dir . '/' . $standby->safe_psql('postgres', q{SELECT pg_relation_filepath('h_l2_plain_0')});
 $standby->stop;
 open(my $fh, '+<:raw', $path) or die "$path: $!";
-sysseek($fh, 8192 + 24 + 500, 0);
+my $layout = hnsw_layout($path);
+cmp_ok($layout->{bits}, '>', 0, 'nodes have codes');
+my $block = 1 + $layout->{mean_pages};
+sysseek($fh, 8192 * $block + 24 + $layout->{codes}, 0);
 syswrite($fh, "\xaa\x55" x 20);
 close($fh);
 $standby->start;
-$standby->psql('postgres', q{SELECT * FROM nanovec_index_check('h_ip_plain_0')}, stdout => \$out, stderr => \$err);
-like($out, qr/^1\|node 0 /, 'it finds damage');
+$standby->psql('postgres', q{SELECT * FROM nanovec_index_check('h_l2_plain_0')}, stdout => \$out, stderr => \$err);
+like($out, qr/^$block\|node 0 /, 'it finds damage');
 is($err, '', 'and is sure of it while nothing is replayed');
 my $writes = join('', map { "INSERT INTO kinds SELECT * FROM kinds LIMIT 1;\n" } 1 .. 5000);
 my $write_run = start_sql('writer', $writes);
 foreach (1 .. 200)
 {
-	$standby->psql('postgres', q{SELECT * FROM nanovec_index_check('h_ip_plain_0')}, stderr => \$err);
+	$standby->psql('postgres', q{SELECT * FROM nanovec_index_check('h_l2_plain_0')}, stderr => \$err);
 	last if $err =~ /replay went on during the check/;
 }
 $write_run->kill_kill;
