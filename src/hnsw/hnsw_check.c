@@ -387,6 +387,12 @@ hnsw_check(Relation heap, Relation rel, NvReport *report)
 
 /* ---- information ---- */
 
+/* REINDEX is advised when more than one in so many vectors is stored finely, */
+#define FINE_PART 10
+
+/* or when the index could be planned by as many rows as it has vectors. */
+#define ENOUGH_NODES 1000
+
 typedef struct Census
 {
 	uint64		nodes[HNSW_MAX_LEVEL + 1];
@@ -396,6 +402,7 @@ typedef struct Census
 	uint64		dead;
 	uint64		more;
 	uint64		free;
+	uint64		fine;			/* of level 0: vectors that are stored in more bytes */
 } Census;
 
 static void
@@ -415,6 +422,7 @@ count_slot(const HnswIndex *ix, const HnswNode *node, Census *census)
 	census->degrees[node->nedges]++;
 	census->edges += node->nedges;
 	census->rows += node->ntids;
+	census->fine += node->vector_bytes > ix->vector_bytes;
 }
 
 static void
@@ -452,6 +460,25 @@ report_layout(NvReport *report, const HnswIndex *ix)
 	nv_report_property(report, "bytes of a node's codes", "%u",
 					   ix->layout.vector - ix->layout.add);
 	nv_report_property(report, "bytes of a vector", "%u", ix->vector_bytes);
+}
+
+/* What is worth doing, if anything is. */
+static void
+report_advice(NvReport *report, const HnswIndex *ix, const Census *census)
+{
+	const HnswMeta *meta = &ix->meta;
+	const char *advice = "none";
+
+	if (census->fine > census->nodes[0] / FINE_PART)
+		advice = "REINDEX: many vectors are of another place than the rows "
+			"that the index was made for, and take more room";
+	else if (meta->sampled == 0 && meta->form == NV_FORM_SQ16 && census->nodes[0] >= ENOUGH_NODES)
+		advice = "REINDEX: the index was made for a table of few rows; "
+			"made for those that there are, it is smaller or faster";
+	nv_report_property(report, "rows that storage was chosen by", "%u", meta->sampled);
+	if (meta->form == NV_FORM_SQ8)
+		nv_report_property(report, "vectors stored finely", UINT64_FORMAT, census->fine);
+	nv_report_property(report, "advice", "%s", advice);
 }
 
 void
@@ -492,6 +519,7 @@ hnsw_info(Relation rel, NvReport *report)
 	nv_report_property(report, "neighbors, mean", "%.1f",
 					   census.nodes[0] > 0 ? (double) census.edges / census.nodes[0] : 0);
 	report_degrees(report, &ix, &census);
+	report_advice(report, &ix, &census);
 	if (entry == HNSW_NO_SLOT)
 		nv_report_property(report, "entry point", "none");
 	else
