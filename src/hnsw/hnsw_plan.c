@@ -431,11 +431,12 @@ plan_codes_for(HnswMeta *meta, int n)
  * in other slots.  Returns nodes to a page, or 0: no codes are better codes.
  */
 static int
-plan_codes(HnswMeta *meta, bool duplicates)
+plan_codes(HnswMeta *meta, HnswStorage storage, bool duplicates)
 {
 	int			length = nv_rotation_padded(meta->dims);
 	uint32		max_bytes = nv_form_max_bytes(meta->form, meta->dims, length);
-	int			fewest = fewest_slots(meta);
+	/* who says how vectors are stored says how large they are */
+	int			fewest = storage == HNSW_STORAGE_AUTO ? fewest_slots(meta) : 1;
 	HnswMeta	wide = *meta;
 
 	wide.factors = HNSW_FACTORS_WIDE;
@@ -498,7 +499,7 @@ plan_sparse(const HnswMeta *meta, const Sample *s)
 
 /* Bits, nodes to a page and all that follows; how vectors are stored is known. */
 static void
-plan_layout(HnswMeta *meta, const Sample *s)
+plan_layout(HnswMeta *meta, HnswStorage storage, const Sample *s)
 {
 	bool		coded = meta->length > 0;
 	HnswLayout	layout;
@@ -510,7 +511,7 @@ plan_layout(HnswMeta *meta, const Sample *s)
 	for (int i = 0; i < s->nprobes; i++)
 		duplicates += s->probes[i].duplicate;
 	if (coded)
-		slots = plan_codes(meta, meta->sampled == 0 || duplicates > FEW_DUPLICATES);
+		slots = plan_codes(meta, storage, meta->sampled == 0 || duplicates > FEW_DUPLICATES);
 	hnsw_layout(meta, &layout);
 	spec = hnsw_spec(meta);
 	if (meta->form == NV_FORM_SPARSE)
@@ -612,7 +613,7 @@ hnsw_plan(Relation heap, Relation rel, IndexInfo *info, HnswMeta *meta, float **
 		meta->length = coded ? nv_rotation_padded(meta->dims) : 0;
 		if (nv_element_type(meta->element)->dense != NULL)
 			meta->form = choose_form(&sample, meta, storage, *mean);
-		plan_layout(meta, &sample);
+		plan_layout(meta, storage, &sample);
 		/* without codes vectors stay where they are, which may want another form */
 		if (!coded || meta->length > 0)
 			break;
