@@ -235,3 +235,6 @@ FROM tq_all AS a JOIN tq_all AS b USING (c),
 WHERE a.kind < b.kind ORDER BY c, a.kind, b.kind;
 DROP VIEW tq_all;
 DROP TABLE tq_held;
+-- where floats are coarser than the grid, codes are those that the text form gives
+SELECT v = v::text::sq8vec, sq8vec_send(v) = sq8vec_send(v::text::sq8vec)
+FROM (SELECT ARRAY['1.833816925664644e-36', '1.8337939667906046e-36']::float4[]::sq8vec AS v) AS s;

@@ -29,7 +29,7 @@
 
 #define ROTATION_SEED UINT64CONST(0x6e616e6f76656331)
 
-/* Codes are thought of from so many dimensions on; without codes, below so many, floats stay floats. */
+/* Codes are thought of from so many dimensions on; without them floats stay so below so many. */
 #define FEW_DIMS 24
 #define EXACT_DIMS 64
 

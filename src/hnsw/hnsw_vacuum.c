@@ -489,6 +489,24 @@ count_live(const Vacuum *v)
 }
 
 /*
+ * Where to search for neighbors from: the node, but by the inner product it need
+ * not be near those, and a search begins as all do.
+ */
+static uint32
+place_to_search(Vacuum *v, const Repair *repair)
+{
+	uint32		entry;
+	int			level;
+
+	if (!v->ix.space.ip)
+		return repair->slot;
+	hnsw_get_entry(&v->ix, &entry, &level);
+	if (entry != HNSW_NO_SLOT && level > repair->node.level)
+		entry = hnsw_descend(v->search, &v->query, entry, level, repair->node.level);
+	return entry != HNSW_NO_SLOT && level >= repair->node.level ? entry : repair->slot;
+}
+
+/*
  * Add what a search from the node finds, which goes through dead ones, too, however
  * many there are one behind the other.
  */
@@ -498,13 +516,15 @@ add_found(Vacuum *v, Repair *repair)
 	const NvStored *self = &repair->node.stored;
 	int			ef = hnsw_level_ef(&v->ix, repair->node.level);
 	int			most = HNSW_FAR_SEARCH * ef;
+	/* by the inner product all are near the same few, many of which may have died */
+	int			wanted = v->ix.space.ip ? ef : v->ix.meta.m;
 	MemoryContext old = MemoryContextSwitchTo(v->context);
 	const HnswFound *found;
 	int			nfound;
 
 	nv_query_set_stored(&v->ix.space, self, &v->query);
-	hnsw_search_level(v->search, &v->query, repair->slot, repair->node.level, ef);
-	while (count_live(v) < v->ix.meta.m && ef < most && hnsw_search_more(v->search, ef *= 2, 0))
+	hnsw_search_level(v->search, &v->query, place_to_search(v, repair), repair->node.level, ef);
+	while (count_live(v) < wanted && ef < most && hnsw_search_more(v->search, ef *= 2, 0))
 		NV_VACUUM_DELAY_POINT();
 	MemoryContextSwitchTo(old);
 
@@ -543,7 +563,8 @@ try_repair(Vacuum *v, uint32 slot)
 	repair.candidates = palloc(sizeof(HnswCandidate) * repair.room);
 	for (int i = 0; i < repair.node.nedges; i++)
 		add_candidate(v, &repair, repair.node.edges[i]);
-	kept = repair.n;
+	/* by the inner product what is left in a list is mostly what nobody asks for */
+	kept = ix->space.ip ? 0 : repair.n;
 	if (kept < limit * MANY_LIVE || repair.node.level > 0)
 		add_found(v, &repair);
 	else
@@ -747,6 +768,8 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	if (v.ndead > 0)
 	{
 		repair_all(&v);
+		if (v.ix.space.ip)
+			hnsw_connect_all(&v.ix, entry, v.dead, v.nslots);
 		NV_TEST_POINT("vacuum_repaired");
 		/* an insert may still be on its way through dead nodes */
 		wait_for_inserts(&v);

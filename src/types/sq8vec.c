@@ -131,7 +131,13 @@ sq8vec_encode(const float *in, int dim, char *datum)
 		double		code = 0;
 
 		if (header->scale > 0)
+		{
 			code = rint(((double) in[i] - header->offset) / header->scale);
+			code = Min(Max(code, 0), 255);
+			/* where floats are coarser than the grid, the code of the number that it means */
+			code = rint(((double) (float) grid_value(header->scale, header->offset, (int) code) -
+						 header->offset) / header->scale);
+		}
 		codes[i] = (uint8) Min(Max(code, 0), 255);
 	}
 }
