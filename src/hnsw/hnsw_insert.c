@@ -55,7 +55,11 @@ typedef struct Surroundings
 {
 	HnswIndex  *ix;
 	known_hash *nodes;
+	int			nested;			/* edges being put back, each because of the one before */
 } Surroundings;
+
+/* Other processes give up edges of a node so often at most; a damaged graph could go on for ever. */
+#define MOST_NESTED 16
 
 #define FIRST_KNOWN 512
 
@@ -64,6 +68,7 @@ surroundings_begin(Surroundings *around, HnswIndex *ix)
 {
 	around->ix = ix;
 	around->nodes = known_create(CurrentMemoryContext, FIRST_KNOWN, NULL);
+	around->nested = 0;
 }
 
 /* Read a node's edges, and its vector if that is not known yet. */
@@ -365,7 +370,8 @@ plan_exchange(Surroundings *around, const Source *source, const HnswCandidate *n
 		const KnownNode *known = know(around, i < 0 ? neighbor->slot : source->edges[i]);
 		HnswCandidate *c = &x->list[n];
 
-		if (!known->found || known->level != source->level)
+		/* a damaged node may be its own neighbor */
+		if (!known->found || known->level != source->level || known->slot == source->slot)
 			continue;
 		c->slot = known->slot;
 		c->dead = known->dead;
@@ -460,10 +466,12 @@ try_add_edge(Surroundings *around, uint32 from, const HnswCandidate *neighbor,
 	 * relying on this one.  Both look after their change, so one of them sees it.
 	 */
 	if (*added && x.given_up.slot != HNSW_NO_SLOT && x.cover != HNSW_NO_SLOT &&
-		!has_edge(around->ix, x.cover, x.given_up.slot))
+		!has_edge(around->ix, x.cover, x.given_up.slot) && around->nested < MOST_NESTED)
 	{
+		around->nested++;
 		forget_edges(around, x.cover);
 		add_edge(around, from, &x.given_up, ALWAYS);
+		around->nested--;
 	}
 	return *added;
 }
