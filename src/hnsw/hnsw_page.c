@@ -17,7 +17,7 @@
  * searches keep more candidates, in proportion to the square of the error, but
  * not more than so many times.
  */
-#define GOOD_NOISE 0.06
+#define GOOD_NOISE 0.067
 #define MOST_WIDENED 3
 
 /* What relcache keeps for us: this, then the floats of the space. */
