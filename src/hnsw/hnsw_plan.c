@@ -253,7 +253,7 @@ compare_floats(const void *a, const void *b)
 
 /*
  * What a form's rounding loses, as a part of the distance of a probe to its
- * third nearest in the sample: the median over the probes.
+ * third nearest in the sample: no more than this for four of five probes.
  */
 static float
 rounding_of(const Sample *s, const HnswMeta *meta, NvForm form, const float *mean)
@@ -297,7 +297,7 @@ rounding_of(const Sample *s, const HnswMeta *meta, NvForm form, const float *mea
 	if (n == 0)
 		return 0;
 	qsort(parts, n, sizeof(float), compare_floats);
-	return parts[n / 2];
+	return parts[n * 4 / 5];
 }
 
 static NvForm
