@@ -69,8 +69,9 @@ suite_bench()
 	run_tap bench python3 "$top/test/bench/test_stats.py"
 }
 
-# Recall beside pgvector's.  Without arguments the whole grid, which takes up to an
+# Recall beside pgvector's.  Without arguments the whole grid, which takes an
 # hour; "quick" is its part in make check; other words choose cells, see test/quality.
+# One data set at a time: what runs beside a VACUUM keeps it from removing rows.
 suite_quality()
 {
 	local selection=(--cells "$*") log=$work/quality.log before=$failed status=0
@@ -81,7 +82,7 @@ suite_quality()
 	sql -q -d postgres -c 'CREATE DATABASE nanovec_quality'
 	sql -q -d nanovec_quality -c 'CREATE EXTENSION nanovec'
 	NANOVEC_BIN=$bin PYTHONUNBUFFERED=1 python3 "$top/test/quality/quality.py" --host "$work/run" \
-		--db nanovec_quality --jobs "$(nproc)" --tap "$log" "${selection[@]}" || status=$?
+		--db nanovec_quality --tap "$log" "${selection[@]}" || status=$?
 	count_tap quality "$log"
 	check_runner quality "$status" "$before"
 	! grep -q '^# NOT RUN: ' "$log" || not_run+=("quality: $(sed -n 's/^# NOT RUN: //p' "$log")")
