@@ -684,8 +684,8 @@ typedef struct Placement
 	int			level;
 	int			n[HNSW_MAX_LEVEL + 1];
 	HnswCandidate *neighbors[HNSW_MAX_LEVEL + 1];
-	int			nasked[HNSW_MAX_LEVEL + 1];
-	HnswCandidate *asked[HNSW_MAX_LEVEL + 1];	/* those to have an edge back, nearest first */
+	HnswCandidate *asked[HNSW_MAX_LEVEL + 1];	/* neighbors in the order of being asked */
+	int			nbest[HNSW_MAX_LEVEL + 1];	/* so many of them, the first, in any case */
 	Surroundings around;
 } Placement;
 
@@ -742,6 +742,36 @@ search_from_elsewhere(HnswIndex *ix, HnswSearch *search, const NvQuery *query, i
 		hnsw_search_level(search, query, live, level, ix->ef_construction);
 }
 
+/*
+ * Put n neighbors of a new node into the order in which they are asked for an edge
+ * back: what the heuristic, applied strictly, chooses of them, then the others, the
+ * nearest first.
+ */
+static void
+order_asked(HnswIndex *ix, Placement *place, int level, const HnswCandidate *c, int n)
+{
+	HnswCandidate *asked = palloc(sizeof(HnswCandidate) * Max(n, 1));
+	int			nbest = n;
+	int			nasked;
+
+	memcpy(asked, c, sizeof(HnswCandidate) * n);
+	/* by the inner product, one long vector stands for all others */
+	if (!ix->space.ip)
+		nbest = hnsw_choose(ix, asked, n, ix->meta.m, false);
+	nasked = nbest;
+	for (int i = 0; i < n && nasked < n; i++)
+	{
+		bool		best = false;
+
+		for (int j = 0; j < nbest && !best; j++)
+			best = asked[j].slot == c[i].slot;
+		if (!best)
+			asked[nasked++] = c[i];
+	}
+	place->asked[level] = asked;
+	place->nbest[level] = nbest;
+}
+
 /* Keep what a search found for a level, as far as it makes neighbors. */
 static void
 choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placement *place,
@@ -775,11 +805,7 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placem
 	/* the search's copies are overwritten on the next level */
 	for (int i = 0; level > 0 && i < n; i++)
 		c[i].stored = nv_stored_copy(&c[i].stored);
-	place->asked[level] = palloc(sizeof(HnswCandidate) * Max(n, 1));
-	memcpy(place->asked[level], c, sizeof(HnswCandidate) * n);
-	/* by the inner product, one long vector stands for all others */
-	place->nasked[level] = ix->space.ip ? n :
-		hnsw_choose(ix, place->asked[level], n, ix->meta.m, false);
+	order_asked(ix, place, level, c, n);
 	place->neighbors[level] = c;
 	place->n[level] = n;
 }
@@ -935,23 +961,31 @@ hnsw_set_entry(HnswIndex *ix, uint32 slot, int level)
 	UnlockReleaseBuffer(buffer);
 }
 
+/*
+ * A new node is to have edges back from so many of its neighbors, as a part of m.
+ * Where few vectors are everybody's nearest, as with norms over orders of
+ * magnitude, the heuristic chooses no others, and they are full.
+ */
+#define EDGES_BACK(m) ((m) * 5 / 8)
+
 /* Let the neighbors on one level know the new node; one of them must. */
 static void
 add_reverse_edges(Placement *place, int level, uint32 slot)
 {
+	HnswIndex  *ix = place->around.ix;
 	HnswCandidate self = {.slot = slot, .stored = place->stored};
-	bool		added = false;
+	int			n = place->n[level];
+	int			added = 0;
 
-	for (int i = 0; i < place->nasked[level]; i++)
-		added |= add_edge(&place->around, place->asked[level][i].slot, &self, IF_WORTH_IT);
-	if (!added && place->around.ix->space.ip)
+	for (int i = 0; i < n && (i < place->nbest[level] || added < EDGES_BACK(ix->meta.m)); i++)
+		added += add_edge(&place->around, place->asked[level][i].slot, &self, IF_WORTH_IT);
+	if (added == 0 && ix->space.ip)
 	{
-		HnswIndex  *ix = place->around.ix;
 		uint32		from = hnsw_find_room(ix, level, slot, NULL, hnsw_count_slots(ix));
 
 		added = from != HNSW_NO_SLOT && add_edge(&place->around, from, &self, IF_WORTH_IT);
 	}
-	for (int i = 0; i < place->nasked[level] && !added; i++)
+	for (int i = 0; i < n && added == 0; i++)
 		added = add_edge(&place->around, place->asked[level][i].slot, &self, ALWAYS);
 }
 
@@ -969,7 +1003,7 @@ insert_locked(HnswIndex *ix, NvQuery *query, Placement *place, ItemPointer tid, 
 
 	/* what a first try found may be gone */
 	memset(place->n, 0, sizeof(place->n));
-	memset(place->nasked, 0, sizeof(place->nasked));
+	memset(place->nbest, 0, sizeof(place->nbest));
 	surroundings_begin(&place->around, ix);
 	if (entry != HNSW_NO_SLOT && find_place(ix, query, entry, entry_level, place, tid))
 		return true;
