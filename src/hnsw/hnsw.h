@@ -58,8 +58,6 @@ typedef struct HnswIndex
 	HnswMeta	meta;			/* its last fields may be out of date */
 	HnswLayout	layout;
 	NvSpace		space;
-	float		widened;		/* by what ef_search is multiplied, since codes are short */
-	int			ef_construction;	/* of searches for neighbors */
 	uint32		vector_bytes;	/* of a stored vector; of sparse ones, the most */
 	uint32		max_bytes;		/* of one, if it is fine */
 	bool		logged;			/* whether changes are logged */
@@ -92,9 +90,6 @@ extern void hnsw_layout(const HnswMeta *meta, HnswLayout *layout);
  * counts, since steps are not all in the direction of the query.
  */
 extern double hnsw_noise(const HnswMeta *meta);
-
-/* The option, and more where codes are short. */
-extern int	hnsw_ef_construction(const HnswMeta *meta);
 
 /* The space of an index. */
 extern NvSpaceSpec hnsw_spec(const HnswMeta *meta);
@@ -269,6 +264,9 @@ extern void hnsw_search_rest(HnswSearch *search);
 /* Memory of the search's context, and what else the search uses. */
 extern Size hnsw_search_memory(const HnswSearch *search);
 
+/* The ef of the search, which may have become larger than was asked for: see hnsw_graph.c. */
+extern int	hnsw_search_ef(const HnswSearch *search);
+
 /* How many nodes the search has visited on this level. */
 extern uint32 hnsw_nvisited(const HnswSearch *search);
 
@@ -353,10 +351,13 @@ hnsw_chosen_edges(const HnswIndex *ix)
  */
 #define HNSW_UPPER_EF 4
 
+/* So many times more candidates than asked for a search for neighbors may keep, where estimates are poor. */
+#define HNSW_MOST_WIDENED 1.75
+
 static inline int
 hnsw_level_ef(const HnswIndex *ix, int level)
 {
-	return level > 0 ? HNSW_UPPER_EF * ix->ef_construction : ix->ef_construction;
+	return level > 0 ? HNSW_UPPER_EF * ix->meta.ef_construction : ix->meta.ef_construction;
 }
 
 /* hnsw_reach.c: nodes that no search can find */

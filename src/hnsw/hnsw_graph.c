@@ -104,8 +104,11 @@ struct HnswSearch
 	Best		best;
 	bool		going_on;		/* by frontier, and not by pool and best */
 	bool		stopped;		/* by the visitor */
+	bool		may_widen;		/* ef is as asked for */
 	Frontier	frontier;
 	uint32		nvisited;
+	float		expected;		/* estimate of the node to visit */
+	double		errors;			/* sum of squares, of estimates of visited nodes */
 
 	/* all nodes seen: open addressing, a power of two, at most two thirds full */
 	Seen	   *seen;
@@ -243,6 +246,12 @@ hnsw_search_radius(const HnswSearch *s)
 	if (s->going_on)
 		return s->frontier.nnear < (uint32) s->ef ? INFINITY : s->frontier.near[0];
 	return s->best.n < s->ef ? INFINITY : s->best.distances[s->ef - 1];
+}
+
+int
+hnsw_search_ef(const HnswSearch *s)
+{
+	return s->ef;
 }
 
 uint32
@@ -952,18 +961,86 @@ pool_take(HnswSearch *s)
 }
 
 /*
+ * Where estimates are wrong by about as much as the distances of the nearest nodes
+ * differ, many of these seem not to be near: vectors without structure, of many
+ * dimensions, are nearly as far as one another.  So more candidates are kept, in
+ * proportion to the errors of the estimates beside that difference, which is taken
+ * from the farther half of the ef nearest, as the query itself may be among them.
+ * Not more than so many times, since visits cost; searches for neighbors need less.
+ */
+#define MOST_WIDENED 3
+
+static int
+wide_ef(const HnswSearch *s)
+{
+	double		most = s->visitor != NULL ? MOST_WIDENED : HNSW_MOST_WIDENED;
+	double		error = sqrt(s->errors / s->nvisited);
+	double		difference = s->best.distances[s->ef - 1] - s->best.distances[s->ef / 2];
+
+	/* many of the same vector, or of no number */
+	if (!(difference > 0) || !(error > difference))
+		return s->ef;
+	return (int) (s->ef * Min(error / difference, most));
+}
+
+/* Have the pool keep more candidates, as if the search had begun with the larger ef. */
+static pg_noinline void
+pool_widen(HnswSearch *s, int ef)
+{
+	pool_reset(s, ef);
+	for (uint32 i = 0; i <= s->seen_mask; i++)
+	{
+		Seen	   *e = &s->seen[i];
+
+		if (e->slot == HNSW_NO_SLOT || e->state == SEEN_GONE)
+			continue;
+		if (e->state == SEEN_VISITED)
+			best_add(s, e->sum);
+		else
+			e->state = SEEN_WAITING;
+	}
+	for (uint32 i = 0; i <= s->seen_mask; i++)
+	{
+		const Seen *e = &s->seen[i];
+
+		if (e->slot != HNSW_NO_SLOT && e->state == SEEN_WAITING && mean_of(e) < s->pool.limit)
+			pool_add(s, mean_of(e), i);
+	}
+}
+
+/* Take out the nearest candidate; NULL when enough visited nodes are nearer. */
+static Seen *
+take_candidate(HnswSearch *s)
+{
+	Seen	   *e;
+	int			ef;
+
+	if (s->going_on)
+		return frontier_take(s);
+	e = pool_take(s);
+	if (e != NULL || !s->may_widen)
+		return e;
+	s->may_widen = false;
+	if (s->best.n < s->ef || (ef = wide_ef(s)) == s->ef)
+		return NULL;
+	pool_widen(s, ef);
+	return pool_take(s);
+}
+
+/*
  * Pick the nearest candidate as the next to visit, and have its node fetched;
  * false when ef visited ones are nearer.
  */
 static bool
 pick_next(HnswSearch *s)
 {
-	Seen	   *e = s->going_on ? frontier_take(s) : pool_take(s);
+	Seen	   *e = take_candidate(s);
 
 	s->next = HNSW_NO_SLOT;
 	if (e == NULL)
 		return false;
 	e->state = SEEN_VISITED;
+	s->expected = mean_of(e);
 	s->next = e->slot;
 	hnsw_prefetch(s->ix, s->next);
 	return true;
@@ -978,6 +1055,9 @@ note_visited(HnswSearch *s, uint32 slot, float distance)
 		frontier_visited(s, distance);
 	else
 	{
+		/* nothing was known of the entry */
+		if (s->nvisited > 1)
+			s->errors += (double) (distance - s->expected) * (distance - s->expected);
 		best_add(s, distance);
 		/* for when the search goes on */
 		s->seen[find_seen(s, slot)].sum = distance;
@@ -1024,6 +1104,8 @@ hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 	s->level = level;
 	s->nfound = s->nvectors = 0;
 	s->nvisited = 0;
+	s->errors = 0;
+	s->may_widen = level == 0 && s->ix->meta.bits > 0;
 	s->limit = 0;
 	s->going_on = s->stopped = false;
 	s->frontier.ncandidates = s->frontier.nnear = s->frontier.nfar = 0;

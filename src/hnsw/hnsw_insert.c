@@ -739,7 +739,7 @@ search_from_elsewhere(HnswIndex *ix, HnswSearch *search, const NvQuery *query, i
 									  hnsw_first_slot(&ix->meta, nblocks));
 
 	if (live != HNSW_NO_SLOT)
-		hnsw_search_level(search, query, live, level, ix->ef_construction);
+		hnsw_search_level(search, query, live, level, ix->meta.ef_construction);
 }
 
 /*
@@ -781,10 +781,10 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placem
 	HnswFound  *found;
 	HnswCandidate *c;
 	int			n = 0;
-	int			ef = ix->ef_construction;
+	int			ef = ix->meta.ef_construction;
 
 	/* where vacuum is removing a whole region, look beyond it, but not through all of it */
-	while (!found_live(search) && ef < HNSW_FAR_SEARCH * ix->ef_construction &&
+	while (!found_live(search) && ef < HNSW_FAR_SEARCH * ix->meta.ef_construction &&
 		   hnsw_search_more(search, ef *= 2, 0))
 		CHECK_FOR_INTERRUPTS();
 	if (!found_live(search))

@@ -369,7 +369,7 @@ start_vector(Linker *linker, Lane *lane, uint32 slot, uint32 *choice)
 	if (!lane->known)
 		entry = hnsw_descend(lane->search, &lane->query, shared->entry, shared->entry_level,
 							 lane->top);
-	hnsw_search_start(lane->search, &lane->query, entry, lane->top, ix->ef_construction);
+	hnsw_search_start(lane->search, &lane->query, entry, lane->top, ix->meta.ef_construction);
 	lane->busy = true;
 }
 
@@ -412,7 +412,7 @@ finish_level(Linker *linker, Lane *lane)
 	if (!lane->known)
 		entry = hnsw_nearest(lane->search)->down;
 	hnsw_search_start(lane->search, &lane->query, entry, lane->level,
-					  linker->ix->ef_construction);
+					  linker->ix->meta.ef_construction);
 }
 
 /* Take the next vector of the batch; false when there is none left. */
@@ -668,13 +668,14 @@ hnsw_link_slot_bytes(const HnswMeta *meta)
 Size
 hnsw_link_process_bytes(const HnswMeta *meta)
 {
-	Size		bytes = BYTES_OF_PROCESS + (Size) LANES * hnsw_ef_construction(meta) * BYTES_PER_EF;
+	Size		ef = (Size) (meta->ef_construction * HNSW_MOST_WIDENED);
+	Size		bytes = BYTES_OF_PROCESS + LANES * ef * BYTES_PER_EF;
 	NvSpaceSpec spec = hnsw_spec(meta);
 	Size		vector = nv_form_max_bytes(meta->form, meta->dims, nv_spec_length(&spec));
 
 	/* those that have to be put together are kept */
 	if (vector > meta->slot_bytes && meta->form != NV_FORM_SPARSE)
-		bytes += vector * ((Size) LANES * 2 * hnsw_ef_construction(meta) + FIRST_CANDIDATES);
+		bytes += vector * (LANES * 2 * ef + FIRST_CANDIDATES);
 	return bytes;
 }
 

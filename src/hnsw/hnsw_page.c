@@ -12,14 +12,6 @@
 #include "am/am_opclass.h"
 #include "hnsw/hnsw_memory.h"
 
-/*
- * Where estimates are wrong by more than this part of the product of two steps,
- * searches keep more candidates, in proportion to the square of the error, but
- * not more than so many times.
- */
-#define GOOD_NOISE 0.067
-#define MOST_WIDENED 3
-
 /* What relcache keeps for us: this, then the floats of the space. */
 typedef struct HnswCache
 {
@@ -70,19 +62,6 @@ hnsw_noise(const HnswMeta *meta)
 	if (meta->factors == HNSW_FACTORS_ONE)
 		noise = hypot(noise, deviation / mean / sqrt(bits) / 2);
 	return noise;
-}
-
-static double
-widened(const HnswMeta *meta)
-{
-	return meta->bits == 0 ? 1 :
-		Min(Max(pow(hnsw_noise(meta) / GOOD_NOISE, 2), 1), MOST_WIDENED);
-}
-
-int
-hnsw_ef_construction(const HnswMeta *meta)
-{
-	return (int) (meta->ef_construction * sqrt(widened(meta)));
 }
 
 NvSpaceSpec
@@ -195,8 +174,6 @@ open_with_floats(HnswIndex *ix, Relation rel, const HnswMeta *meta, const HnswLa
 	ix->logged = true;
 	ix->layout = *layout;
 	nv_spec_init(&spec, floats, &ix->space);
-	ix->widened = (float) widened(meta);
-	ix->ef_construction = hnsw_ef_construction(meta);
 	ix->vector_bytes = nv_space_max_bytes(&ix->space);
 	ix->max_bytes = meta->form == NV_FORM_SQ8 ? 2 * ix->vector_bytes : ix->vector_bytes;
 	if (meta->factors != HNSW_FACTORS_WIDE)

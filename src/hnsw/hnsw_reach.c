@@ -373,7 +373,7 @@ nodes_near(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, u
 		   const HnswNodeCopy *node, int *n)
 {
 	HnswIndex  *ix = walk->ix;
-	int			ef = ix->ef_construction;
+	int			ef = ix->meta.ef_construction;
 	uint32	   *near;
 
 	*n = 0;
@@ -383,7 +383,7 @@ nodes_near(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, u
 		return palloc(sizeof(uint32));
 	hnsw_search_level(search, query, entry, node->level, ef);
 	while (near = reached_of(walk, search, slot, n), *n == 0 &&
-		   ef < HNSW_FAR_SEARCH * ix->ef_construction && hnsw_search_more(search, ef *= 2, 0))
+		   ef < HNSW_FAR_SEARCH * ix->meta.ef_construction && hnsw_search_more(search, ef *= 2, 0))
 	{
 		CHECK_FOR_INTERRUPTS();
 		pfree(near);

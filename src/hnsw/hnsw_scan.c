@@ -205,8 +205,6 @@ take_settings(HnswScan *s)
 	/* estimates have a search visit more than ef nodes; without them it ends earlier */
 	if (s->ix.meta.bits == 0)
 		s->ef += s->ef / EXACT_PART;
-	else
-		s->ef = (int) (s->ef * s->ix.widened);
 	if (s->iterative != NV_ITERATIVE_OFF && s->ef < SMALL_EF)
 		s->ef = Max(LEAST_SURE, (s->ef + SMALL_EF) / 2);
 	s->max_rows = hnsw_max_scan_tuples;
@@ -245,6 +243,7 @@ start(IndexScanDesc scan, HnswScan *s)
 		if (tries == MAX_TRIES)
 			hnsw_damaged(&s->ix, top, "no way down from the entry point");
 	}
+	s->ef = hnsw_search_ef(s->search);
 	s->going_on = true;
 	set_horizon(s);
 }
