@@ -433,6 +433,12 @@ hnsw_set_bit(uint8 *bitmap, uint32 i)
  */
 extern bool hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool force);
 
+/*
+ * Add an edge, as hnsw_add_edge() does, if the neighbor is not the one that a full
+ * node would leave out.  Returns whether the node has the edge now.
+ */
+extern bool hnsw_offer_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor);
+
 /* Make a node the entry point, or none.  The update lock is held exclusively. */
 extern void hnsw_set_entry(HnswIndex *ix, uint32 slot, int level);
 

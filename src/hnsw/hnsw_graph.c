@@ -1344,8 +1344,8 @@ find_standing(HnswIndex *ix, const HnswCandidate *candidates, int place, float a
 int
 hnsw_find_spare(HnswIndex *ix, const HnswCandidate *candidates, int n, int *stands)
 {
-	float		alpha = fill_alpha(ix);
-	int8		left_out[HNSW_MAX_SLOTS + 1] = {0};
+	/* in many dimensions hardly one is nearer to another by much */
+	const float alphas[] = {fill_alpha(ix), 1};
 
 	/* equal vectors have the same distance to the bit */
 	for (int i = n - 1; i > 0; i--)
@@ -1355,11 +1355,16 @@ hnsw_find_spare(HnswIndex *ix, const HnswCandidate *candidates, int n, int *stan
 			nv_stored_equal(&candidates[i].stored, &candidates[i - 1].stored))
 			return i;
 	}
-	for (int i = n - 1; i > 0; i--)
+	for (int a = 0; a < (int) lengthof(alphas); a++)
 	{
-		*stands = find_standing(ix, candidates, i, alpha, left_out);
-		if (*stands >= 0)
-			return i;
+		int8		left_out[HNSW_MAX_SLOTS + 1] = {0};
+
+		for (int i = n - 1; i > 0; i--)
+		{
+			*stands = find_standing(ix, candidates, i, alphas[a], left_out);
+			if (*stands >= 0)
+				return i;
+		}
 	}
 	*stands = -1;
 	return n - 1;
@@ -1378,6 +1383,35 @@ fill_places(HnswCandidate *candidates, int chosen, int limit, const HnswCandidat
 	return chosen;
 }
 
+/*
+ * Add to the chosen candidates, up to a limit, those of n others, nearest first, that
+ * none of them stands for.  The rest is refused; repeats: because a chosen one has the
+ * same vector.  Returns how many are chosen then.
+ */
+static int
+choose_among(HnswIndex *ix, HnswCandidate *chosen, int nchosen, const HnswCandidate *from, int n,
+			 int limit, float alpha, HnswCandidate *refused, bool *repeats, int *nrefused)
+{
+	*nrefused = 0;
+	for (int i = 0; i < n && nchosen < limit; i++)
+	{
+		HnswCandidate c = from[i];
+		int			k = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		while (k < nchosen && !stands_for(ix, &chosen[k], &c, alpha))
+			k++;
+		if (k == nchosen)
+			chosen[nchosen++] = c;
+		else
+		{
+			repeats[*nrefused] = nv_stored_equal(&chosen[k].stored, &c.stored);
+			refused[(*nrefused)++] = c;
+		}
+	}
+	return nchosen;
+}
+
 int
 hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, int limit, bool fill)
 {
@@ -1391,27 +1425,22 @@ hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n, in
 	bool	   *repeats;
 	int			nrefused = 0;
 	int			chosen = kept;
-	float		alpha = fill ? fill_alpha(ix) : 1;
 
 	hnsw_sort_candidates(candidates + kept, n - kept);
 	n = kept + unique_candidates(candidates + kept, n - kept);
 	refused = palloc(sizeof(HnswCandidate) * Max(n, 1));
 	repeats = palloc(sizeof(bool) * Max(n, 1));
-	for (int i = kept; i < n && chosen < limit; i++)
+	chosen = choose_among(ix, candidates, chosen, candidates + kept, n - kept, limit, 1,
+						  refused, repeats, &nrefused);
+	/* strictly first, or in many dimensions near ones would leave no place to ways out of clusters */
+	if (fill && fill_alpha(ix) > 1)
 	{
-		HnswCandidate c = candidates[i];
-		int			k = 0;
+		HnswCandidate *others = palloc(sizeof(HnswCandidate) * Max(nrefused, 1));
 
-		CHECK_FOR_INTERRUPTS();
-		while (k < chosen && !stands_for(ix, &candidates[k], &c, alpha))
-			k++;
-		if (k == chosen)
-			candidates[chosen++] = c;
-		else
-		{
-			repeats[nrefused] = nv_stored_equal(&candidates[k].stored, &c.stored);
-			refused[nrefused++] = c;
-		}
+		memcpy(others, refused, sizeof(HnswCandidate) * nrefused);
+		chosen = choose_among(ix, candidates, chosen, others, nrefused, limit, fill_alpha(ix),
+							  refused, repeats, &nrefused);
+		pfree(others);
 	}
 	if (fill)
 	{

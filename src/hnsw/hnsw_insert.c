@@ -486,8 +486,8 @@ add_edge(Surroundings *around, uint32 from, const HnswCandidate *neighbor, Insis
 	return added;
 }
 
-bool
-hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool force)
+static bool
+add_one_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, Insistence insistence)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw edge",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -496,10 +496,22 @@ hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool fo
 	bool		added;
 
 	surroundings_begin(&around, ix);
-	added = add_edge(&around, from, neighbor, force ? ALWAYS : IF_NONE_IS_LOST);
+	added = add_edge(&around, from, neighbor, insistence);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return added;
+}
+
+bool
+hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor, bool force)
+{
+	return add_one_edge(ix, from, neighbor, force ? ALWAYS : IF_NONE_IS_LOST);
+}
+
+bool
+hnsw_offer_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor)
+{
+	return add_one_edge(ix, from, neighbor, IF_WORTH_IT);
 }
 
 /* ---- slots ---- */

@@ -18,6 +18,8 @@
  */
 #include "hnsw/hnsw.h"
 
+#include <math.h>
+
 #include "commands/vacuum.h"
 #include "miscadmin.h"
 #include "nv_testpoint.h"
@@ -410,6 +412,9 @@ survey(Vacuum *v)
 
 /* ---- pass 4 ---- */
 
+/* Of a dead neighbor that led far away, so many neighbors may take its place. */
+#define FEW_BEYOND 2
+
 /* The candidates for the neighbors of a node. */
 typedef struct Repair
 {
@@ -459,20 +464,57 @@ add_candidate(Vacuum *v, Repair *repair, uint32 slot)
 		repair->n++;
 }
 
-/* Add the neighbors of dead neighbors. */
+/*
+ * Add live neighbors of dead neighbors, so many of each, of those that are farther
+ * from the node than this.
+ */
 static void
-add_beyond_dead(Vacuum *v, Repair *repair)
+add_beyond_dead(Vacuum *v, Repair *repair, int most, float farther_than)
 {
 	for (int i = 0; i < repair->node.nedges; i++)
 	{
 		HnswNodeCopy further;
+		int			limit = repair->n + most;
 
 		if (!is_dead(v, repair->node.edges[i]) ||
 			!hnsw_copy_node(&v->ix, repair->node.edges[i], &further) ||
-			further.level != repair->node.level)
+			further.level != repair->node.level ||
+			!(nv_distance_between(&v->ix.space, &repair->node.stored, &further.stored) >
+			  farther_than))
 			continue;
-		for (int j = 0; j < further.nedges; j++)
+		for (int j = 0; j < further.nedges && repair->n < limit; j++)
 			add_candidate(v, repair, further.edges[j]);
+	}
+}
+
+/* The distance of the farthest of some candidates, the first of which is this. */
+static float
+farthest_from(const Repair *repair, int first, int end)
+{
+	float		farthest = -INFINITY;
+
+	for (int i = first; i < end; i++)
+		farthest = Max(farthest, repair->candidates[i].distance);
+	return farthest;
+}
+
+/*
+ * Of the new neighbors of a repaired node, the nearest of those that are farther than
+ * all it kept gets an edge back, if that is worth it: where a whole cluster died, only
+ * these lead from one to another.
+ */
+static void
+offer_way_back(Vacuum *v, const Repair *repair, float farthest_kept, int kept, int n)
+{
+	HnswCandidate self = {.slot = repair->slot, .stored = repair->node.stored};
+
+	for (int i = kept; i < n; i++)
+	{
+		if (repair->candidates[i].distance > farthest_kept)
+		{
+			hnsw_offer_edge(&v->ix, repair->candidates[i].slot, &self);
+			return;
+		}
 	}
 }
 
@@ -545,8 +587,9 @@ add_found(Vacuum *v, Repair *repair)
 
 /*
  * Put better neighbors in the place of dead ones: neighbors of these (after Singh
- * et al., "FreshDiskANN", 2021, algorithm 4), or where many died, what a search
- * finds.  Those alive stay, so that what could be reached through them still can.
+ * et al., "FreshDiskANN", 2021, algorithm 4), or where many died, or a whole region,
+ * what a search finds, and a few neighbors of those dead ones that were farther.
+ * Those alive stay, so that what could be reached through them still can.
  * False when the node changed meanwhile.
  */
 static bool
@@ -555,6 +598,8 @@ try_repair(Vacuum *v, uint32 slot)
 	HnswIndex  *ix = &v->ix;
 	int			limit = hnsw_chosen_edges(ix);
 	Repair		repair = {.slot = slot, .room = 256};
+	float		farthest_kept;
+	bool		many_live;
 	int			kept;
 	int			n;
 
@@ -565,13 +610,21 @@ try_repair(Vacuum *v, uint32 slot)
 		add_candidate(v, &repair, repair.node.edges[i]);
 	/* by the inner product what is left in a list is mostly what nobody asks for */
 	kept = ix->space.ip ? 0 : repair.n;
-	if (kept < limit * MANY_LIVE || repair.node.level > 0)
+	many_live = kept >= limit * MANY_LIVE && repair.node.level == 0;
+	if (many_live)
+		add_beyond_dead(v, &repair, HNSW_MAX_SLOTS, -INFINITY);
+	if (!many_live || repair.n == kept)
 		add_found(v, &repair);
-	else
-		add_beyond_dead(v, &repair);
+	if (!many_live)
+		add_beyond_dead(v, &repair, FEW_BEYOND, farthest_from(&repair, kept, repair.n));
+	farthest_kept = farthest_from(&repair, 0, kept);
 	n = hnsw_choose_beside(ix, repair.candidates, kept, repair.n, limit, true);
-	return hnsw_replace_edges(ix, slot, repair.node.version, &repair.node.stored,
-							  repair.candidates, n);
+	if (!hnsw_replace_edges(ix, slot, repair.node.version, &repair.node.stored,
+							repair.candidates, n))
+		return false;
+	if (kept > 0)
+		offer_way_back(v, &repair, farthest_kept, kept, n);
+	return true;
 }
 
 static void
