@@ -84,9 +84,11 @@ typedef struct HnswScan
 
 	HnswSearch *search;
 	int			ef;				/* of the search so far */
+	float		widened;		/* by the search itself, since estimates are poor */
 	bool		going_on;		/* beyond the first ef; then limits count */
 	int64		nvisited;		/* rows of nodes visited */
 	int			nfull;			/* nodes visited whose places for rows are all taken */
+	float		error;			/* the largest of a node visited */
 	NvResults	results;
 	int			nout;			/* nodes whose rows have gone out */
 	int			nfull_out;		/* of these, full ones */
@@ -116,6 +118,7 @@ hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int n
 	s->search = NULL;
 	nv_results_reset(&s->results);
 	s->nvisited = 0;
+	s->error = 0;
 	s->nfull = s->nout = s->nfull_out = 0;
 }
 
@@ -165,6 +168,7 @@ take_node(void *arg, const HnswNode *node, float distance)
 	if ((node->flags & HNSW_DEAD) != 0 || node->ntids == 0)
 		return true;
 	bound = nv_space_lower_bound(&s->ix.space, &s->query, distance, node->error);
+	s->error = Max(s->error, node->error);
 	s->nvisited += node->ntids;
 	s->nfull += node->ntids == s->ix.meta.node_tids;
 	/* too late for a strict order; a node is visited once, so nothing comes twice */
@@ -177,14 +181,19 @@ take_node(void *arg, const HnswNode *node, float distance)
 		(more == 0 || hnsw_search_memory(s->search) + more <= s->memory);
 }
 
-/* Have out what is within the radius of the search. */
+/*
+ * Have out what is within the radius of the search.  Beyond the first ef, where many
+ * are nearly as far as one another, that is less by what the bounds of nodes that were
+ * not visited may be below their distances: or else these would come too late.
+ */
 static void
-set_horizon(HnswScan *s)
+set_horizon(HnswScan *s, bool first)
 {
 	float		radius = s->finished ? INFINITY : hnsw_search_radius(s->search);
 
 	nv_results_ready(&s->results, isinf(radius) ? INFINITY :
-					 nv_space_lower_bound(&s->ix.space, &s->query, radius, 0));
+					 nv_space_lower_bound(&s->ix.space, &s->query, radius,
+										  first ? 0 : s->error));
 }
 
 /* Memory that a search may take when it goes on. */
@@ -243,9 +252,10 @@ start(IndexScanDesc scan, HnswScan *s)
 		if (tries == MAX_TRIES)
 			hnsw_damaged(&s->ix, top, "no way down from the entry point");
 	}
+	s->widened = (float) hnsw_search_ef(s->search) / s->ef;
 	s->ef = hnsw_search_ef(s->search);
 	s->going_on = true;
-	set_horizon(s);
+	set_horizon(s, true);
 }
 
 /* So many nodes hold the rows that one with all places would. */
@@ -275,7 +285,7 @@ may_go_out(const HnswScan *s)
 {
 	if (s->iterative == NV_ITERATIVE_OFF)
 		return s->nout - s->nfull_out < s->ef_search && s->nout < nodes_for_one(s) * s->ef_search;
-	return s->finished || s->nout < Max(s->ef / 2, LEAST_SURE);
+	return s->finished || s->nout < Max(s->ef / (2 * s->widened), LEAST_SURE);
 }
 
 /*
@@ -319,7 +329,7 @@ go_on(HnswScan *s)
 	}
 	else
 		s->finished = !hnsw_search_more(s->search, ef, s->memory);
-	set_horizon(s);
+	set_horizon(s, false);
 	return true;
 }
 
