@@ -50,14 +50,41 @@ made_by_pgvector(Buffer metapage)
 	return magic == PGVECTOR_HNSW_MAGIC || magic == PGVECTOR_IVFFLAT_MAGIC;
 }
 
+/* Raise the error of a damaged index. */
+void
+nv_index_damaged(Relation index, const char *format,...)
+{
+	char		text[256];
+	va_list		args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	ereport(ERROR,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+			 errmsg("index \"%s\" is damaged: %s", RelationGetRelationName(index), text),
+			 errhint("Rebuild it with REINDEX.")));
+}
+
+/* What messages call pages of a kind. */
+static const char *const kind_names[] = {
+	[NV_PAGE_META] = "the metapage of an hnsw index",
+	[NV_PAGE_MEAN] = "a page of the mean",
+	[NV_PAGE_HNSW_SLOTS] = "a page of slots",
+	[NV_PAGE_IVF_META] = "the metapage of an ivf index",
+	[NV_PAGE_IVF_DIRECTORY] = "a page of the directory",
+	[NV_PAGE_IVF_CENTROIDS] = "a page of centroids",
+	[NV_PAGE_IVF_CENTROID_CODES] = "a page of codes of centroids",
+	[NV_PAGE_IVF_GROUP] = "a page of a group",
+	[NV_PAGE_IVF_RECORDS] = "a page of records"
+};
+
+/* Raise the error of a page that is not what it should be. */
 void
 nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INDEX_CORRUPTED),
-			 errmsg("index \"%s\" is damaged: block %u is no page of kind %d",
-					RelationGetRelationName(index), BufferGetBlockNumber(buffer), kind),
-			 errhint("Rebuild it with REINDEX.")));
+	Assert(kind > 0 && kind < lengthof(kind_names));
+	nv_index_damaged(index, "block %u is not %s", BufferGetBlockNumber(buffer), kind_names[kind]);
 }
 
 /* Copy the metapage; false when it is none of that kind, and then whose it may be. */
@@ -124,11 +151,7 @@ nv_metapage_version(Relation index, uint32 version, uint32 expected)
 void
 nv_metapage_damaged(Relation index)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INDEX_CORRUPTED),
-			 errmsg("index \"%s\" is damaged: block 0: the metapage makes no sense",
-					RelationGetRelationName(index)),
-			 errhint("Rebuild it with REINDEX.")));
+	nv_index_damaged(index, "its metapage makes no sense");
 }
 
 /* Pages close to each other in the file get different entries. */
@@ -143,11 +166,7 @@ static inline void
 check_block(Relation index, BlockNumber block)
 {
 	if (unlikely(block == InvalidBlockNumber))
-		ereport(ERROR,
-				(errcode(ERRCODE_INDEX_CORRUPTED),
-				 errmsg("index \"%s\" is damaged: it points to a block that cannot be",
-						RelationGetRelationName(index)),
-				 errhint("Rebuild it with REINDEX.")));
+		nv_index_damaged(index, "it points to a block that cannot be");
 }
 
 /*

@@ -68,7 +68,14 @@ nv_page_use(Page page, const char *end)
 	header->pd_lower = Max(header->pd_lower, (LocationIndex) (end - (const char *) page));
 }
 
-/* ERROR (INDEX_CORRUPTED), with the block number: the page is not of that kind. */
+/*
+ * ERROR (INDEX_CORRUPTED): the index is damaged, with a clause that says how, and
+ * the advice to rebuild it.
+ */
+extern void nv_index_damaged(Relation index, const char *format,...)
+			pg_attribute_printf(2, 3) pg_attribute_noreturn();
+
+/* The same for a page that is not of a kind. */
 extern void nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind)
 			__attribute__((noreturn));
 

@@ -64,13 +64,9 @@ nv_scan_return(IndexScanDesc scan, const NvSpace *space, bool null_query, double
 {
 	/* PostgreSQL would add a page to the table where the block is none */
 	if (!nv_row_possible(tid))
-		ereport(ERROR,
-				(errcode(ERRCODE_INDEX_CORRUPTED),
-				 errmsg("index \"%s\" is damaged: it leads to row (%u,%u), which cannot be",
-						RelationGetRelationName(scan->indexRelation),
-						ItemPointerGetBlockNumberNoCheck(tid),
-						ItemPointerGetOffsetNumberNoCheck(tid)),
-				 errhint("Rebuild it with REINDEX.")));
+		nv_index_damaged(scan->indexRelation, "it leads to row (%u,%u), which cannot be",
+						 ItemPointerGetBlockNumberNoCheck(tid),
+						 ItemPointerGetOffsetNumberNoCheck(tid));
 	scan->xs_heaptid = *tid;
 	scan->xs_recheck = false;
 	scan->xs_orderbynulls[0] = null_query;

@@ -11,6 +11,7 @@
 #include "nv_compat.h"
 
 #include "access/genam.h"
+#include "am/am_inspect.h"
 #include "am/am_vector.h"
 #include "am/am_wal.h"
 #include "hnsw/hnsw_page.h"
@@ -196,7 +197,7 @@ extern uint32 hnsw_count_slots(const HnswIndex *ix);
 extern void hnsw_write_head(Relation rel, ForkNumber fork, const HnswMeta *meta,
 							const float *mean);
 
-/* ERROR (INDEX_CORRUPTED): a slot is not what it should be. */
+/* ERROR (INDEX_CORRUPTED): a slot is not what it should be.  what is a predicate: "has ...". */
 extern void hnsw_damaged(HnswIndex *ix, uint32 slot, const char *what) __attribute__((noreturn));
 
 /* hnsw_graph.c: search and choice of neighbors */
@@ -504,6 +505,10 @@ extern void hnsw_end_scan(IndexScanDesc scan);
 extern IndexBulkDeleteResult *hnsw_bulk_delete(IndexVacuumInfo *info,
 											   IndexBulkDeleteResult *stats,
 											   IndexBulkDeleteCallback callback, void *state);
+
+/* hnsw_check.c: see NvMethod; inserts wait while an index is checked */
+extern void hnsw_check(Relation heap, Relation rel, NvReport *report);
+extern void hnsw_info(Relation rel, NvReport *report);
 
 /* hnsw_am.c */
 extern void hnsw_init(void);

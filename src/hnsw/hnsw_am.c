@@ -30,9 +30,17 @@ static relopt_enum_elt_def storage_values[] = {
 	{NULL, 0}
 };
 
+static const NvMethod hnsw_method = {
+	.build = hnsw_build,
+	.check = hnsw_check,
+	.info = hnsw_info
+};
+
+/* Register the method and its options. */
 void
 hnsw_init(void)
 {
+	nv_method_register(&hnsw_method);
 	hnsw_relopts = add_reloption_kind();
 	add_int_reloption(hnsw_relopts, "m", "Neighbors that a new vector gets on each level; "
 					  "it keeps at most twice as many", HNSW_DEFAULT_M, HNSW_MIN_M, HNSW_MAX_M,
@@ -142,9 +150,8 @@ phase_name(int64 phase)
 
 NV_FUNCTION(hnswhandler)
 {
-	IndexAmRoutine *am = nv_make_handler();
+	IndexAmRoutine *am = nv_make_handler(&hnsw_method);
 
-	am->ambuild = hnsw_build;
 	am->ambuildempty = hnsw_build_empty;
 	am->aminsert = hnsw_insert;
 	am->ambulkdelete = hnsw_bulk_delete;

@@ -8,7 +8,6 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "am/am_inspect.h"
 #include "hnsw/hnsw.h"
 
 #include "miscadmin.h"

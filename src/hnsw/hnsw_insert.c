@@ -941,7 +941,7 @@ find_place(HnswIndex *ix, const NvQuery *query, uint32 entry, int entry_level, P
 		const HnswFound *nearest;
 
 		if (entry == HNSW_NO_SLOT)
-			hnsw_damaged(ix, above, "no way down from here");
+			hnsw_damaged(ix, above, "has no node below it");
 		above = entry;
 		hnsw_search_level(search, query, entry, level, hnsw_level_ef(ix, level));
 		if (level == 0 && join_duplicate(ix, search, &place->stored, tid))

@@ -14,6 +14,7 @@
 #include <math.h>
 
 #include "access/genam.h"
+#include "am/am_inspect.h"
 #include "am/am_vector.h"
 #include "am/am_wal.h"
 #include "ivf/ivf_page.h"
@@ -120,7 +121,7 @@ ivf_locate(const IvfShape *shape, uint32 i, uint32 *page, uint32 *offset)
 extern void ivf_read_thing(IvfIndex *ix, NvPageKind kind, BlockNumber first,
 						   const IvfShape *shape, uint32 i, void *out);
 
-/* ERROR (INDEX_CORRUPTED): a block is not what it should be. */
+/* ERROR (INDEX_CORRUPTED): a block is not what it should be.  what is a predicate: "has ...". */
 extern void ivf_damaged(IvfIndex *ix, BlockNumber block, const char *what)
 			__attribute__((noreturn));
 
@@ -312,6 +313,10 @@ ivf_probes(const IvfIndex *ix)
 extern IndexBulkDeleteResult *ivf_bulk_delete(IndexVacuumInfo *info,
 											  IndexBulkDeleteResult *stats,
 											  IndexBulkDeleteCallback callback, void *state);
+
+/* ivf_check.c: see NvMethod */
+extern void ivf_check(Relation heap, Relation rel, NvReport *report);
+extern void ivf_info(Relation rel, NvReport *report);
 
 /* ivf_am.c */
 extern void ivf_init(void);

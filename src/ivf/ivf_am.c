@@ -33,9 +33,18 @@ static relopt_enum_elt_def quantizer_values[] = {
 	{NULL, 0}
 };
 
+/* Both access methods: ivfflat differs in its options only. */
+static const NvMethod ivf_method = {
+	.build = ivf_build,
+	.check = ivf_check,
+	.info = ivf_info
+};
+
+/* Register the method, and the options of ivf and of ivfflat. */
 void
 ivf_init(void)
 {
+	nv_method_register(&ivf_method);
 	ivf_relopts = add_reloption_kind();
 	add_int_reloption(ivf_relopts, "lists", "Number of lists; 0 chooses it from the number of rows",
 					  0, 0, IVF_MAX_LISTS, AccessExclusiveLock);
@@ -181,9 +190,8 @@ phase_name(int64 phase)
 static IndexAmRoutine *
 make_handler(amoptions_function options)
 {
-	IndexAmRoutine *am = nv_make_handler();
+	IndexAmRoutine *am = nv_make_handler(&ivf_method);
 
-	am->ambuild = ivf_build;
 	am->ambuildempty = ivf_build_empty;
 	am->aminsert = ivf_insert;
 	am->ambulkdelete = ivf_bulk_delete;

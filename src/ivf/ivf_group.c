@@ -24,17 +24,17 @@ ivf_lock_group(IvfIndex *ix, BlockNumber block, uint32 list, int lock)
 	const IvfGroup *group;
 
 	if (block < ix->layout.groups)
-		ivf_damaged(ix, block, "it cannot be a group");
+		ivf_damaged(ix, block, "cannot be a group");
 	buffer = read_page(ix, block);
 	LockBuffer(buffer, lock);
 	nv_page_check(ix->rel, buffer, NV_PAGE_IVF_GROUP);
 	group = ivf_group_of(BufferGetPage(buffer));
 	if (group->n > ix->layout.entries || group->list >= ix->meta.lists ||
 		(list != IVF_MAX_LISTS && group->list != list))
-		ivf_damaged(ix, block, "the header of a group");
+		ivf_damaged(ix, block, "has the header of a group that makes no sense");
 	/* new ones are at the end of the file, so that a chain cannot be a ring */
 	if (group->next <= block)
-		ivf_damaged(ix, block, "the next group of the list comes before it");
+		ivf_damaged(ix, block, "says that the next group of its list comes before it");
 	ix->group = block;
 	return buffer;
 }
@@ -53,7 +53,7 @@ ivf_lock_records(IvfIndex *ix, BlockNumber block, int lock)
 	Buffer		buffer;
 
 	if (block < ix->layout.groups || block == InvalidBlockNumber)
-		ivf_damaged(ix, ix->group, "where a group says its records are");
+		ivf_damaged(ix, ix->group, "says that its records are in a block where none can be");
 	buffer = read_page(ix, block);
 	LockBuffer(buffer, lock);
 	nv_page_check(ix->rel, buffer, NV_PAGE_IVF_RECORDS);

@@ -172,7 +172,7 @@ find_room(IvfIndex *ix, uint32 list, BlockNumber *room)
 		entry = ivf_read_list(ix, list);
 	}
 	if (entry.room == InvalidBlockNumber)
-		ivf_damaged(ix, ix->layout.directory + list / IVF_LISTS_PER_PAGE, "a list without room");
+		ivf_damaged(ix, ix->layout.directory + list / IVF_LISTS_PER_PAGE, "says that inserts into a list begin nowhere");
 	*room = entry.room;
 	buffer = ivf_lock_group(ix, entry.room, list, BUFFER_LOCK_EXCLUSIVE);
 	while (ivf_group_of(BufferGetPage(buffer))->n == ix->layout.entries)
