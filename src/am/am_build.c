@@ -34,6 +34,7 @@ nv_sample_blocks(Relation heap, Relation index, IndexInfo *info, BlockNumber wan
 	BlockNumber total = RelationGetNumberOfBlocks(heap);
 	BlockSamplerData sampler;
 
+	Assert(wanted > 0);
 	BlockSampler_Init(&sampler, total, Min(wanted, total), SAMPLE_SEED);
 	while (BlockSampler_HasMore(&sampler))
 	{
@@ -46,7 +47,9 @@ nv_sample_blocks(Relation heap, Relation index, IndexInfo *info, BlockNumber wan
 static void
 count_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
 {
-	if (!isnull[0])
+	NvRow		row;
+
+	if (nv_row_take(&row, values, isnull))
 		++*(double *) arg;
 }
 

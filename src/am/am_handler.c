@@ -23,6 +23,7 @@ void
 nv_method_register(const NvMethod *method)
 {
 	Assert(nmethods < MOST_METHODS);
+	Assert(method->build != NULL && method->check != NULL && method->info != NULL);
 	methods[nmethods++] = method;
 }
 

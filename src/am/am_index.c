@@ -40,6 +40,7 @@ load_cache(const NvIndexFormat *format, Relation index)
 	float	   *floats;
 	NvSpaceSpec spec;
 
+	Assert(format->meta_bytes >= sizeof(NvMetaHead) && format->meta_bytes <= NV_PAGE_ROOM);
 	if (index->rd_amcache != NULL)
 		return index->rd_amcache;
 
@@ -49,6 +50,7 @@ load_cache(const NvIndexFormat *format, Relation index)
 	if (!meta_valid(format, index, meta))
 		nv_metapage_damaged(index);
 	spec = format->spec(meta);
+	Assert(spec.dims == ((const NvMetaHead *) meta)->dims);
 	cache = MemoryContextAlloc(index->rd_indexcxt, MAXALIGN(format->meta_bytes) +
 							   nv_spec_floats(&spec) * sizeof(float));
 	memcpy(cache, meta, format->meta_bytes);

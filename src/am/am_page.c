@@ -33,6 +33,7 @@ nv_page_init(Page page, NvPageKind kind)
 {
 	NvPageTail *tail;
 
+	Assert(kind >= NV_PAGE_META && kind <= NV_PAGE_IVF_RECORDS);
 	PageInit(page, BLCKSZ, sizeof(NvPageTail));
 	((PageHeader) page)->pd_lower = ((PageHeader) page)->pd_upper;
 	tail = (NvPageTail *) PageGetSpecialPointer(page);
@@ -93,6 +94,7 @@ copy_metapage(Buffer buffer, NvPageKind kind, void *meta, Size bytes, bool *pgve
 {
 	bool		good;
 
+	Assert(bytes <= NV_PAGE_ROOM);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	good = nv_page_is(BufferGetPage(buffer), kind);
 	memcpy(meta, NV_PAGE_CONTENTS(BufferGetPage(buffer)), bytes);
@@ -214,10 +216,18 @@ nv_read_buffer_ring(Relation index, BlockNumber block, BufferAccessStrategy stra
 	return ReadBufferExtended(index, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
 }
 
+/* Whether this process holds a shared buffer exclusively. */
 bool
 nv_locked_exclusively(Buffer buffer)
 {
 	return !BufferIsLocal(buffer) && NV_HOLDS_EXCLUSIVELY(buffer);
+}
+
+/* Whether this process may change what is in a buffer. */
+bool
+nv_may_change(Buffer buffer)
+{
+	return BufferIsLocal(buffer) || NV_HOLDS_EXCLUSIVELY(buffer) || !NV_KNOWS_CONTENT_LOCKS;
 }
 
 void
@@ -226,6 +236,7 @@ nv_prefetch_page(Relation index, BlockNumber block, Size offset, Size bytes)
 	Buffer		buffer = *hint_of(index, block);
 	const char *start;
 
+	Assert(offset + bytes <= BLCKSZ);
 	if (buffer <= 0)
 		return;
 	__builtin_prefetch(GetBufferDescriptor(buffer - 1), 1);
@@ -247,6 +258,7 @@ nv_extend(Relation index)
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	if (lock)
 		UnlockRelationForExtension(index, ExclusiveLock);
+	Assert(PageIsNew(BufferGetPage(buffer)));
 	/* a crash now leaves a page of zeros */
 	NV_TEST_POINT("page_added");
 	return buffer;
@@ -258,6 +270,7 @@ nv_append_page(Relation index, ForkNumber fork, NvPageKind kind, const void *con
 	Buffer		buffer = ReadBufferExtended(index, fork, P_NEW, RBM_NORMAL, NULL);
 	Page		page;
 
+	Assert(bytes <= NV_PAGE_ROOM);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	page = BufferGetPage(buffer);
 	nv_page_init(page, kind);

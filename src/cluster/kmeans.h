@@ -14,15 +14,20 @@
 
 #include "nv_compat.h"
 
-#include "cluster/team.h"
-
 typedef struct NvKmeansOptions
 {
 	int			k;				/* clusters wanted, at least 1 */
 	int			iterations;		/* of Lloyd's algorithm, at most */
 	uint64		seed;
 	bool		spherical;		/* rows are unit vectors, and so are centroids */
-	NvTeam	   *team;			/* that holds the rows, or NULL */
+
+	/*
+	 * What assigns the rows to k centroids in place of nv_assign(), or NULL; arg is
+	 * handed to it.
+	 */
+	void		(*assign) (void *arg, const float *centroids, int k, size_t n, uint32 *cluster,
+						   float *distances);
+	void	   *arg;
 } NvKmeansOptions;
 
 /* splitmix64 (Steele, Lea and Flood, 2014); what PostgreSQL has differs by version. */

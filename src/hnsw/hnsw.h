@@ -187,6 +187,7 @@ hnsw_slot_at(const HnswMeta *meta, Page page, uint32 slot)
 static inline uint32
 hnsw_first_slot(const HnswMeta *meta, BlockNumber block)
 {
+	Assert(block > meta->mean_pages);
 	return (block - 1 - meta->mean_pages) * meta->slots_per_page;
 }
 
@@ -510,8 +511,12 @@ extern IndexBulkDeleteResult *hnsw_bulk_delete(IndexVacuumInfo *info,
 extern void hnsw_check(Relation heap, Relation rel, NvReport *report);
 extern void hnsw_info(Relation rel, NvReport *report);
 
+/* hnsw_options.c */
+extern void hnsw_options_init(void);
+extern bytea *hnsw_parse_options(Datum reloptions, bool validate);
+extern HnswOptions hnsw_options_of(Relation rel);
+
 /* hnsw_am.c */
 extern void hnsw_init(void);
-extern HnswOptions hnsw_options_of(Relation rel);
 
 #endif							/* HNSW_H */

@@ -11,6 +11,7 @@
 
 #include <math.h>
 
+#include "am/am_row.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nv_testpoint.h"
@@ -1132,15 +1133,16 @@ hnsw_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid, Relation
 {
 	InsertState *state = info->ii_AmCache;
 	MemoryContext old;
+	NvRow		row;
 
-	if (isnull[0])
+	if (!nv_row_take(&row, values, isnull))
 		return false;
 	if (state == NULL)
 		state = begin_inserts(rel, info);
 	state->ix.rel = rel;
 
 	old = MemoryContextSwitchTo(state->scratch);
-	if (nv_query_set(&state->ix.space, values[0], &state->query))
+	if (nv_query_set(&state->ix.space, row.vector, &state->query))
 		hnsw_insert_query(&state->ix, &state->query, tid);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->scratch);

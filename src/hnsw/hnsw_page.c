@@ -37,6 +37,8 @@ hnsw_layout(const HnswMeta *meta, HnswLayout *layout)
 		layout->codes = layout->factor + layout->neighbors * layout->factor_bytes;
 		layout->vector = layout->codes + layout->blocks * NV_CODE_BLOCK_BYTES(meta->bits);
 	}
+	Assert(layout->tids <= layout->add && layout->add <= layout->factor &&
+		   layout->factor <= layout->codes && layout->codes <= layout->vector);
 	layout->vector_room = Max(meta->slot_bytes, layout->vector) - layout->vector;
 }
 
@@ -147,6 +149,8 @@ open_with_floats(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float 
 	hnsw_layout(meta, &ix->layout);
 	nv_spec_init(&spec, floats, &ix->space);
 	ix->vector_bytes = nv_space_max_bytes(&ix->space);
+	Assert(meta->slot_bytes >= ix->layout.vector);
+	Assert(meta->slots_per_page * meta->slot_bytes <= NV_PAGE_ROOM);
 	ix->max_bytes = meta->form == NV_FORM_SQ8 ? 2 * ix->vector_bytes : ix->vector_bytes;
 	if (meta->factors != HNSW_FACTORS_WIDE)
 	{
@@ -293,6 +297,7 @@ read_more(HnswIndex *ix, uint32 slot, const HnswRef *ref, char *out, uint32 *lef
 		if (more->kind != HNSW_SLOT_MORE)
 			hnsw_damaged(ix, slot, "does not hold the rest of a vector");
 	}
+	Assert(bytes > 0);
 	memcpy(out, more->data, bytes);
 	*left -= bytes;
 	next = more->next;
@@ -325,6 +330,7 @@ hnsw_stored(HnswIndex *ix, const HnswRef *ref)
 	if (likely(v.bytes <= ix->layout.vector_room))
 		return v;
 
+	Assert(ix->assembled != NULL && v.bytes <= ix->max_bytes);
 	memcpy(ix->assembled, v.data, ix->layout.vector_room);
 	left = v.bytes - ix->layout.vector_room;
 	while (left > 0)
@@ -345,6 +351,7 @@ hnsw_copy_node(HnswIndex *ix, uint32 slot, HnswNodeCopy *copy)
 	copy->level = ref.node->level;
 	copy->dead = (ref.node->flags & HNSW_DEAD) != 0;
 	copy->nedges = ref.node->nedges;
+	Assert(copy->nedges <= HNSW_MAX_SLOTS);
 	memcpy(copy->edges, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * copy->nedges);
 	v = hnsw_stored(ix, &ref);
 	copy->stored = nv_stored_copy(&v);

@@ -79,6 +79,7 @@ hnsw_note(HnswNotes *notes, uint32 slot, const HnswNode *node)
 	}
 	if (!notes->complete)
 		return;
+	Assert(notes->nodes[slot] == NULL);
 	noted = MemoryContextAlloc(notes->context, bytes);
 	noted->level = node->level;
 	noted->stale = false;
@@ -105,6 +106,7 @@ hnsw_noted_dead_end(const HnswNotes *notes, uint32 slot, const uint8 *dead)
 {
 	const Noted *noted = notes->nodes[slot];
 
+	Assert(notes->complete && slot < notes->nslots);
 	for (int i = 0; noted != NULL && i < noted->nedges; i++)
 	{
 		if (noted->edges[i] < notes->nslots && hnsw_bit(dead, noted->edges[i]))

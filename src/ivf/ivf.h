@@ -129,6 +129,7 @@ extern void ivf_damaged(IvfIndex *ix, BlockNumber block, const char *what)
 static inline uint32
 ivf_built_lists(const IvfMeta *meta)
 {
+	Assert(meta->spares <= meta->lists);
 	return meta->lists - meta->spares;
 }
 
@@ -243,6 +244,7 @@ ivf_inline(const IvfIndex *ix)
 static inline IvfRecord *
 ivf_inline_record(const IvfIndex *ix, const IvfGroup *group, uint32 i)
 {
+	Assert(i < ix->layout.entries);
 	return (IvfRecord *) ((char *) group + ix->layout.codes + i * ix->layout.record.bytes);
 }
 
@@ -250,6 +252,7 @@ ivf_inline_record(const IvfIndex *ix, const IvfGroup *group, uint32 i)
 static inline uint8 *
 ivf_code_block(const IvfIndex *ix, const IvfGroup *group, uint32 i)
 {
+	Assert(i < ix->layout.entries);
 	return (uint8 *) group + ix->layout.codes + i / NV_FASTSCAN_BLOCK * ix->layout.code_block;
 }
 
@@ -318,11 +321,16 @@ extern IndexBulkDeleteResult *ivf_bulk_delete(IndexVacuumInfo *info,
 extern void ivf_check(Relation heap, Relation rel, NvReport *report);
 extern void ivf_info(Relation rel, NvReport *report);
 
-/* ivf_am.c */
-extern void ivf_init(void);
+/* ivf_options.c */
+extern void ivf_options_init(void);
+extern bytea *ivf_parse_options(Datum reloptions, bool validate);
+extern bytea *ivf_parse_flat_options(Datum reloptions, bool validate);
+extern IvfOptions ivf_options_of(Relation rel);
 
 /* Whether an index is one of ivfflat. */
 extern bool ivf_is_flat(Relation rel);
-extern IvfOptions ivf_options_of(Relation rel);
+
+/* ivf_am.c */
+extern void ivf_init(void);
 
 #endif							/* IVF_H */

@@ -66,6 +66,7 @@ lock_records(IvfIndex *ix, const IvfGroup *group, uint32 page, Buffer *buffer)
 {
 	BlockNumber block = group->records[page];
 
+	Assert(page < ix->layout.record_pages);
 	if (*buffer == InvalidBuffer || BufferGetBlockNumber(*buffer) != block)
 	{
 		ivf_release_page(buffer);
@@ -82,6 +83,7 @@ ivf_read_record(IvfIndex *ix, const IvfGroup *group, uint32 i, Buffer *buffer)
 	uint32		offset;
 	uint32		done = 0;
 
+	Assert(i < ix->layout.entries);
 	if (ivf_inline(ix))
 		return ivf_inline_record(ix, group, i);
 	ivf_locate(shape, i, &page, &offset);
@@ -105,6 +107,7 @@ ivf_prefetch_record(const IvfIndex *ix, const IvfGroup *group, uint32 i)
 	uint32		page;
 	uint32		offset;
 
+	Assert(i < ix->layout.entries);
 	if (ivf_inline(ix))
 		return;
 	ivf_locate(shape, i, &page, &offset);
@@ -158,6 +161,7 @@ ivf_write_record(IvfIndex *ix, const NvQuery *query, const float *centroid,
 	char	   *data = (char *) record + ix->layout.data;
 	NvStored	v;
 
+	Assert(ix->meta.bits == 0 || centroid != NULL);
 	/* what rounding up the size left */
 	memset(record, 0, ix->layout.record.bytes);
 	record->tid = *tid;
@@ -220,6 +224,7 @@ ivf_init_group(IvfIndex *ix, Page page, uint32 list)
 {
 	IvfGroup   *group;
 
+	Assert(list < ix->meta.lists);
 	nv_page_init(page, NV_PAGE_IVF_GROUP);
 	group = (IvfGroup *) NV_PAGE_CONTENTS(page);
 	group->list = list;

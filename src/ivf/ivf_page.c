@@ -127,6 +127,7 @@ plan_groups(IvfLayout *layout)
 	}
 	while (!group_fits(layout, blocks) && blocks > 1)
 		blocks--;
+	Assert(layout->codes + blocks * layout->code_block <= NV_PAGE_ROOM);
 }
 
 void
@@ -142,6 +143,8 @@ ivf_plan_layout(const IvfMeta *meta, IvfLayout *layout)
 										 nv_form_max_bytes(meta->form, meta->dims, length)));
 	layout->code_block = code_block_bytes(meta->bits);
 	plan_groups(layout);
+	Assert(layout->entries > 0);
+	Assert(layout->data <= layout->record.bytes);
 
 	layout->directory = 1 + (meta->has_mean ? nv_mean_pages(meta->dims) : 0);
 	layout->centroids = layout->directory +
@@ -279,6 +282,7 @@ ivf_read_thing(IvfIndex *ix, NvPageKind kind, BlockNumber first, const IvfShape 
 	uint32		left = shape->bytes;
 
 	ivf_locate(shape, i, &page, &offset);
+	Assert(offset == 0 || offset + left <= NV_PAGE_ROOM);
 	while (left > 0)
 	{
 		Buffer		buffer = nv_read_buffer(ix->rel, first + page++);
