@@ -34,7 +34,6 @@ nv_sample_blocks(Relation heap, Relation index, IndexInfo *info, BlockNumber wan
 	BlockNumber total = RelationGetNumberOfBlocks(heap);
 	BlockSamplerData sampler;
 
-	Assert(wanted > 0);
 	BlockSampler_Init(&sampler, total, Min(wanted, total), SAMPLE_SEED);
 	while (BlockSampler_HasMore(&sampler))
 	{

@@ -14,6 +14,8 @@
 
 #include "nv_compat.h"
 
+#include "nv_random.h"
+
 typedef struct NvKmeansOptions
 {
 	int			k;				/* clusters wanted, at least 1 */
@@ -29,17 +31,6 @@ typedef struct NvKmeansOptions
 						   float *distances);
 	void	   *arg;
 } NvKmeansOptions;
-
-/* splitmix64 (Steele, Lea and Flood, 2014); what PostgreSQL has differs by version. */
-static inline uint64
-nv_random(uint64 *state)
-{
-	uint64		z = (*state += UINT64CONST(0x9e3779b97f4a7c15));
-
-	z = (z ^ (z >> 30)) * UINT64CONST(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64CONST(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
 
 /*
  * Where the next of many rows belongs in a sample that has room for so many, or

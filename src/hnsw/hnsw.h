@@ -11,6 +11,7 @@
 #include "nv_compat.h"
 
 #include "access/genam.h"
+#include "am/am_bitmap.h"
 #include "am/am_inspect.h"
 #include "am/am_vector.h"
 #include "am/am_wal.h"
@@ -412,17 +413,9 @@ extern void hnsw_note_change(HnswNotes *notes, uint32 slot);
 /* Whether a node had an edge to a dead one.  The notes are complete. */
 extern bool hnsw_noted_dead_end(const HnswNotes *notes, uint32 slot, const uint8 *dead);
 
-static inline bool
-hnsw_bit(const uint8 *bitmap, uint32 i)
-{
-	return (bitmap[i / 8] >> (i % 8)) & 1;
-}
-
-static inline void
-hnsw_set_bit(uint8 *bitmap, uint32 i)
-{
-	bitmap[i / 8] |= (uint8) (1 << (i % 8));
-}
+/* for hnsw_vacuum.c */
+#define hnsw_bit nv_bit
+#define hnsw_set_bit nv_set_bit
 
 /* hnsw_insert.c */
 

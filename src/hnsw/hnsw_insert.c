@@ -14,6 +14,7 @@
 #include "am/am_row.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "nv_random.h"
 #include "nv_testpoint.h"
 #include "storage/indexfsm.h"
 #include "storage/lmgr.h"
@@ -1040,16 +1041,14 @@ insert_locked(HnswIndex *ix, NvQuery *query, Placement *place, ItemPointer tid, 
 	return true;
 }
 
-/* A hash of a row's place: the finalizer of splitmix64. */
+/* A hash of a row's place. */
 uint64
 hnsw_hash_row(const ItemPointerData *tid, uint64 salt)
 {
 	uint64		z = salt + (((uint64) ItemPointerGetBlockNumber(tid) << 16) |
 							ItemPointerGetOffsetNumber(tid));
 
-	z = (z ^ (z >> 30)) * UINT64CONST(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64CONST(0x94d049bb133111eb);
-	return z ^ (z >> 31);
+	return nv_mix(z);
 }
 
 int
