@@ -42,6 +42,7 @@ is_defined(const char *name)
 		(GetConfigOptionFlags(name, true) & GUC_CUSTOM_PLACEHOLDER) == 0;
 }
 
+/* Define all settings. */
 void
 nv_guc_init(void)
 {

@@ -28,6 +28,7 @@
 
 #define MEGABYTE (1024.0 * 1024.0)
 
+/* Name what workers wait for, at the first use. */
 uint32
 nv_wait_event(void)
 {
@@ -74,6 +75,7 @@ at_startup(void)
 	(void) nv_lock_tranche();
 }
 
+/* Have the name of the tranche known when there is shared memory. */
 void
 nv_workers_init(void)
 {
@@ -88,6 +90,7 @@ nv_workers_init(void)
 
 /* ---- shared memory ---- */
 
+/* Ask the file system in which dynamic shared memory is kept. */
 double
 nv_shared_room(void)
 {
@@ -106,6 +109,7 @@ nv_shared_room(void)
 	return (double) disk.f_bavail * disk.f_frsize + min_dynamic_shared_memory * MEGABYTE;
 }
 
+/* Take no workers where their memory would not fit, and say so. */
 int
 nv_workers_that_fit(int nworkers, double bytes)
 {

@@ -19,6 +19,7 @@
 /* The number of rows is estimated from so many blocks. */
 #define ESTIMATE_BLOCKS 100
 
+/* Ask the planner, as btree does. */
 int
 nv_build_workers(Relation heap, Relation index)
 {
@@ -27,6 +28,7 @@ nv_build_workers(Relation heap, Relation index)
 	return plan_create_index_workers(RelationGetRelid(heap), RelationGetRelid(index));
 }
 
+/* Scan some blocks of the table, one at a time. */
 void
 nv_sample_blocks(Relation heap, Relation index, IndexInfo *info, BlockNumber wanted,
 				 IndexBuildCallback callback, void *state)
@@ -43,6 +45,7 @@ nv_sample_blocks(Relation heap, Relation index, IndexInfo *info, BlockNumber wan
 	}
 }
 
+/* Count a row that is for the index. */
 static void
 count_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
 {
@@ -52,6 +55,7 @@ count_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive
 		++*(double *) arg;
 }
 
+/* Estimate from the rows of a few blocks. */
 double
 nv_estimate_rows(Relation heap, Relation index, IndexInfo *info)
 {

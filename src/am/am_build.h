@@ -14,7 +14,7 @@
 #include "am/am_row.h"
 #include "nodes/execnodes.h"
 
-/* Processes beside this one: as many as a btree build of the table would have. */
+/* How many workers a build should have: as many as a btree build of the table. */
 extern int	nv_build_workers(Relation heap, Relation index);
 
 /*
@@ -25,7 +25,7 @@ extern int	nv_build_workers(Relation heap, Relation index);
 extern void nv_sample_blocks(Relation heap, Relation index, IndexInfo *info, BlockNumber wanted,
 							 IndexBuildCallback callback, void *state);
 
-/* About how many rows of the table are for the index; from a few blocks. */
+/* Estimate from a few blocks how many rows of the table are for the index. */
 extern double nv_estimate_rows(Relation heap, Relation index, IndexInfo *info);
 
 #endif							/* NV_AM_BUILD_H */

@@ -58,6 +58,7 @@ nv_make_handler(const NvMethod *method)
 	return am;
 }
 
+/* Keep the planner from a path that has no order. */
 bool
 nv_cost_without_order(IndexPath *path, const NvCosts *costs)
 {
@@ -71,6 +72,7 @@ nv_cost_without_order(IndexPath *path, const NvCosts *costs)
 	return true;
 }
 
+/* Tell how large the index is: amvacuumcleanup. */
 IndexBulkDeleteResult *
 nv_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 {

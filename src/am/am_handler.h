@@ -54,8 +54,8 @@ typedef struct NvCosts
 } NvCosts;
 
 /*
- * Without an order there is nothing to search for: then an endless cost, the
- * path disabled, and true.
+ * Without an order there is nothing to search for.  In that case the function sets an
+ * infinite cost, disables the path, and returns true.
  */
 extern bool nv_cost_without_order(IndexPath *path, const NvCosts *costs);
 

@@ -22,6 +22,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+/* Add a row to the result of nanovec_index_check(). */
 void
 nv_report_problem(NvReport *report, BlockNumber block, const char *format,...)
 {
@@ -38,6 +39,7 @@ nv_report_problem(NvReport *report, BlockNumber block, const char *format,...)
 	tuplestore_putvalues(report->rows, report->desc, values, nulls);
 }
 
+/* Add a row to the result of nanovec_index_info(). */
 void
 nv_report_property(NvReport *report, const char *property, const char *format,...)
 {
@@ -54,6 +56,7 @@ nv_report_property(NvReport *report, const char *property, const char *format,..
 	tuplestore_putvalues(report->rows, report->desc, values, nulls);
 }
 
+/* What the option "storage" and nanovec_index_info() call a form. */
 const char *
 nv_form_name(NvForm form)
 {
@@ -77,6 +80,7 @@ nv_form_name(NvForm form)
 
 /* ---- rows ---- */
 
+/* Add a row to a list of them. */
 void
 nv_rows_add(NvRowList *rows, const ItemPointerData *tid)
 {
@@ -123,6 +127,7 @@ row_exists(Relation heap, const ItemPointerData *tid, Buffer *buffer, BlockNumbe
 	return exists;
 }
 
+/* Sort the rows, and look each of them up in the table. */
 void
 nv_rows_check(NvRowList *rows, Relation heap, NvReport *report)
 {

@@ -58,6 +58,7 @@ nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric)
 	*metric = *m;
 }
 
+/* Take the dimensions from the type of the column. */
 int
 nv_column_dims(Relation rel, const NvElementType *type)
 {
@@ -83,6 +84,7 @@ nv_column_dims(Relation rel, const NvElementType *type)
 	return dims;
 }
 
+/* Compare a metapage with the catalogs. */
 bool
 nv_column_agrees(Relation rel, uint8 element, uint8 metric, int dims)
 {
@@ -126,6 +128,7 @@ METRIC_SUPPORT(jaccard, NV_SPACE_JACCARD)
 
 /* ---- validation ---- */
 
+/* Report what is wrong with an operator family. */
 static void
 complain(bool *valid, const char *opfamily, const char *what)
 {
@@ -135,6 +138,7 @@ complain(bool *valid, const char *opfamily, const char *what)
 	*valid = false;
 }
 
+/* Check the operators of a family. */
 static void
 validate_operators(CatCList *operators, const char *family, bool *valid)
 {
@@ -178,6 +182,7 @@ is_type_of(Oid type, const NvElementType *element, Oid proc)
 	return same;
 }
 
+/* Check the support functions of a family for one type. */
 static void
 validate_procs(CatCList *procs, const char *family, Oid type, bool *valid)
 {
@@ -228,6 +233,7 @@ opfamily_name(Oid family)
 	return name;
 }
 
+/* Check an operator class: amvalidate. */
 bool
 nv_opclass_validate(Oid opclass)
 {

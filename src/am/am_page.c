@@ -28,6 +28,7 @@
 
 static Buffer hints[HINTS];
 
+/* Make an empty page, all of which counts as in use. */
 void
 nv_page_init(Page page, NvPageKind kind)
 {
@@ -88,7 +89,7 @@ nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind)
 	nv_index_damaged(index, "block %u is not %s", BufferGetBlockNumber(buffer), kind_names[kind]);
 }
 
-/* Copy the metapage; false when it is none of that kind, and then whose it may be. */
+/* Copy the metapage; false when it is not of that kind.  *pgvector: whether it is pgvector's. */
 static bool
 copy_metapage(Buffer buffer, NvPageKind kind, void *meta, Size bytes, bool *pgvector)
 {
@@ -103,6 +104,7 @@ copy_metapage(Buffer buffer, NvPageKind kind, void *meta, Size bytes, bool *pgve
 	return good;
 }
 
+/* Copy the metapage, or raise an error that says what is wrong with it. */
 void
 nv_read_metapage(Relation index, NvPageKind kind, void *meta, Size bytes)
 {
@@ -124,6 +126,7 @@ nv_read_metapage(Relation index, NvPageKind kind, void *meta, Size bytes)
 	ReleaseBuffer(buffer);
 }
 
+/* Copy the metapage, or say that there is no good one. */
 bool
 nv_peek_metapage(Relation index, NvPageKind kind, void *meta, Size bytes)
 {
@@ -139,6 +142,7 @@ nv_peek_metapage(Relation index, NvPageKind kind, void *meta, Size bytes)
 	return good;
 }
 
+/* Refuse formats of other versions. */
 void
 nv_metapage_version(Relation index, uint32 version, uint32 expected)
 {
@@ -150,10 +154,11 @@ nv_metapage_version(Relation index, uint32 version, uint32 expected)
 				 errhint("Rebuild it with REINDEX.")));
 }
 
+/* Raise the error of a metapage that was checked and found wanting. */
 void
 nv_metapage_damaged(Relation index)
 {
-	nv_index_damaged(index, "its metapage makes no sense");
+	nv_index_damaged(index, "block 0: the metapage makes no sense");
 }
 
 /* Pages close to each other in the file get different entries. */
@@ -163,7 +168,7 @@ hint_of(Relation index, BlockNumber block)
 	return &hints[(block + (uint32) NV_REL_NUMBER(index) * 40503) % HINTS];
 }
 
-/* What is no block is a new one to ReadBuffer(), which would add a page. */
+/* ReadBuffer() takes InvalidBlockNumber for a new page, and would add one. */
 static inline void
 check_block(Relation index, BlockNumber block)
 {
@@ -193,6 +198,7 @@ count_hit(Relation index)
 		VacuumCostBalance += VacuumCostPageHit;
 }
 
+/* Read a page, by the remembered buffer where that serves. */
 Buffer
 nv_read_buffer(Relation index, BlockNumber block)
 {
@@ -209,6 +215,7 @@ nv_read_buffer(Relation index, BlockNumber block)
 	return *hint;
 }
 
+/* Read a page into a ring of buffers. */
 Buffer
 nv_read_buffer_ring(Relation index, BlockNumber block, BufferAccessStrategy strategy)
 {
@@ -230,6 +237,7 @@ nv_may_change(Buffer buffer)
 	return BufferIsLocal(buffer) || NV_HOLDS_EXCLUSIVELY(buffer) || !NV_KNOWS_CONTENT_LOCKS;
 }
 
+/* Prefetch from where the page was seen last. */
 void
 nv_prefetch_page(Relation index, BlockNumber block, Size offset, Size bytes)
 {
@@ -245,6 +253,7 @@ nv_prefetch_page(Relation index, BlockNumber block, Size offset, Size bytes)
 		__builtin_prefetch(start + i);
 }
 
+/* Add a page at the end of the file. */
 Buffer
 nv_extend(Relation index)
 {
@@ -264,6 +273,7 @@ nv_extend(Relation index)
 	return buffer;
 }
 
+/* Write a page of a new index. */
 void
 nv_append_page(Relation index, ForkNumber fork, NvPageKind kind, const void *contents, Size bytes)
 {
@@ -281,12 +291,14 @@ nv_append_page(Relation index, ForkNumber fork, NvPageKind kind, const void *con
 
 #define MEAN_PER_PAGE ((int) (NV_PAGE_ROOM / sizeof(float)))
 
+/* How many pages a mean takes. */
 uint16
 nv_mean_pages(int dims)
 {
 	return (dims + MEAN_PER_PAGE - 1) / MEAN_PER_PAGE;
 }
 
+/* Write the pages of a mean. */
 void
 nv_append_mean(Relation index, ForkNumber fork, const float *mean, int dims)
 {
@@ -295,6 +307,7 @@ nv_append_mean(Relation index, ForkNumber fork, const float *mean, int dims)
 					   Min(MEAN_PER_PAGE, dims - first) * sizeof(float));
 }
 
+/* Read the pages of a mean. */
 void
 nv_read_mean(Relation index, BlockNumber first, int dims, float *mean)
 {

@@ -87,7 +87,7 @@ extern void nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind)
  */
 extern void nv_read_metapage(Relation index, NvPageKind kind, void *meta, Size bytes);
 
-/* The same for those who can do without it: false where that would be an ERROR. */
+/* Copy the metapage; false where nv_read_metapage() would raise an error. */
 extern bool nv_peek_metapage(Relation index, NvPageKind kind, void *meta, Size bytes);
 
 /*
@@ -142,11 +142,11 @@ extern bool nv_may_change(Buffer buffer);
  */
 extern Buffer nv_read_buffer(Relation index, BlockNumber block);
 
-/* The same for vacuum, by its ring of buffers; nothing is remembered. */
+/* Read a page into the ring of buffers that vacuum has; nothing is remembered. */
 extern Buffer nv_read_buffer_ring(Relation index, BlockNumber block,
 								  BufferAccessStrategy strategy);
 
-/* CPUs fetch cache lines in pairs, or at least do no worse for asking once. */
+/* Bytes between two prefetches: most CPUs fetch cache lines in pairs. */
 #define NV_PREFETCH_STEP 128
 
 /*

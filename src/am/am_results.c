@@ -18,6 +18,7 @@
 
 #define FIRST_ROOM 64
 
+/* The order of results: by bound, and by item where these are equal. */
 static inline bool
 before(const NvResult *a, const NvResult *b)
 {
@@ -26,6 +27,7 @@ before(const NvResult *a, const NvResult *b)
 
 NV_DEFINE_HEAP(heap, NvResult, before, NV_HEAP_PUT)
 
+/* Make the results empty, and as if none had gone out. */
 void
 nv_results_reset(NvResults *r)
 {
@@ -40,6 +42,7 @@ larger_room(const NvResults *r)
 	return r->room + Max(r->room / 4, FIRST_ROOM);
 }
 
+/* Tell what adding results would allocate. */
 Size
 nv_results_growth(const NvResults *r, int n)
 {
@@ -47,6 +50,7 @@ nv_results_growth(const NvResults *r, int n)
 	return r->n + n <= r->room ? 0 : sizeof(NvResult) * (larger_room(r) - r->room);
 }
 
+/* Enlarge the array. */
 void
 nv_results_reserve(NvResults *r, int n)
 {
@@ -59,6 +63,7 @@ nv_results_reserve(NvResults *r, int n)
 		repalloc_huge(r->results, sizeof(NvResult) * r->room);
 }
 
+/* Add a result, unless it comes too late. */
 void
 nv_results_add(NvResults *r, double bound, uint64 item, bool strict)
 {
@@ -75,6 +80,7 @@ nv_results_add(NvResults *r, double bound, uint64 item, bool strict)
 	heap_up(NULL, r->results, r->n++);
 }
 
+/* Let results go out up to a bound. */
 void
 nv_results_ready(NvResults *r, double horizon)
 {
@@ -83,6 +89,7 @@ nv_results_ready(NvResults *r, double horizon)
 	r->nready = INT_MAX;
 }
 
+/* Let so many results go out. */
 void
 nv_results_ready_least(NvResults *r, int n)
 {
@@ -91,6 +98,7 @@ nv_results_ready_least(NvResults *r, int n)
 	r->nready = n;
 }
 
+/* Remove the result that went out. */
 void
 nv_results_pop(NvResults *r)
 {

@@ -33,7 +33,7 @@ typedef struct NvResults
 /* Forget everything, memory included, which was that of a context reset meanwhile. */
 extern void nv_results_reset(NvResults *r);
 
-/* Forget those that wait. */
+/* Forget the results that wait. */
 static inline void
 nv_results_clear(NvResults *r)
 {
@@ -53,11 +53,11 @@ extern void nv_results_reserve(NvResults *r, int n);
  */
 extern void nv_results_add(NvResults *r, double bound, uint64 item, bool strict);
 
-/* From now on those up to a horizon may go out; or the n least. */
+/* From now on results up to a horizon may go out; or the n least. */
 extern void nv_results_ready(NvResults *r, double horizon);
 extern void nv_results_ready_least(NvResults *r, int n);
 
-/* How many did not go out yet. */
+/* How many results did not go out yet. */
 static inline int
 nv_results_waiting(const NvResults *r)
 {
@@ -71,7 +71,7 @@ nv_results_peek(const NvResults *r)
 	return r->n > 0 && r->nready > 0 && !(r->results[0].bound > r->horizon) ? r->results : NULL;
 }
 
-/* It went out. */
+/* Remove the next one, which went out. */
 extern void nv_results_pop(NvResults *r);
 
 #endif							/* NV_AM_RESULTS_H */

@@ -15,6 +15,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+/* Begin a scan, with room for the values that it orders by. */
 IndexScanDesc
 nv_scan_begin(Relation index, int nkeys, int norderbys, void *opaque)
 {
@@ -31,6 +32,7 @@ nv_scan_begin(Relation index, int nkeys, int norderbys, void *opaque)
 	return scan;
 }
 
+/* Copy the new order into the scan. */
 void
 nv_scan_take_order(IndexScanDesc scan, ScanKey orderbys)
 {
@@ -39,6 +41,7 @@ nv_scan_take_order(IndexScanDesc scan, ScanKey orderbys)
 		memmove(scan->orderByData, orderbys, scan->numberOfOrderBys * sizeof(ScanKeyData));
 }
 
+/* Set the query from the order of the scan. */
 bool
 nv_scan_start(IndexScanDesc scan, const NvSpace *space, NvQuery *query)
 {
@@ -61,6 +64,7 @@ nv_scan_start(IndexScanDesc scan, const NvSpace *space, NvQuery *query)
 	return null_query;
 }
 
+/* Fill in what the executor looks at. */
 void
 nv_scan_return(IndexScanDesc scan, const NvSpace *space, bool null_query, double bound,
 			   const ItemPointerData *tid)

@@ -33,6 +33,7 @@ static const NvElementType element_types[] = {
 	{NV_ELEMENT_SPARSEVEC, "sparsevec", NV_SPARSE_MAX_DIM, NULL},
 };
 
+/* Find a type by its number. */
 const NvElementType *
 nv_element_type(NvElementKind kind)
 {
@@ -41,6 +42,7 @@ nv_element_type(NvElementKind kind)
 	return &element_types[kind - NV_ELEMENT_VECTOR];
 }
 
+/* Whether a type has an operator class with this metric. */
 bool
 nv_metric_valid(NvElementKind kind, NvSpaceMetric metric)
 {
@@ -157,6 +159,7 @@ both_floats(const NvSpace *space, const NvStored *a, const NvStored *b, const fl
 	*y = space->scratch + space->length;
 }
 
+/* Whether one of two vectors of sq8 is fine. */
 static inline bool
 any_fine(const NvSpace *space, const NvStored *a, const NvStored *b)
 {
@@ -227,6 +230,7 @@ l2_between_sq8(const NvSpace *space, const NvStored *a, const NvStored *b)
 					   space->length * apart * apart + 2 * apart * (sa * a->sum - sb * b->sum));
 }
 
+/* Sum of the products of a.offset + a.scale * c and b.offset + b.scale * d, negated. */
 static float
 ip_between_sq8(const NvSpace *space, const NvStored *a, const NvStored *b)
 {
@@ -247,6 +251,7 @@ ip_between_sq8(const NvSpace *space, const NvStored *a, const NvStored *b)
 	return -(float) (space->length * oa * ob + oa * sb * b->sum + ob * sa * a->sum + sa * sb * ab);
 }
 
+/* Sum of the magnitudes of the differences of these. */
 static float
 l1_between_sq8(const NvSpace *space, const NvStored *a, const NvStored *b)
 {
@@ -335,6 +340,7 @@ jaccard_between(const NvSpace *space, const NvStored *a, const NvStored *b)
 
 /* ---- sparse ---- */
 
+/* A stored sparse vector, ready to read. */
 static NvSparse
 sparse_of(const NvSpace *space, const NvStored *v)
 {
@@ -349,6 +355,7 @@ sparse_of(const NvSpace *space, const NvStored *v)
 	return s;
 }
 
+/* Distance of two sparse vectors, by any of their metrics. */
 static float
 sparse_between(const NvSpace *space, const NvStored *a, const NvStored *b)
 {
@@ -402,6 +409,7 @@ static const DenseMeasures dense_measures[][3] = {
 	{ip_from_sq16, ip_between_sq16}, {l1_from_sq16, l1_between_sq16}},
 };
 
+/* Choose the functions that measure dense vectors of a form. */
 static void
 init_dense(NvSpace *space)
 {
@@ -421,6 +429,7 @@ init_dense(NvSpace *space)
 		space->mean_norm = sqrtf(nv_kern.ip_f32(space->mean, space->mean, space->dims));
 }
 
+/* Set up a space, of dense vectors or of others. */
 void
 nv_space_init(NvSpace *space, NvElementKind kind, NvSpaceMetric metric, NvForm form, int dims,
 			  int length, const float *mean, const float *factors)
@@ -450,6 +459,7 @@ nv_space_init(NvSpace *space, NvElementKind kind, NvSpaceMetric metric, NvForm f
 		space->between = metric == NV_SPACE_HAMMING ? hamming_between : jaccard_between;
 }
 
+/* Count the floats of the mean and of the rotation. */
 Size
 nv_spec_floats(const NvSpaceSpec *spec)
 {
@@ -458,6 +468,7 @@ nv_spec_floats(const NvSpaceSpec *spec)
 	return n + NV_ROTATION_ROUNDS * (Size) spec->length;
 }
 
+/* Compute the rotation from its seed. */
 void
 nv_spec_rotation(const NvSpaceSpec *spec, float *floats)
 {
@@ -465,6 +476,7 @@ nv_spec_rotation(const NvSpaceSpec *spec, float *floats)
 		nv_rotation_factors(spec->seed, spec->length, floats + (spec->has_mean ? spec->dims : 0));
 }
 
+/* Set up the space that a metapage describes. */
 void
 nv_spec_init(const NvSpaceSpec *spec, const float *floats, NvSpace *space)
 {
@@ -475,6 +487,7 @@ nv_spec_init(const NvSpaceSpec *spec, const float *floats, NvSpace *space)
 				  spec->length > 0 ? rotation : NULL);
 }
 
+/* Bytes of a vector of a form, which for sparse ones is the most that there can be. */
 uint32
 nv_form_max_bytes(NvForm form, int dims, int length)
 {
@@ -496,12 +509,14 @@ nv_form_max_bytes(NvForm form, int dims, int length)
 	pg_unreachable();
 }
 
+/* The same for a space. */
 uint32
 nv_space_max_bytes(const NvSpace *space)
 {
 	return nv_form_max_bytes(space->form, space->dims, space->length);
 }
 
+/* Compute again what a stored vector says of its data. */
 bool
 nv_stored_valid(const NvSpace *space, const NvStored *v)
 {
@@ -524,6 +539,7 @@ nv_stored_valid(const NvSpace *space, const NvStored *v)
 	return v->sum == sums.a && v->square == sums.aa;
 }
 
+/* Take the norm from the vector, or from the sums over its codes. */
 float
 nv_stored_norm2(const NvSpace *space, const NvStored *v)
 {
@@ -537,6 +553,7 @@ nv_stored_norm2(const NvSpace *space, const NvStored *v)
 					   scale * scale * v->square);
 }
 
+/* Copy a vector and its data. */
 NvStored
 nv_stored_copy(const NvStored *v)
 {
@@ -548,6 +565,7 @@ nv_stored_copy(const NvStored *v)
 	return copy;
 }
 
+/* Make room for the elements of a query. */
 void
 nv_query_alloc(const NvSpace *space, NvQuery *query)
 {
@@ -556,6 +574,7 @@ nv_query_alloc(const NvSpace *space, NvQuery *query)
 		query->elements = palloc0(sizeof(float) * space->length);
 }
 
+/* ERROR unless a value has as many dimensions as the space. */
 static void
 check_dims(const NvSpace *space, int dims)
 {
@@ -583,6 +602,7 @@ norm_of(const NvSpace *space, const float *x)
 	return sqrtf(nv_kern.ip_f32(x, x, space->length) + lost_squares(space->length));
 }
 
+/* Make a vector one of unit length; false, and unchanged, if it is zero. */
 static bool
 normalize(float *x, int n)
 {
@@ -598,6 +618,7 @@ normalize(float *x, int n)
 	return true;
 }
 
+/* Subtract the mean, and rotate. */
 void
 nv_space_move(const NvSpace *space, float *x)
 {
@@ -610,6 +631,7 @@ nv_space_move(const NvSpace *space, float *x)
 		nv_rotate(space->factors, space->length, x);
 }
 
+/* nv_query_set() for dense vectors. */
 static bool
 set_dense(const NvSpace *space, Datum value, NvQuery *query)
 {
@@ -631,6 +653,7 @@ set_dense(const NvSpace *space, Datum value, NvQuery *query)
 	return true;
 }
 
+/* nv_query_set() for bit strings. */
 static bool
 set_bits(const NvSpace *space, Datum value, NvQuery *query)
 {
@@ -645,6 +668,7 @@ set_bits(const NvSpace *space, Datum value, NvQuery *query)
 	return true;
 }
 
+/* nv_query_set() for sparse vectors. */
 static bool
 set_sparse(const NvSpace *space, Datum value, NvQuery *query)
 {
@@ -662,6 +686,7 @@ set_sparse(const NvSpace *space, Datum value, NvQuery *query)
 	return space->metric != NV_SPACE_COSINE || query->raw.bytes > 0;
 }
 
+/* Make a query of a value. */
 bool
 nv_query_set(const NvSpace *space, Datum value, NvQuery *query)
 {
@@ -676,6 +701,7 @@ nv_query_set(const NvSpace *space, Datum value, NvQuery *query)
 	}
 }
 
+/* Copy the elements of a query, or decode its bits. */
 void
 nv_query_floats(const NvSpace *space, const NvQuery *query, float *out)
 {
@@ -685,6 +711,7 @@ nv_query_floats(const NvSpace *space, const NvQuery *query, float *out)
 		nv_stored_floats(space, &query->raw, out);
 }
 
+/* Make a query of zeros. */
 void
 nv_query_set_zero(const NvSpace *space, NvQuery *query)
 {
@@ -698,6 +725,7 @@ nv_query_set_zero(const NvSpace *space, NvQuery *query)
 	query->raw.data = palloc0(Max(query->raw.bytes, 1));
 }
 
+/* Make a query of a stored vector, which for other types than dense ones is one. */
 void
 nv_query_set_stored(const NvSpace *space, const NvStored *v, NvQuery *query)
 {
@@ -723,6 +751,7 @@ float2_scale(float most)
 	return ldexpf(1, Max(exponent, FLT_MIN_EXP));
 }
 
+/* Store elements as halves, of which the scale keeps all in range. */
 static void
 store_float2(const NvSpace *space, const float *x, char *data, NvStored *v)
 {
@@ -740,12 +769,14 @@ store_float2(const NvSpace *space, const float *x, char *data, NvStored *v)
 	nv_kern.f32_to_f16(x, (nv_f16 *) data, space->length);
 }
 
+/* Store elements as codes of 16 bits. */
 static void
 store_sq16(const NvSpace *space, const float *x, char *data, NvStored *v)
 {
 	nv_scalar_encode16(x, space->length, (nv_u16 *) data, &v->scale, &v->offset);
 }
 
+/* Store elements as codes of 8 bits, with the sums over these. */
 static void
 store_sq8(const NvSpace *space, const float *x, uint8 *data, NvStored *v)
 {
@@ -775,6 +806,7 @@ stored_error(const NvSpace *space, const NvQuery *query, const NvStored *v)
 	return (float) error;
 }
 
+/* The square of the norm of a vector as it is stored. */
 static float
 norm2_of(const NvSpace *space, const NvStored *v)
 {
@@ -782,6 +814,7 @@ norm2_of(const NvSpace *space, const NvStored *v)
 	return nv_kern.ip_f32(space->scratch, space->scratch, space->length);
 }
 
+/* Store a query in the form of its space. */
 void
 nv_query_store(const NvSpace *space, const NvQuery *query, char *data, NvStored *v)
 {
@@ -812,6 +845,7 @@ nv_query_store(const NvSpace *space, const NvQuery *query, char *data, NvStored 
 		v->norm2 = norm2_of(space, v);
 }
 
+/* Store a query as codes of 16 bits, the upper halves first. */
 void
 nv_query_store_fine(const NvSpace *space, const NvQuery *query, char *data, NvStored *v)
 {
@@ -834,6 +868,7 @@ nv_query_store_fine(const NvSpace *space, const NvQuery *query, char *data, NvSt
 		v->norm2 = norm2_of(space, v);
 }
 
+/* The elements of a fine vector. */
 static void
 decode_fine(const NvSpace *space, const NvStored *v, float *out)
 {
@@ -844,6 +879,7 @@ decode_fine(const NvSpace *space, const NvStored *v, float *out)
 		out[i] = v->offset + v->scale * (float) (high[i] << 8 | low[i]);
 }
 
+/* Decode a stored vector. */
 void
 nv_stored_floats(const NvSpace *space, const NvStored *v, float *out)
 {
@@ -878,6 +914,7 @@ nv_stored_floats(const NvSpace *space, const NvStored *v, float *out)
 	}
 }
 
+/* Take what may be wrong off the distance, and the steps of the metric to SQL's. */
 double
 nv_space_lower_bound(const NvSpace *space, const NvQuery *query, float distance, float error)
 {
@@ -917,6 +954,7 @@ nv_space_lower_bound(const NvSpace *space, const NvQuery *query, float distance,
 	return isfinite(bound) ? bound : -DBL_MAX;
 }
 
+/* Solve nv_space_lower_bound() for the distance. */
 void
 nv_space_reach(const NvSpace *space, const NvQuery *query, double horizon, NvReach *reach)
 {

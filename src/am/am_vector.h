@@ -60,7 +60,7 @@ typedef enum NvForm
  * others is.  Their length tells.
  */
 
-/* Whether it is one of dense vectors. */
+/* Whether vectors of this form are dense. */
 static inline bool
 nv_form_is_dense(NvForm form)
 {
@@ -75,8 +75,10 @@ typedef struct NvElementType
 	const NvDenseType *dense;	/* or NULL */
 } NvElementType;
 
-/* The rows behind the operator class support functions. */
-extern const NvElementType *nv_element_type(NvElementKind kind);	/* NULL if none */
+/* An element type, as support functions of operator classes return it; NULL if there is none. */
+extern const NvElementType *nv_element_type(NvElementKind kind);
+
+/* Whether values of the type can be measured by the metric. */
 extern bool nv_metric_valid(NvElementKind kind, NvSpaceMetric metric);
 
 /* A vector as stored.  data has any alignment. */
@@ -163,13 +165,13 @@ nv_spec_length(const NvSpaceSpec *spec)
 	return spec->length > 0 ? spec->length : spec->dims;
 }
 
-/* How many floats those are. */
+/* How many floats the mean and the rotation are. */
 extern Size nv_spec_floats(const NvSpaceSpec *spec);
 
-/* Fill in the rotation; floats[] has the mean already. */
+/* Compute the rotation, and write it behind the mean that is in floats[] already. */
 extern void nv_spec_rotation(const NvSpaceSpec *spec, float *floats);
 
-/* nv_space_init() with these floats, which stay the caller's. */
+/* Set up the space of a spec, by nv_space_init().  The floats stay the caller's. */
 extern void nv_spec_init(const NvSpaceSpec *spec, const float *floats, NvSpace *space);
 
 /* Bytes of a stored vector; of the largest, where they differ. */
@@ -195,10 +197,10 @@ extern bool nv_query_set(const NvSpace *space, Datum value, NvQuery *query);
 /* Move elements, x[length], padded with zeros, by -mean, and rotate them. */
 extern void nv_space_move(const NvSpace *space, float *x);
 
-/* A query as floats, as nv_stored_floats(). */
+/* The elements of a query as floats, as nv_stored_floats() has those of a vector. */
 extern void nv_query_floats(const NvSpace *space, const NvQuery *query, float *out);
 
-/* Make a query of zeros, or of none at all: what is nearest to NULL. */
+/* Make a query whose elements are all zero.  A scan for NULL searches with it. */
 extern void nv_query_set_zero(const NvSpace *space, NvQuery *query);
 
 /* Make a query of a stored vector. */
@@ -210,7 +212,7 @@ extern void nv_query_set_stored(const NvSpace *space, const NvStored *v, NvQuery
  */
 extern void nv_query_store(const NvSpace *space, const NvQuery *query, char *data, NvStored *v);
 
-/* The same, fine, in a space of sq8; data has room for twice as much. */
+/* Store the query as a fine vector, in a space of sq8.  data has room for twice as many bytes. */
 extern void nv_query_store_fine(const NvSpace *space, const NvQuery *query, char *data,
 								NvStored *v);
 
@@ -235,9 +237,9 @@ extern double nv_space_lower_bound(const NvSpace *space, const NvQuery *query, f
 								   float error);
 
 /*
- * How far a stored vector may be from the query, when its lower bound is not to
- * be beyond a horizon: base + slope * error, or the square of that.  A quick
- * test, which lets pass a few that are beyond.
+ * A quick test of whether the lower bound of a stored vector can be within a
+ * horizon.  It cannot if its distance is more than base + slope * error, or more than
+ * the square of that.  The test lets a few pass whose bound is beyond the horizon.
  */
 typedef struct NvReach
 {

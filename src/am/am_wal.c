@@ -35,15 +35,18 @@ nv_change_page(NvChange *change, Buffer buffer, bool fresh)
 }
 
 #ifdef USE_ASSERT_CHECKING
-/* Check what generic WAL relies on, since it leaves out what is not in use. */
+/*
+ * Check that a change wrote nothing where its page is not in use, which generic WAL
+ * would lose.  What was there before is zero, but for damaged pages.
+ */
 static void
-check_use(Page page)
+check_use(Page changed, Buffer buffer)
 {
-	PageHeader	header = (PageHeader) page;
+	PageHeader	header = (PageHeader) changed;
 
 	Assert(header->pd_lower <= header->pd_upper && header->pd_upper <= header->pd_special);
-	for (Size i = header->pd_lower; i < header->pd_upper; i++)
-		Assert(page[i] == 0);
+	Assert(memcmp(changed + header->pd_lower, BufferGetPage(buffer) + header->pd_lower,
+				  header->pd_upper - header->pd_lower) == 0);
 }
 #endif
 
@@ -54,7 +57,7 @@ nv_change_finish(NvChange *change)
 	Assert(change->npages > 0);
 #ifdef USE_ASSERT_CHECKING
 	for (int i = 0; i < change->npages; i++)
-		check_use(change->pages[i]);
+		check_use(change->pages[i], change->buffers[i]);
 #endif
 	if (change->state != NULL)
 	{

@@ -99,12 +99,14 @@ take_parts(NvTeam *team)
 	}
 }
 
+/* Whether a phase of the barrier is one in which jobs are worked on. */
 static bool
 is_working(int phase)
 {
 	return phase % 2 == 1;
 }
 
+/* What a worker does until there are no more jobs. */
 void
 nv_team_worker(dsm_segment *segment, shm_toc *toc)
 {

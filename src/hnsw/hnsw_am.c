@@ -76,6 +76,7 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	*pages = Min(costs.numIndexPages, visits);
 }
 
+/* What pg_stat_progress_create_index calls a phase: ambuildphasename. */
 static char *
 phase_name(int64 phase)
 {

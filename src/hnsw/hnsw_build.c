@@ -119,6 +119,7 @@ add_to_memory(HnswBuild *build, ItemPointer tid)
 	return true;
 }
 
+/* Show the phase of a build to pg_stat_progress_create_index. */
 static void
 report_phase(HnswBuild *build, HnswPhase phase)
 {
@@ -149,6 +150,7 @@ finish_memory(HnswBuild *build)
 	MemoryContextDelete(context);
 }
 
+/* Tell the user that the graph no longer fits into memory. */
 static void
 report_full(HnswBuild *build)
 {
@@ -160,6 +162,7 @@ report_full(HnswBuild *build)
 				 errhint("Increase maintenance_work_mem to speed up the build.")));
 }
 
+/* Add a row of the table, to memory or to the pages. */
 static void
 add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
 {
@@ -264,6 +267,7 @@ memory_limit(const HnswBuild *build)
 	return (Size) Max(most, 0);
 }
 
+/* Set up what the processes share, with as many slots as memory has room for. */
 static void
 init_shared(HnswBuildShared *shared, HnswBuild *build, const HnswMeta *meta, int nworkers,
 			bool concurrent)
@@ -290,6 +294,7 @@ init_shared(HnswBuildShared *shared, HnswBuild *build, const HnswMeta *meta, int
 
 /* ---- one process ---- */
 
+/* Build in this process. */
 static HnswBuildShared *
 build_alone(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
 {
@@ -394,6 +399,7 @@ build_in_parallel(HnswBuild *build, IndexInfo *info, const HnswMeta *meta, int n
 	return started;
 }
 
+/* What a worker does: its share of the scan and of the linking. */
 void
 hnsw_build_worker(dsm_segment *segment, shm_toc *toc)
 {
@@ -429,6 +435,7 @@ hnsw_build_worker(dsm_segment *segment, shm_toc *toc)
 
 /* ---- entry points ---- */
 
+/* Build an index: ambuild. */
 IndexBuildResult *
 hnsw_build(Relation heap, Relation rel, IndexInfo *info)
 {
@@ -463,6 +470,7 @@ hnsw_build(Relation heap, Relation rel, IndexInfo *info)
 	return result;
 }
 
+/* Make the init fork of an unlogged index: ambuildempty. */
 void
 hnsw_build_empty(Relation rel)
 {

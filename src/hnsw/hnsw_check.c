@@ -63,6 +63,7 @@ load_page(Check *check, BlockNumber block, bool report)
 
 /* ---- first look: headers ---- */
 
+/* Remember the rows of a node. */
 static void
 add_tids(Check *check, uint32 slot, const HnswNode *node)
 {
@@ -76,6 +77,7 @@ add_tids(Check *check, uint32 slot, const HnswNode *node)
 	}
 }
 
+/* Check the header of a slot, and note what it is. */
 static void
 check_header(Check *check, uint32 slot, const HnswNode *node)
 {
@@ -113,6 +115,7 @@ check_header(Check *check, uint32 slot, const HnswNode *node)
 	}
 }
 
+/* Check the headers of all slots. */
 static void
 look_at_headers(Check *check)
 {
@@ -130,6 +133,7 @@ look_at_headers(Check *check)
 
 /* ---- second look: what nodes point to ---- */
 
+/* Whether a slot holds a good node of a level. */
 static bool
 is_node(const Check *check, uint32 slot, int level)
 {
@@ -308,6 +312,7 @@ look_at_nodes(Check *check)
 
 /* ---- the graph as a whole ---- */
 
+/* Check the entry point. */
 static void
 check_entry(Check *check)
 {
@@ -353,6 +358,7 @@ check_reachable(Check *check)
 	pfree(reached);
 }
 
+/* Check an index: see NvMethod. */
 void
 hnsw_check(Relation heap, Relation rel, NvReport *report)
 {
@@ -403,6 +409,7 @@ typedef struct Census
 	uint64		fine;			/* of level 0: vectors that are stored in more bytes */
 } Census;
 
+/* Count what is in a slot. */
 static void
 count_slot(const HnswIndex *ix, const HnswNode *node, Census *census)
 {
@@ -423,6 +430,7 @@ count_slot(const HnswIndex *ix, const HnswNode *node, Census *census)
 	census->fine += node->vector_bytes > ix->vector_bytes;
 }
 
+/* Tell how many nodes have how many neighbors. */
 static void
 report_degrees(NvReport *report, const HnswIndex *ix, const Census *census)
 {
@@ -442,6 +450,7 @@ report_degrees(NvReport *report, const HnswIndex *ix, const Census *census)
 	nv_report_property(report, "neighbors histogram", "%s", text.data);
 }
 
+/* Tell what the metapage says. */
 static void
 report_layout(NvReport *report, const HnswIndex *ix)
 {
@@ -479,6 +488,7 @@ report_advice(NvReport *report, const HnswIndex *ix, const Census *census)
 	nv_report_property(report, "advice", "%s", advice);
 }
 
+/* Tell what an index is made of: see NvMethod. */
 void
 hnsw_info(Relation rel, NvReport *report)
 {

@@ -13,6 +13,7 @@
 
 /* ---- segments ---- */
 
+/* Create a segment that stays until all who have mapped it let go of it. */
 dsm_handle
 hnsw_segment_create(Size bytes)
 {
@@ -23,6 +24,7 @@ hnsw_segment_create(Size bytes)
 	return dsm_segment_handle(segment);
 }
 
+/* Map a segment into this process, unless it is mapped already. */
 void *
 hnsw_segment_address(dsm_handle handle)
 {
@@ -35,6 +37,7 @@ hnsw_segment_address(dsm_handle handle)
 	return dsm_segment_address(segment);
 }
 
+/* Let go of a segment. */
 void
 hnsw_segment_detach(dsm_handle handle)
 {
@@ -46,6 +49,7 @@ hnsw_segment_detach(dsm_handle handle)
 
 /* ---- slots ---- */
 
+/* Choose how large chunks are. */
 void
 hnsw_memory_init(HnswMemoryShared *shared, uint32 slot_bytes, Size bytes, bool alone)
 {
@@ -68,6 +72,7 @@ hnsw_memory_init(HnswMemoryShared *shared, uint32 slot_bytes, Size bytes, bool a
 		shared->chunks[i] = DSM_HANDLE_INVALID;
 }
 
+/* Open the memory in this process, with no chunk mapped yet. */
 HnswMemory *
 hnsw_memory_attach(HnswMemoryShared *shared, uint32 slot_bytes, bool alone)
 {
@@ -84,6 +89,7 @@ hnsw_memory_attach(HnswMemoryShared *shared, uint32 slot_bytes, bool alone)
 	return memory;
 }
 
+/* Find a chunk, or create it. */
 char *
 hnsw_memory_map(HnswMemory *memory, uint32 chunk)
 {
@@ -106,6 +112,7 @@ hnsw_memory_map(HnswMemory *memory, uint32 chunk)
 	return memory->chunks[chunk];
 }
 
+/* Let go of all chunks. */
 void
 hnsw_memory_detach(HnswMemory *memory)
 {
@@ -122,6 +129,7 @@ hnsw_memory_detach(HnswMemory *memory)
 	pfree(memory);
 }
 
+/* Take slots from the end of what is used. */
 uint32
 hnsw_memory_take(HnswMemory *memory, uint32 n)
 {

@@ -19,6 +19,7 @@ hnsw_damaged(HnswIndex *ix, uint32 slot, const char *what)
 					 what);
 }
 
+/* Compute the layout of a node. */
 void
 hnsw_layout(const HnswMeta *meta, HnswLayout *layout)
 {
@@ -42,6 +43,7 @@ hnsw_layout(const HnswMeta *meta, HnswLayout *layout)
 	layout->vector_room = Max(meta->slot_bytes, layout->vector) - layout->vector;
 }
 
+/* Compute the error of an estimate. */
 double
 hnsw_noise(const HnswMeta *meta)
 {
@@ -55,6 +57,7 @@ hnsw_noise(const HnswMeta *meta)
 	return noise;
 }
 
+/* The space that a metapage describes. */
 NvSpaceSpec
 hnsw_spec(const HnswMeta *meta)
 {
@@ -182,6 +185,7 @@ hnsw_open_with(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *m
 	open_with_floats(ix, rel, meta, nv_index_floats(&spec, mean));
 }
 
+/* Count the slots by the size of the file. */
 uint32
 hnsw_count_slots(const HnswIndex *ix)
 {
@@ -190,6 +194,7 @@ hnsw_count_slots(const HnswIndex *ix)
 	return blocks <= hnsw_slot_block(&ix->meta, 0) ? 0 : hnsw_first_slot(&ix->meta, blocks);
 }
 
+/* Read the entry point from the metapage, since relcache does not keep it. */
 void
 hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level)
 {
@@ -206,6 +211,7 @@ hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level)
 		nv_metapage_damaged(ix->rel);
 }
 
+/* Whether a vector of an index can have so many bytes. */
 bool
 hnsw_vector_bytes_valid(const HnswIndex *ix, uint32 bytes)
 {
@@ -214,6 +220,7 @@ hnsw_vector_bytes_valid(const HnswIndex *ix, uint32 bytes)
 	return bytes == ix->vector_bytes || bytes == ix->max_bytes;
 }
 
+/* Check the header of a node. */
 void
 hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node)
 {
@@ -223,6 +230,7 @@ hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node)
 		hnsw_damaged(ix, slot, "has a header that makes no sense");
 }
 
+/* Find a node in memory, or lock its page. */
 bool
 hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref)
 {
@@ -254,6 +262,7 @@ hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref)
 	return true;
 }
 
+/* Prefetch all of a slot. */
 void
 hnsw_prefetch(HnswIndex *ix, uint32 slot)
 {
@@ -311,6 +320,7 @@ read_more(HnswIndex *ix, uint32 slot, const HnswRef *ref, char *out, uint32 *lef
 	return next;
 }
 
+/* Find the vector of a node, or put it together. */
 NvStored
 hnsw_stored(HnswIndex *ix, const HnswRef *ref)
 {
@@ -339,6 +349,7 @@ hnsw_stored(HnswIndex *ix, const HnswRef *ref)
 	return v;
 }
 
+/* Copy a node, so that its page can be released. */
 bool
 hnsw_copy_node(HnswIndex *ix, uint32 slot, HnswNodeCopy *copy)
 {
@@ -359,6 +370,7 @@ hnsw_copy_node(HnswIndex *ix, uint32 slot, HnswNodeCopy *copy)
 	return true;
 }
 
+/* Write what comes before the slots. */
 void
 hnsw_write_head(Relation rel, ForkNumber fork, const HnswMeta *meta, const float *mean)
 {

@@ -47,6 +47,7 @@ struct HnswNotes
 	MemoryContext context;
 };
 
+/* Begin notes; without any where even the array of slots is too large. */
 HnswNotes *
 hnsw_notes_begin(uint32 nslots, Size limit)
 {
@@ -64,6 +65,7 @@ hnsw_notes_begin(uint32 nslots, Size limit)
 	return notes;
 }
 
+/* Copy the edges of a node, as far as there is room. */
 void
 hnsw_note(HnswNotes *notes, uint32 slot, const HnswNode *node)
 {
@@ -88,12 +90,14 @@ hnsw_note(HnswNotes *notes, uint32 slot, const HnswNode *node)
 	notes->nodes[slot] = noted;
 }
 
+/* Whether there are notes on all live nodes. */
 bool
 hnsw_notes_complete(const HnswNotes *notes)
 {
 	return notes != NULL && notes->complete;
 }
 
+/* Have a node read again by those who would rely on its note. */
 void
 hnsw_note_change(HnswNotes *notes, uint32 slot)
 {
@@ -101,6 +105,7 @@ hnsw_note_change(HnswNotes *notes, uint32 slot)
 		notes->nodes[slot]->stale = true;
 }
 
+/* Look for a dead node among the edges of a note. */
 bool
 hnsw_noted_dead_end(const HnswNotes *notes, uint32 slot, const uint8 *dead)
 {

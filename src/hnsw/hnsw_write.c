@@ -27,6 +27,7 @@ typedef struct Near
 	uint32		slot;
 } Near;
 
+/* Whether a slot in memory has its place in the index already. */
 static bool
 is_placed(const Writer *w, uint32 slot)
 {
@@ -136,6 +137,7 @@ place_all(Writer *w)
 	}
 }
 
+/* Replace the number of a slot in memory by that of its place in the index. */
 static void
 translate(const Writer *w, uint32 *slot)
 {
@@ -168,6 +170,7 @@ copy_slot(const Writer *w, char *to, uint32 from)
 		translate(w, &HNSW_NEIGHBORS(node)[i]);
 }
 
+/* Write the slots in the order of their places. */
 static void
 write_pages(Writer *w)
 {
@@ -189,6 +192,7 @@ write_pages(Writer *w)
 	}
 }
 
+/* Write the entry point into the metapage. */
 static void
 write_entry(Writer *w)
 {
@@ -205,6 +209,7 @@ write_entry(Writer *w)
 	UnlockReleaseBuffer(buffer);
 }
 
+/* Place all nodes, and write them. */
 void
 hnsw_write(HnswBuild *build)
 {

@@ -45,14 +45,14 @@ typedef struct IvfIndex
 	const IvfSettings *settings;
 	uint32		max_bytes;		/* of a stored vector */
 	int			length;			/* floats of a centroid */
-	BlockNumber group;			/* locked last: errors name it */
+	BlockNumber group;			/* the group that was locked last, for messages */
 	BufferAccessStrategy strategy;	/* vacuum's, for groups and records, or NULL */
 	char	   *assembled;		/* room for a record longer than a page, or NULL */
-	float	   *floats;			/* room for "length" of them */
-	float	   *query_floats;	/* and for those of a query */
-	float	   *step;			/* and for those of a step, with what its table reads behind */
-	float	   *zero;			/* so many zeros */
-	NvCodeTable table;			/* room for that of a step, where there are codes */
+	float	   *floats;			/* room for the elements of a vector */
+	float	   *query_floats;	/* room for those of a query */
+	float	   *step;			/* room for those of a step, up to a multiple of NV_CODE_ROOM */
+	float	   *zero;			/* a vector of zeros */
+	NvCodeTable table;			/* room for the table of a step, if there are codes */
 } IvfIndex;
 
 /* A list, and how far its centroid is from what is looked for. */
@@ -62,7 +62,7 @@ typedef struct IvfNearList
 	uint32		list;
 } IvfNearList;
 
-/* Distances that overflow are the largest there is, as are those of damaged things. */
+/* A distance that overflows, or is NaN since a page is damaged, counts as the largest. */
 static inline float
 ivf_finite(float distance)
 {
@@ -95,10 +95,10 @@ extern bool ivf_peek(IvfIndex *ix, Relation rel);
 /* The same from a metapage at hand; mean is the caller's, and may be NULL. */
 extern void ivf_open_with(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *mean);
 
-/* Whether the centroids are those of few rows, of more that there were. */
+/* Whether the centroids were found with few of the rows, so that more would find better ones. */
 extern bool ivf_small_sample(const IvfMeta *meta);
 
-/* Page of thing number i of a shape, and its offset in the page's contents. */
+/* The page that item i of an array is in, and its offset in the page's contents. */
 static inline void
 ivf_locate(const IvfShape *shape, uint32 i, uint32 *page, uint32 *offset)
 {
@@ -115,10 +115,10 @@ ivf_locate(const IvfShape *shape, uint32 i, uint32 *page, uint32 *offset)
 }
 
 /*
- * Copy thing number i of an array in consecutive pages of a kind, from block
+ * Copy item i of an array, which lies in consecutive pages of a kind from block
  * "first" on, to out[shape->bytes].
  */
-extern void ivf_read_thing(IvfIndex *ix, NvPageKind kind, BlockNumber first,
+extern void ivf_read_item(IvfIndex *ix, NvPageKind kind, BlockNumber first,
 						   const IvfShape *shape, uint32 i, void *out);
 
 /* ERROR (INDEX_CORRUPTED): a block is not what it should be.  what is a predicate: "has ...". */
@@ -300,7 +300,7 @@ extern void ivf_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orde
 extern bool ivf_get_tuple(IndexScanDesc scan, ScanDirection direction);
 extern void ivf_end_scan(IndexScanDesc scan);
 
-/* About how often a scan for so many rows looks into its lists. */
+/* About how many rounds a scan takes that returns so many rows; see ivf_scan.c. */
 extern double ivf_rounds(double rows);
 
 /* How many lists a scan looks into: the setting, or what the build chose. */

@@ -15,10 +15,10 @@
 #include "utils/selfuncs.h"
 #include "utils/spccache.h"
 
-/* Entries of which a search reads the records, after their codes. */
+/* A search reads the records of about this many entries, after the codes of all. */
 #define REFINED_ENTRIES 128
 
-/* How many codes are estimated in the time of an operator. */
+/* Estimating this many codes costs as much as an operator. */
 #define CODES_PER_OPERATOR 8
 
 /* Both access methods: ivfflat differs in its options only. */
@@ -100,6 +100,7 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	*pages = Min(costs.numIndexPages, visited);
 }
 
+/* What pg_stat_progress_create_index calls a phase: ambuildphasename. */
 static char *
 phase_name(int64 phase)
 {
@@ -119,6 +120,7 @@ phase_name(int64 phase)
 	return NULL;
 }
 
+/* Make the answer of a handler; only the options differ. */
 static IndexAmRoutine *
 make_handler(amoptions_function options)
 {

@@ -132,6 +132,7 @@ typedef struct Build
 	TupleTableSlot *slot;
 } Build;
 
+/* Show the phase of a build to pg_stat_progress_create_index. */
 static void
 report_phase(IvfPhase phase)
 {
@@ -140,6 +141,7 @@ report_phase(IvfPhase phase)
 
 /* ---- what is built ---- */
 
+/* Choose how vectors are stored. */
 static NvForm
 choose_form(const NvElementType *type, int dims, IvfQuantizer quantizer)
 {
@@ -178,6 +180,7 @@ plan_index(Relation rel, IvfMeta *meta)
 	meta->lists = meta->probes = 1;
 }
 
+/* Choose how many lists a search looks into by default. */
 static uint16
 choose_probes(uint32 lists)
 {
@@ -208,6 +211,7 @@ plan_spares(Relation rel, IvfMeta *meta, bool empty)
 	meta->lists += meta->spares;
 }
 
+/* Choose how many lists there are. */
 static uint32
 choose_lists(Relation rel, const IvfMeta *meta, double rows)
 {
@@ -413,6 +417,7 @@ move_sample(Build *build)
 	}
 }
 
+/* Sample the table, and find the centroids. */
 static void
 train(Build *build)
 {
@@ -491,6 +496,7 @@ assign_waiting(Build *build)
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, (int64) build->ntuples);
 }
 
+/* Have a row of the table wait for its list. */
 static void
 add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
 {
@@ -534,6 +540,7 @@ sort_memory(const Build *build)
 	return Max(maintenance_work_mem / 4, maintenance_work_mem - (int) Min(used / 1024, INT_MAX));
 }
 
+/* Scan the table, and sort its rows by their lists; returns how many it has. */
 static double
 assign_rows(Build *build)
 {
@@ -586,7 +593,7 @@ all_centroids(const IvfIndex *ix, const float *centroids, uint32 n)
 	return all;
 }
 
-/* Now that it is known whether there are rows: lists to come. */
+/* Add the lists to come, whose number depends on whether there are rows. */
 static void
 add_spares(Build *build)
 {
@@ -599,17 +606,17 @@ add_spares(Build *build)
 	pfree(trained);
 }
 
-/* Things of one size, in pages of a kind, at the end of a fork. */
+/* Write an array of items into pages of a kind, at the end of a fork. */
 static void
-append_things(Relation rel, ForkNumber fork, NvPageKind kind, const IvfShape *shape,
-			  const char *things, uint32 n)
+append_items(Relation rel, ForkNumber fork, NvPageKind kind, const IvfShape *shape,
+			  const char *items, uint32 n)
 {
 	if (shape->per_page > 0)
 	{
 		for (uint32 i = 0; i < n; i += shape->per_page)
 		{
 			CHECK_FOR_INTERRUPTS();
-			nv_append_page(rel, fork, kind, things + (Size) i * shape->bytes,
+			nv_append_page(rel, fork, kind, items + (Size) i * shape->bytes,
 						   Min(shape->per_page, n - i) * shape->bytes);
 		}
 		return;
@@ -618,7 +625,7 @@ append_things(Relation rel, ForkNumber fork, NvPageKind kind, const IvfShape *sh
 	{
 		CHECK_FOR_INTERRUPTS();
 		for (uint32 done = 0; done < shape->bytes; done += NV_PAGE_ROOM)
-			nv_append_page(rel, fork, kind, things + (Size) i * shape->bytes + done,
+			nv_append_page(rel, fork, kind, items + (Size) i * shape->bytes + done,
 						   Min(NV_PAGE_ROOM, shape->bytes - done));
 	}
 }
@@ -637,12 +644,12 @@ append_centroid_codes(IvfIndex *ix, ForkNumber fork, const float *centroids)
 
 		ivf_code_centroid(ix, block, i % NV_FASTSCAN_BLOCK, centroids + (Size) i * ix->length);
 	}
-	append_things(ix->rel, fork, NV_PAGE_IVF_CENTROID_CODES, &ix->layout.centroid_block, blocks,
+	append_items(ix->rel, fork, NV_PAGE_IVF_CENTROID_CODES, &ix->layout.centroid_block, blocks,
 				  nblocks);
 	pfree(blocks);
 }
 
-/* Everything before the groups, with lists that are empty yet. */
+/* Write everything that comes before the groups.  The lists are empty as yet. */
 static void
 write_head(IvfIndex *ix, ForkNumber fork, const float *mean, const float *centroids)
 {
@@ -655,9 +662,9 @@ write_head(IvfIndex *ix, ForkNumber fork, const float *mean, const float *centro
 	nv_append_page(ix->rel, fork, NV_PAGE_IVF_META, &ix->meta, sizeof(IvfMeta));
 	if (mean != NULL)
 		nv_append_mean(ix->rel, fork, mean, ix->meta.dims);
-	append_things(ix->rel, fork, NV_PAGE_IVF_DIRECTORY, &shape, (const char *) lists,
+	append_items(ix->rel, fork, NV_PAGE_IVF_DIRECTORY, &shape, (const char *) lists,
 				  ix->meta.lists);
-	append_things(ix->rel, fork, NV_PAGE_IVF_CENTROIDS, &ix->layout.centroid,
+	append_items(ix->rel, fork, NV_PAGE_IVF_CENTROIDS, &ix->layout.centroid,
 				  (const char *) centroids, ix->meta.lists);
 	if (ix->meta.bits > 0)
 		append_centroid_codes(ix, fork, centroids);
@@ -722,6 +729,7 @@ update_list(Build *build, uint32 list, BlockNumber group)
 	UnlockReleaseBuffer(buffer);
 }
 
+/* Write the group that is complete, and link it to the one before. */
 static void
 write_group(Build *build, GroupWriter *w)
 {
@@ -771,6 +779,7 @@ end_list(Build *build, GroupWriter *w)
 	w->last = InvalidBuffer;
 }
 
+/* Write the groups of all lists, as their rows come out of the sort. */
 static void
 write_groups(Build *build)
 {
@@ -805,7 +814,7 @@ write_groups(Build *build)
 	ExecDropSingleTupleTableSlot(build->slot);
 }
 
-/* What is known only now. */
+/* Complete the metapage with what is known only at the end. */
 static void
 finish_meta(Build *build)
 {
@@ -818,6 +827,7 @@ finish_meta(Build *build)
 	UnlockReleaseBuffer(buffer);
 }
 
+/* Build an index: ambuild. */
 IndexBuildResult *
 ivf_build(Relation heap, Relation rel, IndexInfo *info)
 {
@@ -856,6 +866,7 @@ ivf_build(Relation heap, Relation rel, IndexInfo *info)
 	return result;
 }
 
+/* Make the init fork of an unlogged index: ambuildempty. */
 void
 ivf_build_empty(Relation rel)
 {

@@ -84,6 +84,7 @@ own(Check *check, BlockNumber block, NvPageKind kind, BlockNumber where, char *c
 
 /* ---- groups ---- */
 
+/* Whether all elements of the centroid in check->centroid are finite. */
 static bool
 centroid_finite(const Check *check)
 {
@@ -116,6 +117,7 @@ code_agrees(const IvfIndex *ix, uint8 *block, uint32 place, const float *step,
 						  IVF_FACTOR(ix, block)[place]);
 }
 
+/* Check the code of entry i of the group in check->group. */
 static void
 check_code(Check *check, BlockNumber block, uint32 i, const NvStored *v)
 {
@@ -129,6 +131,7 @@ check_code(Check *check, BlockNumber block, uint32 i, const NvStored *v)
 		nv_report_problem(check->report, block, "the code of entry %u is not that of its vector", i);
 }
 
+/* Check an entry by its record, and remember its row. */
 static void
 check_entry(Check *check, BlockNumber block, uint32 i, const IvfRecord *record)
 {
@@ -199,6 +202,7 @@ check_group(Check *check, BlockNumber block, uint32 list)
 	return false;
 }
 
+/* Check the chain of groups of a list, and its entry in the directory. */
 static void
 check_list(Check *check, uint32 list)
 {
@@ -244,7 +248,7 @@ check_centroid_codes(Check *check)
 	{
 		uint32		n = Min(NV_FASTSCAN_BLOCK, ix->meta.lists - first);
 
-		ivf_read_thing(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
+		ivf_read_item(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
 					   &ix->layout.centroid_block, first / NV_FASTSCAN_BLOCK, codes);
 		for (uint32 i = 0; i < n; i++)
 		{
@@ -257,6 +261,7 @@ check_centroid_codes(Check *check)
 	}
 }
 
+/* Check an index: see NvMethod. */
 void
 ivf_check(Relation heap, Relation rel, NvReport *report)
 {
@@ -342,6 +347,7 @@ count_list(IvfIndex *ix, uint32 list, uint32 place, uint64 step, float *centroid
 	}
 }
 
+/* Count everything twice, since the first time tells how many entries to measure. */
 static void
 take_census(IvfIndex *ix, Census *census)
 {
@@ -362,6 +368,7 @@ take_census(IvfIndex *ix, Census *census)
 	}
 }
 
+/* For qsort(): ascending. */
 static int
 compare_sizes(const void *a, const void *b)
 {
@@ -391,6 +398,7 @@ report_lists(NvReport *report, const IvfIndex *ix, Census *census)
 					   census->rows > 0 ? squares * lists / census->rows / census->rows : 1);
 }
 
+/* Tell what the build saw, and whether the rows are still like that. */
 static void
 report_training(NvReport *report, const IvfIndex *ix, const Census *census)
 {
@@ -412,6 +420,7 @@ report_training(NvReport *report, const IvfIndex *ix, const Census *census)
 	nv_report_property(report, "advice", "%s", advice);
 }
 
+/* Tell what an index is made of: see NvMethod. */
 void
 ivf_info(Relation rel, NvReport *report)
 {

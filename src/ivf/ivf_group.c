@@ -9,6 +9,7 @@
 
 #include <math.h>
 
+/* Read a page of a group, by the ring of a vacuum if there is one. */
 static Buffer
 read_page(IvfIndex *ix, BlockNumber block)
 {
@@ -17,6 +18,7 @@ read_page(IvfIndex *ix, BlockNumber block)
 	return nv_read_buffer_ring(ix->rel, block, ix->strategy);
 }
 
+/* Lock the page of a group, and check its header. */
 Buffer
 ivf_lock_group(IvfIndex *ix, BlockNumber block, uint32 list, int lock)
 {
@@ -39,6 +41,7 @@ ivf_lock_group(IvfIndex *ix, BlockNumber block, uint32 list, int lock)
 	return buffer;
 }
 
+/* Unlock and release a page, if there is one. */
 void
 ivf_release_page(Buffer *buffer)
 {
@@ -47,6 +50,7 @@ ivf_release_page(Buffer *buffer)
 	*buffer = InvalidBuffer;
 }
 
+/* Lock a page of records. */
 Buffer
 ivf_lock_records(IvfIndex *ix, BlockNumber block, int lock)
 {
@@ -75,6 +79,7 @@ lock_records(IvfIndex *ix, const IvfGroup *group, uint32 page, Buffer *buffer)
 	return BufferGetPage(*buffer);
 }
 
+/* Find a record, in one page or in several. */
 const IvfRecord *
 ivf_read_record(IvfIndex *ix, const IvfGroup *group, uint32 i, Buffer *buffer)
 {
@@ -100,6 +105,7 @@ ivf_read_record(IvfIndex *ix, const IvfGroup *group, uint32 i, Buffer *buffer)
 	return (const IvfRecord *) ix->assembled;
 }
 
+/* Prefetch a record that has a page of its own kind. */
 void
 ivf_prefetch_record(const IvfIndex *ix, const IvfGroup *group, uint32 i)
 {
@@ -114,6 +120,7 @@ ivf_prefetch_record(const IvfIndex *ix, const IvfGroup *group, uint32 i)
 	nv_prefetch_page(ix->rel, group->records[page], offset, Min(shape->bytes, NV_PAGE_ROOM));
 }
 
+/* Prefetch the head of a group and its first codes. */
 void
 ivf_prefetch_codes(const IvfIndex *ix, BlockNumber block)
 {
@@ -154,6 +161,7 @@ store_step(IvfIndex *ix, const NvQuery *query, const float *centroid, char *data
 	nv_query_store(&ix->space, &step, data, v);
 }
 
+/* Write the record of a row. */
 void
 ivf_write_record(IvfIndex *ix, const NvQuery *query, const float *centroid,
 				 const ItemPointerData *tid, IvfRecord *record)
@@ -187,6 +195,7 @@ code_step(const IvfIndex *ix, uint8 *block, uint32 place, const float *step)
 				  IVF_ADD(ix, block) + place, IVF_FACTOR(ix, block) + place);
 }
 
+/* Write the code of a centroid. */
 void
 ivf_code_centroid(const IvfIndex *ix, uint8 *block, uint32 place, const float *centroid)
 {
@@ -219,6 +228,7 @@ ivf_code_entry(IvfIndex *ix, Page page, uint32 i, const float *centroid, const I
 	nv_page_use(page, (const char *) block + ix->layout.code_block);
 }
 
+/* Make a page that of an empty group. */
 void
 ivf_init_group(IvfIndex *ix, Page page, uint32 list)
 {

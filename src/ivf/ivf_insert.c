@@ -15,7 +15,7 @@
 #include "nv_testpoint.h"
 #include "utils/memutils.h"
 
-/* Rows so many times as far from a centroid as they were in the build are far. */
+/* A row is far from a centroid if it is this many times as far as rows were in the build. */
 #define FAR_TIMES 2
 
 /* ---- groups ---- */
@@ -33,6 +33,7 @@ set_list(IvfIndex *ix, NvChange *change, Buffer directory, uint32 list, BlockNum
 	entry->room = group;
 }
 
+/* Lock the page of the directory that has a list, exclusively. */
 static Buffer
 lock_directory(IvfIndex *ix, uint32 list)
 {
@@ -83,9 +84,9 @@ rewrite(IvfIndex *ix, NvPageKind kind, BlockNumber block, uint32 offset, const c
 	UnlockReleaseBuffer(buffer);
 }
 
-/* The same of a thing of a shape, which may be longer than a page. */
+/* Write an item of an array that the build laid out; it may be longer than a page. */
 static void
-rewrite_thing(IvfIndex *ix, NvPageKind kind, BlockNumber first, const IvfShape *shape, uint32 i,
+rewrite_item(IvfIndex *ix, NvPageKind kind, BlockNumber first, const IvfShape *shape, uint32 i,
 			  const char *data)
 {
 	uint32		page;
@@ -104,7 +105,7 @@ rewrite_thing(IvfIndex *ix, NvPageKind kind, BlockNumber first, const IvfShape *
 static void
 start_list(IvfIndex *ix, uint32 list, const float *centroid)
 {
-	/* whichever list: one process at a time */
+	/* this page is locked for any list, so that there is one process at a time */
 	Buffer		directory = lock_directory(ix, ivf_built_lists(&ix->meta));
 	float	   *old = palloc(sizeof(float) * ix->length);
 
@@ -119,21 +120,22 @@ start_list(IvfIndex *ix, uint32 list, const float *centroid)
 			char	   *block = palloc(ix->layout.code_block);
 			uint32		number = list / NV_FASTSCAN_BLOCK;
 
-			ivf_read_thing(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
+			ivf_read_item(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
 						   &ix->layout.centroid_block, number, block);
 			ivf_code_centroid(ix, (uint8 *) block, list % NV_FASTSCAN_BLOCK, centroid);
-			rewrite_thing(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
+			rewrite_item(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
 						  &ix->layout.centroid_block, number, block);
 			NV_TEST_POINT("ivf_centroid_coded");
 			pfree(block);
 		}
-		rewrite_thing(ix, NV_PAGE_IVF_CENTROIDS, ix->layout.centroids, &ix->layout.centroid, list,
+		rewrite_item(ix, NV_PAGE_IVF_CENTROIDS, ix->layout.centroids, &ix->layout.centroid, list,
 					  (const char *) centroid);
 	}
 	UnlockReleaseBuffer(directory);
 	pfree(old);
 }
 
+/* Change where inserts begin to look for room. */
 void
 ivf_set_room(IvfIndex *ix, uint32 list, BlockNumber group)
 {
@@ -206,7 +208,7 @@ find_room(IvfIndex *ix, uint32 list, BlockNumber *room)
 
 /* ---- records ---- */
 
-/* Copy part of a record into a record page; an image of it. */
+/* Copy part of a record into the image of a record page. */
 static void
 write_part(Page page, uint32 offset, const char *data, uint32 bytes)
 {
@@ -368,6 +370,7 @@ typedef struct InsertState
 	MemoryContext scratch;
 } InsertState;
 
+/* Make the state that a statement keeps in info->ii_AmCache. */
 static InsertState *
 begin_inserts(Relation rel, IndexInfo *info)
 {
@@ -453,6 +456,7 @@ choose_list(InsertState *state)
 	}
 }
 
+/* Insert the row whose vector is in state->query. */
 static void
 insert_row(InsertState *state, ItemPointer tid)
 {
@@ -463,6 +467,7 @@ insert_row(InsertState *state, ItemPointer tid)
 	add_entry(ix, list, state->centroid, state->record);
 }
 
+/* Insert a row: aminsert. */
 bool
 ivf_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid, Relation heap,
 		   IndexUniqueCheck unique, bool unchanged, IndexInfo *info)

@@ -13,18 +13,19 @@
 #include "miscadmin.h"
 
 /*
- * Of the best by estimate, so many more than wanted are measured exactly; fewer
- * for the one list of a row that is inserted.
+ * Of the lists that are nearest by their estimates, this many more than are wanted are
+ * measured exactly; fewer where one list is wanted, for a row that is inserted.
  */
 #define MEASURE_BESIDE 24
 #define MEASURE_BESIDE_ONE 8
 
-/* Centroids are fetched so many ahead. */
+/* While a centroid is measured, the one this many places behind it is prefetched. */
 #define PREFETCH 4
 
-/* Lists between two looks for interrupts. */
+/* Interrupts are looked for after this many lists. */
 #define LISTS_AT_ONCE 64
 
+/* Copy an entry of the directory. */
 IvfList
 ivf_read_list(IvfIndex *ix, uint32 list)
 {
@@ -40,13 +41,15 @@ ivf_read_list(IvfIndex *ix, uint32 list)
 	return result;
 }
 
+/* Copy a centroid. */
 void
 ivf_read_centroid(IvfIndex *ix, uint32 list, float *out)
 {
 	Assert(list < ix->meta.lists);
-	ivf_read_thing(ix, NV_PAGE_IVF_CENTROIDS, ix->layout.centroids, &ix->layout.centroid, list, out);
+	ivf_read_item(ix, NV_PAGE_IVF_CENTROIDS, ix->layout.centroids, &ix->layout.centroid, list, out);
 }
 
+/* The order of lists: by distance, and by number where these are equal. */
 static inline bool
 before(const IvfNearList *a, const IvfNearList *b)
 {
@@ -153,7 +156,7 @@ estimate_lists(IvfIndex *ix, float *estimates)
 	nv_step_table(ix->step, ix->meta.bits, greatest, &ix->table);
 	for (uint32 list = 0; list < ix->meta.lists; list += NV_FASTSCAN_BLOCK)
 	{
-		ivf_read_thing(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
+		ivf_read_item(ix, NV_PAGE_IVF_CENTROID_CODES, ix->layout.centroid_codes,
 					   &ix->layout.centroid_block, list / NV_FASTSCAN_BLOCK, block);
 		nv_code_estimate(&ix->table, ix->meta.bits, block, IVF_ADD(ix, block),
 						 IVF_FACTOR(ix, block), 1, start, INFINITY, estimates + list);
@@ -201,6 +204,7 @@ take_least(float *estimates, uint32 nblocks, int n, int beside, float ratio, Ivf
 	return n;
 }
 
+/* Estimate the distances to all lists where there are codes, and measure the best. */
 int
 ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, int wanted, float ratio, bool by_l2,
 				  IvfNearList *near, int *ranked)

@@ -9,10 +9,10 @@
 
 #include "quant/rotation.h"
 
-/* A group that has pages of records has at most so many entries. */
+/* Where records have pages of their own, a group has at most this many entries. */
 #define MOST_ENTRIES 256
 
-/* Fewer sampled rows for each list than this, and a larger sample would find better centroids. */
+/* With fewer sampled rows than this for each list, a larger sample would find better centroids. */
 #define FEW_SAMPLED 20
 
 /* Raise the error of a block that is not what it should be. */
@@ -32,6 +32,7 @@ ivf_small_sample(const IvfMeta *meta)
 
 /* ---- layout ---- */
 
+/* How items of so many bytes lie in pages. */
 static IvfShape
 shape_of(uint32 bytes)
 {
@@ -44,7 +45,7 @@ shape_of(uint32 bytes)
 	return shape;
 }
 
-/* Pages of n things of a shape. */
+/* How many pages n items of a shape take. */
 static uint32
 pages_for(const IvfShape *shape, uint32 n)
 {
@@ -53,6 +54,7 @@ pages_for(const IvfShape *shape, uint32 n)
 	return (n + shape->per_page - 1) / shape->per_page;
 }
 
+/* Bytes of 32 codes with what belongs to them; none without bits. */
 static uint32
 code_block_bytes(int bits)
 {
@@ -77,12 +79,14 @@ has_codes(NvForm form)
 	return form == NV_FORM_SQ8;
 }
 
+/* Where there are codes vectors are padded for the rotation. */
 int
 ivf_length(const IvfMeta *meta)
 {
 	return has_codes(meta->form) ? nv_rotation_padded(meta->dims) : meta->dims;
 }
 
+/* As many bits as elements, up to the most that kernels take. */
 uint16
 ivf_code_bits(NvForm form, int dims)
 {
@@ -130,6 +134,7 @@ plan_groups(IvfLayout *layout)
 	Assert(layout->codes + blocks * layout->code_block <= NV_PAGE_ROOM);
 }
 
+/* Compute where everything is. */
 void
 ivf_plan_layout(const IvfMeta *meta, IvfLayout *layout)
 {
@@ -161,6 +166,7 @@ ivf_plan_layout(const IvfMeta *meta, IvfLayout *layout)
 
 /* ---- opening ---- */
 
+/* Whether a form suits the type and the metric. */
 static bool
 form_valid(const IvfMeta *meta)
 {
@@ -273,8 +279,9 @@ ivf_open_with(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *mean
 
 /* ---- reading ---- */
 
+/* Copy an item, page by page if it is longer than one. */
 void
-ivf_read_thing(IvfIndex *ix, NvPageKind kind, BlockNumber first, const IvfShape *shape, uint32 i,
+ivf_read_item(IvfIndex *ix, NvPageKind kind, BlockNumber first, const IvfShape *shape, uint32 i,
 			   void *out)
 {
 	uint32		page;

@@ -28,7 +28,7 @@ typedef struct IvfMeta
 	uint8		form;			/* NvForm */
 	uint8		has_mean;
 	int32		dims;
-	uint32		lists;			/* those to come included */
+	uint32		lists;			/* including those that are to come */
 	uint64		seed;			/* of the rotation */
 	double		trained_rows;	/* in the table when it was built */
 	float		trained_distance;	/* mean distance of a vector from its centroid, then */
@@ -37,7 +37,7 @@ typedef struct IvfMeta
 	uint16		bits;			/* of a code; 0: none */
 	uint16		attribute_bytes;	/* of each entry, for key columns to come: 0 */
 	uint16		flat;			/* whether it is an ivfflat index: 1 or 0 */
-	uint32		spares;			/* the last ones of them, which were to come when it was built */
+	uint32		spares;			/* of the lists, the last, which had no centroid when it was built */
 	uint32		unused;
 } IvfMeta;
 
@@ -98,12 +98,12 @@ StaticAssertDecl(offsetof(IvfGroup, records) == 16, "IvfGroup is part of the for
 StaticAssertDecl(offsetof(IvfRecord, rest) == 6, "IvfRecord is part of the format");
 StaticAssertDecl(sizeof(IvfMeasures) == 20, "IvfMeasures is part of the format");
 
-/* How things of one size lie in pages. */
+/* How an array of items of one size lies in consecutive pages. */
 typedef struct IvfShape
 {
-	uint32		bytes;			/* of one */
-	uint32		per_page;		/* 0: longer than a page */
-	uint32		pages;			/* of one, if it is longer than a page; else 1 */
+	uint32		bytes;			/* of an item */
+	uint32		per_page;		/* items in a page; 0: an item is longer than a page */
+	uint32		pages;			/* that an item takes, if it is longer than a page; else 1 */
 } IvfShape;
 
 /* Where everything is; follows from the metapage. */

@@ -20,36 +20,41 @@
 #include "port/pg_bitutils.h"
 #include "utils/memutils.h"
 
-/* Entries that the first round keeps, and how much more each round does. */
+/* The first round keeps this many entries, and each other one this many times more. */
 #define FIRST_ROUND 96
 #define ROUND_GROWTH 4
 
-/* Of the refined entries, one in so many is nearer than all that were not. */
+/*
+ * Of the entries whose records a round reads, the nearest quarter is taken to be nearer
+ * than every entry whose record it did not read.
+ */
 #define SURE_PART 4
 
 /*
- * In strict order, of the entries of the lists that a scan looks into, no more
- * than this go out before it looks into more lists: one in so many, but not
- * fewer than so many.
+ * In strict order a scan returns one 64th of the entries that are in its lists, or 24
+ * if that is more; then it looks into more lists.
  */
 #define OUT_PART 64
 #define LEAST_OUT 24
 
-/* Lists so much farther than the nearest are passed over, with the default of probes. */
+/* With the default of probes, a list is passed over that is this part farther than the nearest. */
 #define FARTHER 0.5f
 
-/* Records are fetched so many ahead of the one that is measured. */
+/* While a record is measured, the one this many places behind it is prefetched. */
 #define FETCH_AHEAD 3
 
-/* Candidates are cut back when there are so many times those to keep. */
+/* There is room for this many times the candidates to keep; when it is full, they are cut back. */
 #define CUT_AT 4
 #define MAX_KEEP 10000000
 
-/* What estimates are off by, and how many times that results that go out must be nearer. */
+/*
+ * The deviation of an estimate, as a part of what its code says; and by how many
+ * deviations a result must be nearer than the entries that were left out.
+ */
 #define NOISE_PART 0.6
 #define SURE_TIMES 1.6
 
-/* A scan that takes the nearest lists only goes on until it saw as many rows as these hold. */
+/* A scan looks into more lists until it has seen as many rows as this many lists hold. */
 #define LEAST_LISTS 8
 
 #define NO_LIST IVF_MAX_LISTS
@@ -115,6 +120,7 @@ typedef struct IvfScan
 	NvResults	results;		/* of which the items are rows: see item_of_row() */
 } IvfScan;
 
+/* Begin a scan: ambeginscan. */
 IndexScanDesc
 ivf_begin_scan(Relation rel, int nkeys, int norderbys)
 {
@@ -128,6 +134,7 @@ ivf_begin_scan(Relation rel, int nkeys, int norderbys)
 	return nv_scan_begin(rel, nkeys, norderbys, s);
 }
 
+/* Begin anew, with nothing of the search before: amrescan. */
 void
 ivf_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys)
 {
@@ -144,6 +151,7 @@ ivf_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int no
 	nv_results_reset(&s->results);
 }
 
+/* End a scan: amendscan. */
 void
 ivf_end_scan(IndexScanDesc scan)
 {
@@ -156,6 +164,7 @@ ivf_end_scan(IndexScanDesc scan)
 
 /* ---- candidates ---- */
 
+/* The order of candidates: by key, and by place where these are equal. */
 static inline bool
 before(const Candidate *a, const Candidate *b)
 {
@@ -168,6 +177,7 @@ before(const Candidate *a, const Candidate *b)
 
 NV_DEFINE_SELECT(select_candidates, Candidate, before)
 
+/* Have a round take candidates up to this one. */
 static void
 set_upto(IvfScan *s, Candidate upto)
 {
@@ -200,6 +210,7 @@ cut(IvfScan *s)
 	s->more = true;
 }
 
+/* Add a candidate, if the round takes it. */
 static inline void
 add_candidate(IvfScan *s, double key, uint32 block, uint16 place, uint16 version)
 {
@@ -222,7 +233,7 @@ add_candidate(IvfScan *s, double key, uint32 block, uint16 place, uint16 version
 
 /* ---- looking into groups, whose code pages are locked ---- */
 
-/* The same for the inner product; the centroid is in ix->floats, and is lost. */
+/* step_to_list() for the inner product.  Overwrites the centroid, which is in ix->floats. */
 static void
 step_by_ip(IvfScan *s, float *norm2, float *greatest)
 {
@@ -302,6 +313,7 @@ estimate_block(const IvfScan *s, const IvfGroup *group, uint32 first, float most
 		PG_UINT32_MAX >> (NV_FASTSCAN_BLOCK - n);
 }
 
+/* Collect candidates of a group by their codes. */
 static void
 estimate_group(IvfScan *s, const IvfGroup *group, BlockNumber block)
 {
@@ -322,6 +334,7 @@ estimate_group(IvfScan *s, const IvfGroup *group, BlockNumber block)
 	}
 }
 
+/* Collect a candidate by its record. */
 static inline void
 measure_entry(IvfScan *s, const IvfRecord *record)
 {
@@ -347,6 +360,7 @@ measure_entry(IvfScan *s, const IvfRecord *record)
 					  ItemPointerGetOffsetNumberNoCheck(&record->tid), 0);
 }
 
+/* Collect candidates of a group by their records. */
 static void
 measure_group(IvfScan *s, const IvfGroup *group)
 {
@@ -406,18 +420,21 @@ look_into(IvfScan *s, uint32 list, BlockNumber block, BlockNumber then)
 
 /* ---- refining ---- */
 
+/* The number by which results know a row. */
 static inline uint64
 item_of_row(BlockNumber block, OffsetNumber offset)
 {
 	return (uint64) block << 16 | offset;
 }
 
+/* Add a row to the results. */
 static void
 add_result(IvfScan *s, double bound, BlockNumber block, OffsetNumber offset)
 {
 	nv_results_add(&s->results, bound, item_of_row(block, offset), s->strict);
 }
 
+/* Make a result of an entry, by its record. */
 static void
 refine_entry(IvfScan *s, const IvfGroup *group, uint32 i, Buffer *records)
 {
@@ -518,6 +535,7 @@ most_kept(void)
 	return (Size) work_mem * 1024 / 3 / (2 * sizeof(Candidate)) / CUT_AT;
 }
 
+/* Count the rounds that so many rows take. */
 double
 ivf_rounds(double rows)
 {
@@ -533,6 +551,7 @@ ivf_rounds(double rows)
 	return rounds;
 }
 
+/* Make room for the candidates of rounds that keep so many. */
 static void
 reserve(IvfScan *s, int keep)
 {
@@ -745,6 +764,7 @@ farthest_ratio(const IvfIndex *ix)
 	return ratio * ratio;
 }
 
+/* Begin the search: set the query, choose the lists and run the first round. */
 static void
 start(IndexScanDesc scan, IvfScan *s)
 {
@@ -828,6 +848,7 @@ go_on(IvfScan *s)
 
 /* ---- rows ---- */
 
+/* Return the next row: amgettuple. */
 bool
 ivf_get_tuple(IndexScanDesc scan, ScanDirection direction)
 {

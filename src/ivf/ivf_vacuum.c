@@ -247,6 +247,7 @@ vacuum_group(Vacuum *v, BlockNumber block, uint32 list, BlockNumber *next)
 	return has_room;
 }
 
+/* Vacuum the groups of a list, one after the other. */
 static void
 vacuum_list(Vacuum *v, uint32 list)
 {
@@ -266,6 +267,7 @@ vacuum_list(Vacuum *v, uint32 list)
 		ivf_set_room(&v->ix, list, room);
 }
 
+/* Remove dead rows: ambulkdelete. */
 IndexBulkDeleteResult *
 ivf_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 				IndexBulkDeleteCallback callback, void *state)
