@@ -120,6 +120,7 @@ hnsw_noted_dead_end(const HnswNotes *notes, uint32 slot, const uint8 *dead)
 	return false;
 }
 
+/* A walk through the graph. */
 typedef struct Walk
 {
 	HnswIndex  *ix;
@@ -133,18 +134,21 @@ typedef struct Walk
 	bool		overflow;
 } Walk;
 
+/* Whether a node is one that the walk does not go through. */
 static bool
 is_dead(const Walk *walk, uint32 slot)
 {
 	return walk->dead != NULL && slot < walk->nslots && nv_bit(walk->dead, slot);
 }
 
+/* Mark a node as reached, and have it expanded later. */
 static void
 reach(Walk *walk, uint32 slot)
 {
 	if (slot >= walk->nslots || nv_bit(walk->reached, slot) || is_dead(walk, slot))
 		return;
 	nv_set_bit(walk->reached, slot);
+	Assert(walk->depth <= STACK_ROOM);
 	if (walk->depth < STACK_ROOM)
 		walk->stack[walk->depth++] = slot;
 	else
@@ -168,6 +172,7 @@ neighbors_of(HnswIndex *ix, uint32 slot, uint32 *neighbors)
 	if (!hnsw_read(ix, slot, &ref))
 		return -1;
 	n = ref.node->nedges;
+	Assert(n <= HNSW_MAX_SLOTS);
 	memcpy(neighbors, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * n);
 	hnsw_release(&ref);
 	return n;
@@ -181,6 +186,7 @@ expand(Walk *walk, uint32 slot)
 	bool		leads_on = false;
 	int			n;
 
+	Assert(slot < walk->nslots && nv_bit(walk->reached, slot));
 	NV_VACUUM_DELAY_POINT();
 	if (nv_bit(walk->expanded, slot))
 		return;
@@ -237,6 +243,7 @@ walk_on(Walk *walk)
 	}
 }
 
+/* Begin a walk.  reached is the caller's, and may have nodes that are reached already. */
 static void
 walk_begin(Walk *walk, HnswIndex *ix, const uint8 *dead, uint8 *reached, uint32 nslots)
 {
@@ -250,6 +257,7 @@ walk_begin(Walk *walk, HnswIndex *ix, const uint8 *dead, uint8 *reached, uint32 
 	walk->stack = palloc(sizeof(uint32) * STACK_ROOM);
 }
 
+/* Free what walk_begin() allocated. */
 static void
 walk_end(Walk *walk)
 {
@@ -258,6 +266,7 @@ walk_end(Walk *walk)
 	pfree(walk->stack);
 }
 
+/* Walk from the entry point, through all nodes. */
 void
 hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uint32 nslots)
 {
@@ -269,6 +278,7 @@ hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uint32 nslots)
 	walk_end(&walk);
 }
 
+/* Look at the slots one after the other. */
 uint32
 hnsw_find_live(HnswIndex *ix, int level, uint32 near, const uint8 *among, uint32 nslots)
 {
@@ -290,14 +300,16 @@ hnsw_find_live(HnswIndex *ix, int level, uint32 near, const uint8 *among, uint32
 	return HNSW_NO_SLOT;
 }
 
-/* So many nodes are looked at for a free place. */
+/* How many nodes are looked at for a free place. */
 #define ROOM_TRIES 64
 
+/* Look at some slots at random, the same for the same node. */
 uint32
 hnsw_find_room(HnswIndex *ix, int level, uint32 slot, const uint8 *among, uint32 nslots)
 {
 	uint64		random = slot;
 
+	Assert(nslots > 0);
 	for (int i = 0; i < ROOM_TRIES; i++)
 	{
 		uint32		other = (uint32) (nv_random(&random) % nslots);
@@ -316,6 +328,7 @@ hnsw_find_room(HnswIndex *ix, int level, uint32 slot, const uint8 *among, uint32
 	return HNSW_NO_SLOT;
 }
 
+/* For qsort(): the nearest first. */
 static int
 compare_found(const void *a, const void *b)
 {
