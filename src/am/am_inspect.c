@@ -22,38 +22,43 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+/* Text of a row is cut off here. */
+#define TEXT_BYTES 2048
+
+/* Add a row to a result: what it is about, and a text. */
+static void __attribute__((format(printf, 3, 0)))
+add_row(NvReport *report, Datum about, const char *format, va_list args)
+{
+	Datum		values[2];
+	bool		nulls[2] = {false, false};
+	char		text[TEXT_BYTES];
+
+	vsnprintf(text, sizeof(text), format, args);
+	values[0] = about;
+	values[1] = CStringGetTextDatum(text);
+	tuplestore_putvalues(report->rows, report->desc, values, nulls);
+}
+
 /* Add a row to the result of nanovec_index_check(). */
 void
 nv_report_problem(NvReport *report, BlockNumber block, const char *format,...)
 {
-	Datum		values[2];
-	bool		nulls[2] = {false, false};
-	char		text[512];
 	va_list		args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	add_row(report, Int64GetDatum(block), format, args);
 	va_end(args);
-	values[0] = Int64GetDatum(block);
-	values[1] = CStringGetTextDatum(text);
-	tuplestore_putvalues(report->rows, report->desc, values, nulls);
 }
 
 /* Add a row to the result of nanovec_index_info(). */
 void
 nv_report_property(NvReport *report, const char *property, const char *format,...)
 {
-	Datum		values[2];
-	bool		nulls[2] = {false, false};
-	char		text[2048];
 	va_list		args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	add_row(report, CStringGetTextDatum(property), format, args);
 	va_end(args);
-	values[0] = CStringGetTextDatum(property);
-	values[1] = CStringGetTextDatum(text);
-	tuplestore_putvalues(report->rows, report->desc, values, nulls);
 }
 
 /* What the option "storage" and nanovec_index_info() call a form. */

@@ -75,7 +75,7 @@ nv_page_use(Page page, const char *end)
  * the advice to rebuild it.
  */
 extern void nv_index_damaged(Relation index, const char *format,...)
-			pg_attribute_printf(2, 3) pg_attribute_noreturn();
+			__attribute__((format(printf, 2, 3), noreturn));
 
 /* The same for a page that is not of a kind. */
 extern void nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind)
