@@ -178,7 +178,9 @@
 /* Whether this process holds the content lock of a shared buffer exclusively; 19 has other locks. */
 #if PG_VERSION_NUM >= 190000
 #define NV_HOLDS_EXCLUSIVELY(buffer) false
+#define NV_KNOWS_CONTENT_LOCKS false
 #else
+#define NV_KNOWS_CONTENT_LOCKS true
 #define NV_HOLDS_EXCLUSIVELY(buffer) \
 	LWLockHeldByMeInMode(BufferDescriptorGetContentLock(GetBufferDescriptor((buffer) - 1)), \
 						 LW_EXCLUSIVE)

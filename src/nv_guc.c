@@ -9,7 +9,6 @@
 
 #include <limits.h>
 
-#include "ivf/ivf_page.h"
 #include "nv_edition.h"
 #include "nv_guc.h"
 #include "utils/guc.h"

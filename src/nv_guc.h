@@ -18,6 +18,9 @@ typedef enum NvIterativeScan
 #define HNSW_MIN_EF_SEARCH 1
 #define HNSW_MAX_EF_SEARCH 1000
 
+#define IVF_MIN_LISTS 1
+#define IVF_MAX_LISTS 32768
+
 extern int	hnsw_ef_search;
 extern int	hnsw_iterative_scan;	/* NvIterativeScan */
 extern int	hnsw_max_scan_tuples;

@@ -11,7 +11,9 @@
 #include <math.h>
 #include <sys/statvfs.h>
 
+#include "access/xact.h"
 #include "miscadmin.h"
+#include "nv_edition.h"
 #include "storage/dsm_impl.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
@@ -124,8 +126,84 @@ nv_workers_that_fit(int nworkers, double bytes)
 	return 0;
 }
 
-void
-nv_report_workers(int nworkers)
+/* ---- parallel workers ---- */
+
+/* Keys of the shared memory: this, and the number of a part. */
+#define KEY_PART UINT64CONST(0x6e76000000000000)
+
+/* Leave parallel mode, with no worker running. */
+static void
+leave_parallel(NvParallel *parallel)
 {
-	ereport(DEBUG1, (errmsg_internal("using %d parallel workers", nworkers)));
+	DestroyParallelContext(parallel->context);
+	parallel->context = NULL;
+	ExitParallelMode();
+}
+
+/* Enter parallel mode, and allocate the parts. */
+bool
+nv_parallel_begin(NvParallel *parallel, const char *worker, int nworkers, const Size *bytes,
+				  int nparts)
+{
+	ParallelContext *context;
+
+	Assert(nparts <= NV_PARALLEL_MOST_PARTS);
+	Assert(nworkers > 0);
+	EnterParallelMode();
+	context = CreateParallelContext(nv_edition.library, worker, nworkers);
+	parallel->context = context;
+	parallel->nparts = nparts;
+	for (int i = 0; i < nparts; i++)
+		shm_toc_estimate_chunk(&context->estimator, bytes[i]);
+	shm_toc_estimate_keys(&context->estimator, nparts);
+	InitializeParallelDSM(context);
+	if (context->seg == NULL)
+	{
+		leave_parallel(parallel);
+		return false;
+	}
+	for (int i = 0; i < nparts; i++)
+	{
+		parallel->parts[i] = shm_toc_allocate(context->toc, bytes[i]);
+		shm_toc_insert(context->toc, KEY_PART + i, parallel->parts[i]);
+	}
+	return true;
+}
+
+/* Launch workers; without any, leave parallel mode. */
+bool
+nv_parallel_launch(NvParallel *parallel, bool wait)
+{
+	ParallelContext *context = parallel->context;
+
+	Assert(IsInParallelMode());
+	LaunchParallelWorkers(context);
+	if (context->nworkers_launched == 0)
+	{
+		leave_parallel(parallel);
+		return false;
+	}
+	/* in pgvector's words */
+	ereport(DEBUG1,
+			(errmsg_internal("using %d parallel workers", context->nworkers_launched)));
+	if (wait)
+		WaitForParallelWorkersToAttach(context);
+	return true;
+}
+
+/* Wait for the workers, and leave parallel mode. */
+void
+nv_parallel_end(NvParallel *parallel)
+{
+	Assert(parallel->context != NULL);
+	WaitForParallelWorkersToFinish(parallel->context);
+	leave_parallel(parallel);
+}
+
+/* Find a part in the shared memory of a worker. */
+void *
+nv_parallel_part(shm_toc *toc, int part)
+{
+	Assert(part >= 0 && part < NV_PARALLEL_MOST_PARTS);
+	return shm_toc_lookup(toc, KEY_PART + part, false);
 }

@@ -72,11 +72,8 @@ DEFINE_LOOP(loop_cos_f32, Type_cos_f32, f(x.f32_a, x.f32_b, x.n, OUT_COS))
 DEFINE_LOOP(loop_sum_f16, Type_l2sq_f16, *x.out = f(x.f16_a, x.f16_b, x.n))
 DEFINE_LOOP(loop_cos_f16, Type_cos_f16, f(x.f16_a, x.f16_b, x.n, OUT_COS))
 DEFINE_LOOP(loop_sum_f32_f16, Type_l2sq_f32_f16, *x.out = f(x.f32_a, x.f16_b, x.n))
-DEFINE_LOOP(loop_cos_f32_f16, Type_cos_f32_f16, f(x.f32_a, x.f16_b, x.n, OUT_COS))
 DEFINE_LOOP(loop_sum_f32_u8, Type_l2sq_f32_u8,
 			*x.out = f(x.f32_a, x.u8_b, x.n, 0.01f, -1.0f))
-DEFINE_LOOP(loop_cos_f32_u8, Type_cos_f32_u8,
-			f(x.f32_a, x.u8_b, x.n, 0.01f, -1.0f, OUT_COS))
 DEFINE_LOOP(loop_sums_u8, Type_sums_u8, f(x.u8_a, x.u8_b, x.n, (NvCodeSums *) x.out))
 DEFINE_LOOP(loop_l1_u8, Type_l1_u8, *x.out = f(x.u8_a, x.u8_b, x.n, 0.01f, 0.02f, -1.0f))
 DEFINE_LOOP(loop_hamming, Type_hamming, *(uint64_t *) x.out = f(x.u8_a, x.u8_b, x.n / 8))
@@ -92,13 +89,10 @@ DEFINE_LOOP(loop_blas, BlasDot,
 			*x.out = f((int64_t) x.n, (const float *) x.f32_a, 1, (const float *) x.f32_b, 1))
 DEFINE_LOOP(loop_simsimd, SimsimdMetric, f(x.f32_a, x.f32_b, x.n, (double *) x.out))
 
-/* Cosine kernels with the few operations that make a distance of their sums. */
+/* The cosine kernel with the few operations that make a distance of their sums. */
 DEFINE_LOOP(loop_cos_distance, Type_cos_f32,
 			f(x.f32_a, x.f32_b, x.n, OUT_COS);
 			x.out[8] = 1.0f - OUT_COS->ab / sqrtf(OUT_COS->aa * OUT_COS->bb))
-DEFINE_LOOP(loop_cosq_distance, Type_cos_f32,
-			f(x.f32_a, x.f32_b, x.n, OUT_COS);
-			x.out[8] = 1.0f - OUT_COS->ab / sqrtf(1.5f * OUT_COS->bb))
 
 /* A kernel: where it is in a table, its loop, and bits read for each dimension. */
 typedef struct KernelInfo
@@ -110,16 +104,17 @@ typedef struct KernelInfo
 } KernelInfo;
 
 #define KERNEL(name, loop, bits) {#name, offsetof(NvKernels, name), loop, bits}
-#define DENSE(sfx, bits) \
+#define MEASURES(sfx, bits) \
 	KERNEL(l2sq_##sfx, loop_sum_##sfx, bits), KERNEL(ip_##sfx, loop_sum_##sfx, bits), \
-	KERNEL(l1_##sfx, loop_sum_##sfx, bits), KERNEL(cos_##sfx, loop_cos_##sfx, bits), \
-	KERNEL(cosq_##sfx, loop_cos_##sfx, bits)
+	KERNEL(l1_##sfx, loop_sum_##sfx, bits)
+#define DENSE(sfx, bits) \
+	MEASURES(sfx, bits), KERNEL(cos_##sfx, loop_cos_##sfx, bits)
 
 static const KernelInfo kernel_infos[] = {
 	DENSE(f32, 64),
 	DENSE(f16, 32),
-	DENSE(f32_f16, 48),
-	DENSE(f32_u8, 40),
+	MEASURES(f32_f16, 48),
+	MEASURES(f32_u8, 40),
 	KERNEL(sums_u8, loop_sums_u8, 16),
 	KERNEL(l1_u8, loop_l1_u8, 16),
 	KERNEL(hamming, loop_hamming, 2),
@@ -212,7 +207,7 @@ report_all(void)
 }
 
 /* The f32 kernels that the comparisons are about; L1 distance has no peer. */
-static const char *const compared[] = {"l2sq_f32", "ip_f32", "cosq_f32", "cos_f32"};
+static const char *const compared[] = {"l2sq_f32", "ip_f32", "cos_f32"};
 
 #define NUM_COMPARED (sizeof(compared) / sizeof(compared[0]))
 
@@ -408,8 +403,6 @@ report_peers(void)
 			snprintf(name, sizeof(name), "simsimd cos %s", isa_names[i]);
 			report_duel("cos_f32 + div", v->name, loop_cos_distance,
 						(Function) v->kernels->cos_f32, name, loop_simsimd, peers.simsimd_cos[i]);
-			report_duel("cosq_f32 + div", v->name, loop_cosq_distance,
-						(Function) v->kernels->cosq_f32, name, loop_simsimd, peers.simsimd_cos[i]);
 		}
 	}
 }

@@ -46,7 +46,9 @@ nv_sample_blocks(Relation heap, Relation index, IndexInfo *info, BlockNumber wan
 static void
 count_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
 {
-	if (!isnull[0])
+	NvRow		row;
+
+	if (nv_row_take(&row, values, isnull))
 		++*(double *) arg;
 }
 

@@ -11,6 +11,7 @@
 #include "nv_compat.h"
 
 #include "access/tableam.h"
+#include "am/am_row.h"
 #include "nodes/execnodes.h"
 
 /* Processes beside this one: as many as a btree build of the table would have. */

@@ -7,17 +7,16 @@
  */
 #include "am/am_inspect.h"
 
-#include "access/amapi.h"
 #include "access/genam.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "am/am_handler.h"
 #include "catalog/index.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "funcapi.h"
-#include "hnsw/hnsw.h"
-#include "ivf/ivf.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -153,12 +152,6 @@ nv_rows_check(NvRowList *rows, Relation heap, NvReport *report)
 
 /* ---- functions ---- */
 
-static bool
-is_ivf(Relation rel)
-{
-	return rel->rd_indam->ambuild == ivf_build;
-}
-
 /* Open an index of ours, whose table is locked; ERROR if it cannot be looked into. */
 static Relation
 open_index(Oid oid, LOCKMODE lock, Relation *heap)
@@ -174,8 +167,7 @@ open_index(Oid oid, LOCKMODE lock, Relation *heap)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is a partitioned index", RelationGetRelationName(rel)),
 				 errhint("Name the index of a partition.")));
-	if (rel->rd_rel->relkind != RELKIND_INDEX ||
-		!(is_ivf(rel) || rel->rd_indam->ambuild == hnsw_build))
+	if (rel->rd_rel->relkind != RELKIND_INDEX || nv_method_of(rel) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not an index of nanovec", RelationGetRelationName(rel))));
@@ -266,7 +258,7 @@ NV_FUNCTION(nanovec_index_check)
 	check_rights(index, false);
 	rel = open_index(index, standby ? AccessShareLock : ShareUpdateExclusiveLock, &heap);
 
-	(is_ivf(rel) ? ivf_check : hnsw_check) (heap, rel, &report);
+	nv_method_of(rel)->check(heap, rel, &report);
 	if (standby)
 		tell_of_replay(start, &report);
 	relation_close(rel, NoLock);
@@ -284,7 +276,7 @@ NV_FUNCTION(nanovec_index_info)
 	check_rights(index, true);
 	rel = open_index(index, AccessShareLock, &heap);
 
-	(is_ivf(rel) ? ivf_info : hnsw_info) (rel, &report);
+	nv_method_of(rel)->info(rel, &report);
 	relation_close(rel, AccessShareLock);
 	table_close(heap, AccessShareLock);
 	return (Datum) 0;

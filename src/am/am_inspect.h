@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * am_inspect.h
- *		What the index methods tell about an index: nanovec_index_check() and
- *		nanovec_index_info().
+ *		How the index methods tell about an index: nanovec_index_check() and
+ *		nanovec_index_info().  What they tell is in NvMethod, am_handler.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,16 +50,5 @@ extern void nv_rows_check(NvRowList *rows, Relation heap, NvReport *report);
 
 /* What people call a form. */
 extern const char *nv_form_name(NvForm form);
-
-/*
- * Walk a whole index and report every broken invariant.  The table is locked
- * against vacuum; inserts into hnsw wait.
- */
-extern void hnsw_check(Relation heap, Relation rel, NvReport *report);
-extern void ivf_check(Relation heap, Relation rel, NvReport *report);
-
-/* Tell what an index is made of. */
-extern void hnsw_info(Relation rel, NvReport *report);
-extern void ivf_info(Relation rel, NvReport *report);
 
 #endif							/* NV_AM_INSPECT_H */

@@ -10,6 +10,7 @@
 #include "access/amvalidate.h"
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "am/am_row.h"
 #include "catalog/pg_amop.h"
 #include "catalog/pg_amproc.h"
 #include "catalog/pg_opclass.h"
@@ -22,10 +23,18 @@
 #include "utils/regproc.h"
 #include "utils/syscache.h"
 
+/* The column of an index that holds its vectors. */
+static Form_pg_attribute
+vector_column(Relation rel)
+{
+	return TupleDescAttr(rel->rd_att, NV_VECTOR_COLUMN - 1);
+}
+
+/* Ask the support functions of an index's operator class. */
 void
 nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric)
 {
-	FmgrInfo   *metric_proc = index_getprocinfo(rel, 1, NV_METRIC_PROC);
+	FmgrInfo   *metric_proc = index_getprocinfo(rel, NV_VECTOR_COLUMN, NV_METRIC_PROC);
 	const NvSpaceMetric *m;
 	const NvElementType *type;
 
@@ -38,7 +47,7 @@ nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric)
 				 errhint("ALTER EXTENSION vector UPDATE, then connect anew.")));
 	m = (const NvSpaceMetric *) DatumGetPointer(FunctionCall1(metric_proc, PointerGetDatum(NULL)));
 	type = (const NvElementType *)
-		DatumGetPointer(FunctionCall1(index_getprocinfo(rel, 1, NV_TYPE_PROC),
+		DatumGetPointer(FunctionCall1(index_getprocinfo(rel, NV_VECTOR_COLUMN, NV_TYPE_PROC),
 									  PointerGetDatum(NULL)));
 	if (m == NULL || type == NULL || !nv_metric_valid(type->kind, *m))
 		ereport(ERROR,
@@ -52,10 +61,10 @@ nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric)
 int
 nv_column_dims(Relation rel, const NvElementType *type)
 {
-	int			dims = TupleDescAttr(rel->rd_att, 0)->atttypmod;
+	int			dims = vector_column(rel)->atttypmod;
 
 	/* its values differ in length, and the operators of bit take them */
-	if (getBaseType(TupleDescAttr(rel->rd_att, 0)->atttypid) == VARBITOID)
+	if (getBaseType(vector_column(rel)->atttypid) == VARBITOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("type not supported for %s index", get_am_name(rel->rd_rel->relam)),
@@ -77,7 +86,7 @@ nv_column_dims(Relation rel, const NvElementType *type)
 bool
 nv_column_agrees(Relation rel, uint8 element, uint8 metric, int dims)
 {
-	int			column_dims = TupleDescAttr(rel->rd_att, 0)->atttypmod;
+	int			column_dims = vector_column(rel)->atttypmod;
 	NvElementKind column_element;
 	NvSpaceMetric column_metric;
 

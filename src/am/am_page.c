@@ -33,6 +33,7 @@ nv_page_init(Page page, NvPageKind kind)
 {
 	NvPageTail *tail;
 
+	Assert(kind >= NV_PAGE_META && kind <= NV_PAGE_IVF_RECORDS);
 	PageInit(page, BLCKSZ, sizeof(NvPageTail));
 	((PageHeader) page)->pd_lower = ((PageHeader) page)->pd_upper;
 	tail = (NvPageTail *) PageGetSpecialPointer(page);
@@ -50,14 +51,41 @@ made_by_pgvector(Buffer metapage)
 	return magic == PGVECTOR_HNSW_MAGIC || magic == PGVECTOR_IVFFLAT_MAGIC;
 }
 
+/* Raise the error of a damaged index. */
+void
+nv_index_damaged(Relation index, const char *format,...)
+{
+	char		text[256];
+	va_list		args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	ereport(ERROR,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+			 errmsg("index \"%s\" is damaged: %s", RelationGetRelationName(index), text),
+			 errhint("Rebuild it with REINDEX.")));
+}
+
+/* What messages call pages of a kind. */
+static const char *const kind_names[] = {
+	[NV_PAGE_META] = "the metapage of an hnsw index",
+	[NV_PAGE_MEAN] = "a page of the mean",
+	[NV_PAGE_HNSW_SLOTS] = "a page of slots",
+	[NV_PAGE_IVF_META] = "the metapage of an ivf index",
+	[NV_PAGE_IVF_DIRECTORY] = "a page of the directory",
+	[NV_PAGE_IVF_CENTROIDS] = "a page of centroids",
+	[NV_PAGE_IVF_CENTROID_CODES] = "a page of codes of centroids",
+	[NV_PAGE_IVF_GROUP] = "a page of a group",
+	[NV_PAGE_IVF_RECORDS] = "a page of records"
+};
+
+/* Raise the error of a page that is not what it should be. */
 void
 nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INDEX_CORRUPTED),
-			 errmsg("index \"%s\" is damaged: block %u is no page of kind %d",
-					RelationGetRelationName(index), BufferGetBlockNumber(buffer), kind),
-			 errhint("Rebuild it with REINDEX.")));
+	Assert(kind > 0 && kind < lengthof(kind_names));
+	nv_index_damaged(index, "block %u is not %s", BufferGetBlockNumber(buffer), kind_names[kind]);
 }
 
 /* Copy the metapage; false when it is none of that kind, and then whose it may be. */
@@ -66,6 +94,7 @@ copy_metapage(Buffer buffer, NvPageKind kind, void *meta, Size bytes, bool *pgve
 {
 	bool		good;
 
+	Assert(bytes <= NV_PAGE_ROOM);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	good = nv_page_is(BufferGetPage(buffer), kind);
 	memcpy(meta, NV_PAGE_CONTENTS(BufferGetPage(buffer)), bytes);
@@ -124,11 +153,7 @@ nv_metapage_version(Relation index, uint32 version, uint32 expected)
 void
 nv_metapage_damaged(Relation index)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INDEX_CORRUPTED),
-			 errmsg("index \"%s\" is damaged: block 0: the metapage makes no sense",
-					RelationGetRelationName(index)),
-			 errhint("Rebuild it with REINDEX.")));
+	nv_index_damaged(index, "its metapage makes no sense");
 }
 
 /* Pages close to each other in the file get different entries. */
@@ -143,11 +168,7 @@ static inline void
 check_block(Relation index, BlockNumber block)
 {
 	if (unlikely(block == InvalidBlockNumber))
-		ereport(ERROR,
-				(errcode(ERRCODE_INDEX_CORRUPTED),
-				 errmsg("index \"%s\" is damaged: it points to a block that cannot be",
-						RelationGetRelationName(index)),
-				 errhint("Rebuild it with REINDEX.")));
+		nv_index_damaged(index, "it points to a block that cannot be");
 }
 
 /*
@@ -195,10 +216,18 @@ nv_read_buffer_ring(Relation index, BlockNumber block, BufferAccessStrategy stra
 	return ReadBufferExtended(index, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
 }
 
+/* Whether this process holds a shared buffer exclusively. */
 bool
 nv_locked_exclusively(Buffer buffer)
 {
 	return !BufferIsLocal(buffer) && NV_HOLDS_EXCLUSIVELY(buffer);
+}
+
+/* Whether this process may change what is in a buffer. */
+bool
+nv_may_change(Buffer buffer)
+{
+	return BufferIsLocal(buffer) || NV_HOLDS_EXCLUSIVELY(buffer) || !NV_KNOWS_CONTENT_LOCKS;
 }
 
 void
@@ -207,6 +236,7 @@ nv_prefetch_page(Relation index, BlockNumber block, Size offset, Size bytes)
 	Buffer		buffer = *hint_of(index, block);
 	const char *start;
 
+	Assert(offset + bytes <= BLCKSZ);
 	if (buffer <= 0)
 		return;
 	__builtin_prefetch(GetBufferDescriptor(buffer - 1), 1);
@@ -228,6 +258,7 @@ nv_extend(Relation index)
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	if (lock)
 		UnlockRelationForExtension(index, ExclusiveLock);
+	Assert(PageIsNew(BufferGetPage(buffer)));
 	/* a crash now leaves a page of zeros */
 	NV_TEST_POINT("page_added");
 	return buffer;
@@ -239,6 +270,7 @@ nv_append_page(Relation index, ForkNumber fork, NvPageKind kind, const void *con
 	Buffer		buffer = ReadBufferExtended(index, fork, P_NEW, RBM_NORMAL, NULL);
 	Page		page;
 
+	Assert(bytes <= NV_PAGE_ROOM);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	page = BufferGetPage(buffer);
 	nv_page_init(page, kind);

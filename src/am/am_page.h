@@ -58,6 +58,7 @@ static inline void
 nv_page_use_none(Page page)
 {
 	((PageHeader) page)->pd_lower = (LocationIndex) (NV_PAGE_CONTENTS(page) - (char *) page);
+	Assert(((PageHeader) page)->pd_lower <= ((PageHeader) page)->pd_upper);
 }
 
 static inline void
@@ -65,10 +66,18 @@ nv_page_use(Page page, const char *end)
 {
 	PageHeader	header = (PageHeader) page;
 
+	Assert(end >= NV_PAGE_CONTENTS(page) && end <= (const char *) page + header->pd_upper);
 	header->pd_lower = Max(header->pd_lower, (LocationIndex) (end - (const char *) page));
 }
 
-/* ERROR (INDEX_CORRUPTED), with the block number: the page is not of that kind. */
+/*
+ * ERROR (INDEX_CORRUPTED): the index is damaged, with a clause that says how, and
+ * the advice to rebuild it.
+ */
+extern void nv_index_damaged(Relation index, const char *format,...)
+			pg_attribute_printf(2, 3) pg_attribute_noreturn();
+
+/* The same for a page that is not of a kind. */
 extern void nv_page_wrong(Relation index, Buffer buffer, NvPageKind kind)
 			__attribute__((noreturn));
 
@@ -119,8 +128,12 @@ nv_row_gone(IndexBulkDeleteCallback callback, void *state, ItemPointerData tid)
 	return !nv_row_possible(&tid) || callback(&tid, state);
 }
 
-/* For assertions: whether this process holds a page exclusively, as far as can be told. */
+/*
+ * For assertions, as far as it can be told: whether this process holds a page
+ * exclusively; and whether it may change the page, as it may any local one.
+ */
 extern bool nv_locked_exclusively(Buffer buffer);
+extern bool nv_may_change(Buffer buffer);
 
 /*
  * ReadBuffer(), quicker for pages that this backend read before: it remembers

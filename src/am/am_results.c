@@ -50,6 +50,7 @@ nv_results_growth(const NvResults *r, int n)
 void
 nv_results_reserve(NvResults *r, int n)
 {
+	Assert(r->n <= r->room);
 	if (n <= r->room)
 		return;
 	r->room = n;
@@ -63,10 +64,13 @@ nv_results_add(NvResults *r, double bound, uint64 item, bool strict)
 {
 	NvResult	result = {bound, item};
 
+	/* NaN has no place in an order */
+	Assert(!isnan(bound));
 	if (strict && !before(&r->last, &result))
 		return;
 	if (r->n == r->room)
 		nv_results_reserve(r, larger_room(r));
+	Assert(r->n < r->room);
 	r->results[r->n] = result;
 	heap_up(NULL, r->results, r->n++);
 }
@@ -74,6 +78,7 @@ nv_results_add(NvResults *r, double bound, uint64 item, bool strict)
 void
 nv_results_ready(NvResults *r, double horizon)
 {
+	Assert(!isnan(horizon));
 	r->horizon = horizon;
 	r->nready = INT_MAX;
 }
@@ -81,6 +86,7 @@ nv_results_ready(NvResults *r, double horizon)
 void
 nv_results_ready_least(NvResults *r, int n)
 {
+	Assert(n >= 0);
 	r->horizon = INFINITY;
 	r->nready = n;
 }

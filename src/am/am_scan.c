@@ -7,6 +7,8 @@
  */
 #include "am/am_scan.h"
 
+#include <math.h>
+
 #include "am/am_page.h"
 #include "pgstat.h"
 #include "utils/float.h"
@@ -32,6 +34,7 @@ nv_scan_begin(Relation index, int nkeys, int norderbys, void *opaque)
 void
 nv_scan_take_order(IndexScanDesc scan, ScanKey orderbys)
 {
+	Assert(scan->orderByData != NULL || scan->numberOfOrderBys == 0);
 	if (orderbys != NULL && scan->numberOfOrderBys > 0)
 		memmove(scan->orderByData, orderbys, scan->numberOfOrderBys * sizeof(ScanKeyData));
 }
@@ -62,15 +65,13 @@ void
 nv_scan_return(IndexScanDesc scan, const NvSpace *space, bool null_query, double bound,
 			   const ItemPointerData *tid)
 {
+	Assert(scan->numberOfOrderBys > 0);
+	Assert(!isnan(bound));
 	/* PostgreSQL would add a page to the table where the block is none */
 	if (!nv_row_possible(tid))
-		ereport(ERROR,
-				(errcode(ERRCODE_INDEX_CORRUPTED),
-				 errmsg("index \"%s\" is damaged: it leads to row (%u,%u), which cannot be",
-						RelationGetRelationName(scan->indexRelation),
-						ItemPointerGetBlockNumberNoCheck(tid),
-						ItemPointerGetOffsetNumberNoCheck(tid)),
-				 errhint("Rebuild it with REINDEX.")));
+		nv_index_damaged(scan->indexRelation, "it leads to row (%u,%u), which cannot be",
+						 ItemPointerGetBlockNumberNoCheck(tid),
+						 ItemPointerGetOffsetNumberNoCheck(tid));
 	scan->xs_heaptid = *tid;
 	scan->xs_recheck = false;
 	scan->xs_orderbynulls[0] = null_query;

@@ -10,6 +10,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "distance/distance.h"
 #include "quant/rotation.h"
 #include "quant/scalar_code.h"
 #include "utils/varbit.h"
@@ -407,6 +408,11 @@ init_dense(NvSpace *space)
 	int			column = space->metric == NV_SPACE_IP ? 1 : space->metric == NV_SPACE_L1 ? 2 : 0;
 	const DenseMeasures *row = &dense_measures[space->form][column];
 
+	Assert(space->form < lengthof(dense_measures) && row->from_query != NULL);
+	/* behind the elements come zeros, and only where they are rotated */
+	Assert(space->length == space->dims ||
+		   (space->length > space->dims && space->factors != NULL));
+	Assert(space->factors == NULL || space->length % NV_ROTATION_STEP == 0);
 	space->scratch = palloc(2 * sizeof(float) * space->length);
 	space->from_query = row->from_query;
 	space->between = row->between;
@@ -421,6 +427,10 @@ nv_space_init(NvSpace *space, NvElementKind kind, NvSpaceMetric metric, NvForm f
 {
 	memset(space, 0, sizeof(*space));
 	space->type = nv_element_type(kind);
+	Assert(nv_metric_valid(kind, metric));
+	Assert(nv_form_is_dense(form) == (space->type->dense != NULL));
+	Assert(dims >= 1 && dims <= space->type->max_dims);
+	Assert(metric != NV_SPACE_IP || mean == NULL || kind <= NV_ELEMENT_SQ8VEC);
 	space->metric = metric;
 	space->ip = metric == NV_SPACE_IP;
 	space->form = form;
@@ -642,6 +652,7 @@ set_sparse(const NvSpace *space, Datum value, NvQuery *query)
 	char	   *data;
 
 	check_dims(space, v.dim);
+	Assert(v.nnz >= 0 && v.nnz <= NV_SPARSE_MAX_NNZ);
 	data = palloc(Max(1, v.nnz * (sizeof(int32) + sizeof(float))));
 	memcpy(data, v.indices, v.nnz * sizeof(int32));
 	memcpy(data + v.nnz * sizeof(int32), v.values, v.nnz * sizeof(float));
@@ -783,6 +794,7 @@ nv_query_store(const NvSpace *space, const NvQuery *query, char *data, NvStored 
 	if (space->type->dense == NULL)
 	{
 		v->bytes = query->raw.bytes;
+		Assert(v->bytes <= nv_space_max_bytes(space));
 		memcpy(data, query->raw.data, v->bytes);
 		return;
 	}
@@ -913,6 +925,7 @@ nv_space_reach(const NvSpace *space, const NvQuery *query, double horizon, NvRea
 	double		rounding = 2 * NV_KERNEL_RELERR(space->length);
 	double		slope = (1 + margin) / (1 - rounding);
 
+	Assert(rounding < 1);
 	*reach = (NvReach) {.base = INFINITY};
 	if (nv_space_is_exact(space))
 		reach->base = (float) horizon;

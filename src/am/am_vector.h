@@ -31,16 +31,6 @@
 #include "types/dense.h"
 #include "types/sparse.h"
 
-/* Element types; numbers are stored in metapages. */
-typedef enum NvElementKind
-{
-	NV_ELEMENT_VECTOR = 1,
-	NV_ELEMENT_HALFVEC,
-	NV_ELEMENT_SQ8VEC,
-	NV_ELEMENT_BIT,
-	NV_ELEMENT_SPARSEVEC
-} NvElementKind;
-
 /* Metrics of operator classes; numbers are stored in metapages. */
 typedef enum NvSpaceMetric
 {

@@ -9,8 +9,10 @@
 #include "am/am_wal.h"
 
 #include "access/xloginsert.h"
+#include "am/am_page.h"
 #include "nv_testpoint.h"
 
+/* Begin a change of up to MAX_GENERIC_XLOG_PAGES pages. */
 void
 nv_change_begin(NvChange *change, Relation index, bool logged)
 {
@@ -18,20 +20,42 @@ nv_change_begin(NvChange *change, Relation index, bool logged)
 	change->npages = 0;
 }
 
+/* Take a page into the change. */
 Page
 nv_change_page(NvChange *change, Buffer buffer, bool fresh)
 {
-	Assert(change->npages < MAX_GENERIC_XLOG_PAGES);
-	change->buffers[change->npages++] = buffer;
-	if (change->state != NULL)
-		return GenericXLogRegisterBuffer(change->state, buffer,
-										 fresh ? GENERIC_XLOG_FULL_IMAGE : 0);
-	return BufferGetPage(buffer);
+	int			i = change->npages++;
+
+	Assert(i < MAX_GENERIC_XLOG_PAGES);
+	Assert(nv_may_change(buffer));
+	change->buffers[i] = buffer;
+	change->pages[i] = change->state == NULL ? BufferGetPage(buffer) :
+		GenericXLogRegisterBuffer(change->state, buffer, fresh ? GENERIC_XLOG_FULL_IMAGE : 0);
+	return change->pages[i];
 }
 
+#ifdef USE_ASSERT_CHECKING
+/* Check what generic WAL relies on, since it leaves out what is not in use. */
+static void
+check_use(Page page)
+{
+	PageHeader	header = (PageHeader) page;
+
+	Assert(header->pd_lower <= header->pd_upper && header->pd_upper <= header->pd_special);
+	for (Size i = header->pd_lower; i < header->pd_upper; i++)
+		Assert(page[i] == 0);
+}
+#endif
+
+/* Make the change, and log it. */
 void
 nv_change_finish(NvChange *change)
 {
+	Assert(change->npages > 0);
+#ifdef USE_ASSERT_CHECKING
+	for (int i = 0; i < change->npages; i++)
+		check_use(change->pages[i]);
+#endif
 	if (change->state != NULL)
 	{
 		GenericXLogFinish(change->state);
@@ -41,6 +65,7 @@ nv_change_finish(NvChange *change)
 		MarkBufferDirty(change->buffers[i]);
 }
 
+/* Log an index that is complete. */
 void
 nv_log_whole(Relation index, ForkNumber fork)
 {

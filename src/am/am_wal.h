@@ -27,6 +27,7 @@ typedef struct NvChange
 	GenericXLogState *state;	/* NULL: not logged */
 	int			npages;
 	Buffer		buffers[MAX_GENERIC_XLOG_PAGES];
+	Page		pages[MAX_GENERIC_XLOG_PAGES];	/* what is changed, a copy if it is logged */
 } NvChange;
 
 extern void nv_change_begin(NvChange *change, Relation index, bool logged);

@@ -347,7 +347,7 @@ typedef struct Lloyd
 	int			dims;
 	int			k;
 	bool		spherical;
-	NvTeam	   *team;
+	const NvKmeansOptions *options;
 	float	   *centroids;
 	uint32	   *cluster;
 	float	   *distances;
@@ -462,10 +462,9 @@ assign(Lloyd *l)
 {
 	NvAssigner *a;
 
-	if (l->team != NULL)
+	if (l->options->assign != NULL)
 	{
-		nv_team_set_centroids(l->team, l->centroids, l->k);
-		nv_team_assign(l->team, l->n, l->cluster, l->distances);
+		l->options->assign(l->options->arg, l->centroids, l->k, l->n, l->cluster, l->distances);
 		return;
 	}
 	a = nv_assigner_make(l->centroids, l->k, l->dims);
@@ -481,7 +480,7 @@ lloyd(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options,
 	Lloyd		l = {
 		.x = x, .n = n, .dims = dims, .k = k,
 		.spherical = options->spherical,
-		.team = options->team,
+		.options = options,
 		.centroids = centroids,
 		.cluster = alloc_array(n, sizeof(uint32)),
 		.distances = alloc_array(n, sizeof(float)),

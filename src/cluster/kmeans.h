@@ -14,7 +14,7 @@
 
 #include "nv_compat.h"
 
-#include "cluster/team.h"
+#include "nv_random.h"
 
 typedef struct NvKmeansOptions
 {
@@ -22,19 +22,15 @@ typedef struct NvKmeansOptions
 	int			iterations;		/* of Lloyd's algorithm, at most */
 	uint64		seed;
 	bool		spherical;		/* rows are unit vectors, and so are centroids */
-	NvTeam	   *team;			/* that holds the rows, or NULL */
+
+	/*
+	 * What assigns the rows to k centroids in place of nv_assign(), or NULL; arg is
+	 * handed to it.
+	 */
+	void		(*assign) (void *arg, const float *centroids, int k, size_t n, uint32 *cluster,
+						   float *distances);
+	void	   *arg;
 } NvKmeansOptions;
-
-/* splitmix64 (Steele, Lea and Flood, 2014); what PostgreSQL has differs by version. */
-static inline uint64
-nv_random(uint64 *state)
-{
-	uint64		z = (*state += UINT64CONST(0x9e3779b97f4a7c15));
-
-	z = (z ^ (z >> 30)) * UINT64CONST(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64CONST(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
 
 /*
  * Where the next of many rows belongs in a sample that has room for so many, or

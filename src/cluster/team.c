@@ -10,10 +10,7 @@
  */
 #include "cluster/team.h"
 
-#include "access/parallel.h"
-#include "access/xact.h"
 #include "cluster/kmeans.h"
-#include "nv_edition.h"
 #include "nv_workers.h"
 #include "port/atomics.h"
 #include "storage/barrier.h"
@@ -25,12 +22,16 @@
 #define LEAST_PART 128
 #define MOST_PART 4096
 
-/* Keys of the shared memory. */
-#define KEY_JOB 1
-#define KEY_ROWS 2
-#define KEY_CENTROIDS 3
-#define KEY_CLUSTER 4
-#define KEY_DISTANCES 5
+/* Parts of the shared memory. */
+enum
+{
+	PART_JOB,
+	PART_ROWS,
+	PART_CENTROIDS,
+	PART_CLUSTER,
+	PART_DISTANCES,
+	NPARTS
+};
 
 typedef struct Job
 {
@@ -50,11 +51,13 @@ struct NvTeam
 	float	   *centroids;
 	uint32	   *cluster;
 	float	   *distances;
+	size_t		most_rows;		/* for which there is room */
+	int			most_k;
 
 	MemoryContext context;
 	uint32		generation;		/* for which the assigner was made */
 	NvAssigner *assigner;
-	ParallelContext *pcxt;		/* NULL: the leader is alone */
+	NvParallel	parallel;		/* of no workers: the leader is alone */
 };
 
 extern PGDLLEXPORT void nv_team_worker(dsm_segment *segment, shm_toc *toc);
@@ -106,11 +109,11 @@ void
 nv_team_worker(dsm_segment *segment, shm_toc *toc)
 {
 	NvTeam		team = {
-		.job = shm_toc_lookup(toc, KEY_JOB, false),
-		.rows = shm_toc_lookup(toc, KEY_ROWS, false),
-		.centroids = shm_toc_lookup(toc, KEY_CENTROIDS, false),
-		.cluster = shm_toc_lookup(toc, KEY_CLUSTER, false),
-		.distances = shm_toc_lookup(toc, KEY_DISTANCES, false),
+		.job = nv_parallel_part(toc, PART_JOB),
+		.rows = nv_parallel_part(toc, PART_ROWS),
+		.centroids = nv_parallel_part(toc, PART_CENTROIDS),
+		.cluster = nv_parallel_part(toc, PART_CLUSTER),
+		.distances = nv_parallel_part(toc, PART_DISTANCES),
 		.context = CurrentMemoryContext
 	};
 	Barrier    *barrier = &team.job->barrier;
@@ -122,6 +125,7 @@ nv_team_worker(dsm_segment *segment, shm_toc *toc)
 			BarrierArriveAndWait(barrier, nv_wait_event());
 		if (team.job->finished)
 			break;
+		Assert(is_working(BarrierPhase(barrier)));
 		take_parts(&team);
 		BarrierArriveAndWait(barrier, nv_wait_event());
 		working = false;
@@ -131,87 +135,80 @@ nv_team_worker(dsm_segment *segment, shm_toc *toc)
 
 /* ---- the leader ---- */
 
-/* Shared memory for the team, and workers; false when they can't be had. */
-static bool
-start_workers(NvTeam *team, size_t rows, int dims, int k, int nworkers)
+/* Have the team use these parts of memory. */
+static void
+use_parts(NvTeam *team, void *const *parts)
 {
-	double		bytes = 0;
-	const struct
-	{
-		Size		bytes;
-		void	  **where;
-	}			parts[] = {
-		{sizeof(Job), (void **) &team->job},
-		{sizeof(float) * dims * rows, (void **) &team->rows},
-		{mul_size(sizeof(float) * dims, k), (void **) &team->centroids},
-		{sizeof(uint32) * rows, (void **) &team->cluster},
-		{sizeof(float) * rows, (void **) &team->distances},
-	};
-	ParallelContext *pcxt;
-
-	for (int i = 0; i < (int) lengthof(parts); i++)
-		bytes += parts[i].bytes;
-	nworkers = nv_workers_that_fit(nworkers, bytes);
-	if (nworkers == 0)
-		return false;
-
-	EnterParallelMode();
-	pcxt = CreateParallelContext(nv_edition.library, "nv_team_worker", nworkers);
-	for (int i = 0; i < (int) lengthof(parts); i++)
-		shm_toc_estimate_chunk(&pcxt->estimator, parts[i].bytes);
-	shm_toc_estimate_keys(&pcxt->estimator, lengthof(parts));
-	InitializeParallelDSM(pcxt);
-	if (pcxt->seg != NULL)
-	{
-		for (int i = 0; i < (int) lengthof(parts); i++)
-		{
-			*parts[i].where = shm_toc_allocate(pcxt->toc, parts[i].bytes);
-			/* keys are numbered as the parts are */
-			shm_toc_insert(pcxt->toc, KEY_JOB + i, *parts[i].where);
-		}
-		memset(team->job, 0, sizeof(Job));
-		BarrierInit(&team->job->barrier, 0);
-		pg_atomic_init_u32(&team->job->next, 0);
-		/* attached before anyone can wait at the barrier */
-		BarrierAttach(&team->job->barrier);
-		LaunchParallelWorkers(pcxt);
-	}
-	if (pcxt->nworkers_launched == 0)
-	{
-		DestroyParallelContext(pcxt);
-		ExitParallelMode();
-		return false;
-	}
-	nv_report_workers(pcxt->nworkers_launched);
-	team->pcxt = pcxt;
-	return true;
+	team->job = parts[PART_JOB];
+	team->rows = parts[PART_ROWS];
+	team->centroids = parts[PART_CENTROIDS];
+	team->cluster = parts[PART_CLUSTER];
+	team->distances = parts[PART_DISTANCES];
+	memset(team->job, 0, sizeof(Job));
+	pg_atomic_init_u32(&team->job->next, 0);
 }
 
+/* Share the parts with workers; false when these cannot be had. */
+static bool
+start_workers(NvTeam *team, const Size *bytes, int nworkers)
+{
+	double		total = 0;
+
+	for (int i = 0; i < NPARTS; i++)
+		total += bytes[i];
+	nworkers = nv_workers_that_fit(nworkers, total);
+	if (nworkers == 0 ||
+		!nv_parallel_begin(&team->parallel, "nv_team_worker", nworkers, bytes, NPARTS))
+		return false;
+	use_parts(team, team->parallel.parts);
+	BarrierInit(&team->job->barrier, 0);
+	/* attached before anyone can wait at the barrier */
+	BarrierAttach(&team->job->barrier);
+	return nv_parallel_launch(&team->parallel, false);
+}
+
+/* Start a team of this backend and workers, or of this backend alone. */
 NvTeam *
 nv_team_start(size_t rows, int dims, int k, int nworkers)
 {
 	NvTeam	   *team = palloc0(sizeof(NvTeam));
+	const Size	bytes[NPARTS] = {
+		[PART_JOB] = sizeof(Job),
+		[PART_ROWS] = sizeof(float) * dims * rows,
+		[PART_CENTROIDS] = mul_size(sizeof(float) * dims, k),
+		[PART_CLUSTER] = sizeof(uint32) * rows,
+		[PART_DISTANCES] = sizeof(float) * rows
+	};
 
 	team->context = CurrentMemoryContext;
-	if (!start_workers(team, rows, dims, k, nworkers))
+	if (!start_workers(team, bytes, nworkers))
 	{
-		team->job = palloc0(sizeof(Job));
-		pg_atomic_init_u32(&team->job->next, 0);
-		team->rows = palloc_extended(sizeof(float) * dims * rows, MCXT_ALLOC_HUGE);
-		team->centroids = palloc_extended(mul_size(sizeof(float) * dims, k), MCXT_ALLOC_HUGE);
-		team->cluster = palloc_extended(sizeof(uint32) * rows, MCXT_ALLOC_HUGE);
-		team->distances = palloc_extended(sizeof(float) * rows, MCXT_ALLOC_HUGE);
+		void	   *parts[NPARTS];
+
+		for (int i = 0; i < NPARTS; i++)
+			parts[i] = palloc_extended(bytes[i], MCXT_ALLOC_HUGE);
+		use_parts(team, parts);
 	}
 	team->job->dims = dims;
+	team->most_rows = rows;
+	team->most_k = k;
 	return team;
 }
 
+/* Whether this backend is the whole team. */
+static bool
+is_alone(const NvTeam *team)
+{
+	return nv_parallel_workers(&team->parallel) == 0;
+}
+
+/* End the team, and free its memory. */
 void
 nv_team_end(NvTeam *team)
 {
 	if (team->assigner != NULL)
 		nv_assigner_free(team->assigner);
-	if (team->pcxt == NULL)
+	if (is_alone(team))
 	{
 		pfree(team->distances);
 		pfree(team->cluster);
@@ -225,39 +222,62 @@ nv_team_end(NvTeam *team)
 		/* to an odd phase, in which workers see it, those that come late too */
 		BarrierArriveAndWait(&team->job->barrier, nv_wait_event());
 		BarrierDetach(&team->job->barrier);
-		WaitForParallelWorkersToFinish(team->pcxt);
-		DestroyParallelContext(team->pcxt);
-		ExitParallelMode();
+		nv_parallel_end(&team->parallel);
 	}
 	pfree(team);
 }
 
+/* Where the leader puts the rows. */
 float *
 nv_team_rows(NvTeam *team)
 {
 	return team->rows;
 }
 
+/* Give the team centroids: workers make their own assigners of them. */
 void
 nv_team_set_centroids(NvTeam *team, const float *centroids, int k)
 {
+	Assert(k > 0 && k <= team->most_k);
 	memcpy(team->centroids, centroids, sizeof(float) * team->job->dims * k);
 	team->job->k = k;
 	team->job->generation++;
 }
 
+/* Wait for all of the team; after it, jobs are worked on or are not. */
+static void
+meet(NvTeam *team, bool working)
+{
+	if (is_alone(team))
+		return;
+	BarrierArriveAndWait(&team->job->barrier, nv_wait_event());
+	Assert(is_working(BarrierPhase(&team->job->barrier)) == working);
+}
+
+/* Assign rows to the centroids, all of the team together. */
 void
 nv_team_assign(NvTeam *team, size_t n, uint32 *cluster, float *distances)
 {
 	Job		   *job = team->job;
 
+	Assert(n <= team->most_rows);
+	Assert(job->k > 0);
 	job->n = n;
 	pg_atomic_write_u32(&job->next, 0);
-	if (team->pcxt != NULL)
-		BarrierArriveAndWait(&job->barrier, nv_wait_event());
+	meet(team, true);
 	take_parts(team);
-	if (team->pcxt != NULL)
-		BarrierArriveAndWait(&job->barrier, nv_wait_event());
+	meet(team, false);
 	memcpy(cluster, team->cluster, sizeof(uint32) * n);
 	memcpy(distances, team->distances, sizeof(float) * n);
+}
+
+/* Assign rows to these centroids. */
+void
+nv_team_assign_to(void *arg, const float *centroids, int k, size_t n, uint32 *cluster,
+				  float *distances)
+{
+	NvTeam	   *team = arg;
+
+	nv_team_set_centroids(team, centroids, k);
+	nv_team_assign(team, n, cluster, distances);
 }

@@ -36,4 +36,8 @@ extern void nv_team_set_centroids(NvTeam *team, const float *centroids, int k);
  */
 extern void nv_team_assign(NvTeam *team, size_t n, uint32 *cluster, float *distances);
 
+/* Both in one, for NvKmeansOptions: arg is the team. */
+extern void nv_team_assign_to(void *arg, const float *centroids, int k, size_t n,
+							  uint32 *cluster, float *distances);
+
 #endif							/* NV_TEAM_H */

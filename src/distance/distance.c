@@ -188,9 +188,9 @@ sq8vec_l1(const NvDense *a, const NvDense *b)
 }
 
 static const MeasureFunction element_rows[][NV_NUM_MEASURES] = {
-	[NV_DENSE_VECTOR] = {vector_l2sq, vector_ip, vector_cosine, vector_l1},
-	[NV_DENSE_HALFVEC] = {halfvec_l2sq, halfvec_ip, halfvec_cosine, halfvec_l1},
-	[NV_DENSE_SQ8VEC] = {sq8vec_l2sq, sq8vec_ip, sq8vec_cosine, sq8vec_l1},
+	[NV_ELEMENT_VECTOR] = {vector_l2sq, vector_ip, vector_cosine, vector_l1},
+	[NV_ELEMENT_HALFVEC] = {halfvec_l2sq, halfvec_ip, halfvec_cosine, halfvec_l1},
+	[NV_ELEMENT_SQ8VEC] = {sq8vec_l2sq, sq8vec_ip, sq8vec_cosine, sq8vec_l1},
 };
 
 static double

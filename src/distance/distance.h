@@ -12,6 +12,7 @@
 #define NV_DISTANCE_H
 
 #include "types/dense.h"
+#include "types/sparse.h"
 
 typedef enum NvMeasure
 {
@@ -40,6 +41,9 @@ typedef enum NvMetric
  * float overflows or loses all digits.
  */
 extern double nv_dense_distance(const NvDense *a, const NvDense *b, NvMetric metric);
+
+/* A measure of two sparse values of the same dimensions, in double precision. */
+extern double nv_sparse_measure(const NvSparse *a, const NvSparse *b, NvMeasure measure);
 
 /* The finishing step alone, for a measure that the metric is made from. */
 extern double nv_finish_distance(double measure, NvMetric metric);

@@ -11,6 +11,8 @@
 #include "nv_compat.h"
 
 #include "access/genam.h"
+#include "am/am_bitmap.h"
+#include "am/am_inspect.h"
 #include "am/am_vector.h"
 #include "am/am_wal.h"
 #include "hnsw/hnsw_page.h"
@@ -186,6 +188,7 @@ hnsw_slot_at(const HnswMeta *meta, Page page, uint32 slot)
 static inline uint32
 hnsw_first_slot(const HnswMeta *meta, BlockNumber block)
 {
+	Assert(block > meta->mean_pages);
 	return (block - 1 - meta->mean_pages) * meta->slots_per_page;
 }
 
@@ -196,7 +199,7 @@ extern uint32 hnsw_count_slots(const HnswIndex *ix);
 extern void hnsw_write_head(Relation rel, ForkNumber fork, const HnswMeta *meta,
 							const float *mean);
 
-/* ERROR (INDEX_CORRUPTED): a slot is not what it should be. */
+/* ERROR (INDEX_CORRUPTED): a slot is not what it should be.  what is a predicate: "has ...". */
 extern void hnsw_damaged(HnswIndex *ix, uint32 slot, const char *what) __attribute__((noreturn));
 
 /* hnsw_graph.c: search and choice of neighbors */
@@ -410,17 +413,9 @@ extern void hnsw_note_change(HnswNotes *notes, uint32 slot);
 /* Whether a node had an edge to a dead one.  The notes are complete. */
 extern bool hnsw_noted_dead_end(const HnswNotes *notes, uint32 slot, const uint8 *dead);
 
-static inline bool
-hnsw_bit(const uint8 *bitmap, uint32 i)
-{
-	return (bitmap[i / 8] >> (i % 8)) & 1;
-}
-
-static inline void
-hnsw_set_bit(uint8 *bitmap, uint32 i)
-{
-	bitmap[i / 8] |= (uint8) (1 << (i % 8));
-}
+/* for hnsw_vacuum.c */
+#define hnsw_bit nv_bit
+#define hnsw_set_bit nv_set_bit
 
 /* hnsw_insert.c */
 
@@ -505,8 +500,16 @@ extern IndexBulkDeleteResult *hnsw_bulk_delete(IndexVacuumInfo *info,
 											   IndexBulkDeleteResult *stats,
 											   IndexBulkDeleteCallback callback, void *state);
 
+/* hnsw_check.c: see NvMethod; inserts wait while an index is checked */
+extern void hnsw_check(Relation heap, Relation rel, NvReport *report);
+extern void hnsw_info(Relation rel, NvReport *report);
+
+/* hnsw_options.c */
+extern void hnsw_options_init(void);
+extern bytea *hnsw_parse_options(Datum reloptions, bool validate);
+extern HnswOptions hnsw_options_of(Relation rel);
+
 /* hnsw_am.c */
 extern void hnsw_init(void);
-extern HnswOptions hnsw_options_of(Relation rel);
 
 #endif							/* HNSW_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * hnsw_am.c
- *		The hnsw index access method: handler, options, costs, validation.
+ *		The hnsw index access method: handler and costs.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,70 +10,25 @@
 #include <float.h>
 #include <math.h>
 
-#include "access/reloptions.h"
 #include "am/am_handler.h"
 #include "commands/progress.h"
 #include "nv_guc.h"
 #include "optimizer/optimizer.h"
-#include "utils/guc.h"
 #include "utils/selfuncs.h"
 #include "utils/spccache.h"
 
-static relopt_kind hnsw_relopts;
-
-static relopt_enum_elt_def storage_values[] = {
-	{"auto", HNSW_STORAGE_AUTO},
-	{"float4", HNSW_STORAGE_FLOAT4},
-	{"float2", HNSW_STORAGE_FLOAT2},
-	{"sq8", HNSW_STORAGE_SQ8},
-	{"sq16", HNSW_STORAGE_SQ16},
-	{NULL, 0}
+static const NvMethod hnsw_method = {
+	.build = hnsw_build,
+	.check = hnsw_check,
+	.info = hnsw_info
 };
 
+/* Register the method and its options. */
 void
 hnsw_init(void)
 {
-	hnsw_relopts = add_reloption_kind();
-	add_int_reloption(hnsw_relopts, "m", "Neighbors that a new vector gets on each level; "
-					  "it keeps at most twice as many", HNSW_DEFAULT_M, HNSW_MIN_M, HNSW_MAX_M,
-					  AccessExclusiveLock);
-	add_int_reloption(hnsw_relopts, "ef_construction",
-					  "Candidates kept while a vector's neighbors are searched",
-					  HNSW_DEFAULT_EF_CONSTRUCTION, HNSW_MIN_EF_CONSTRUCTION,
-					  HNSW_MAX_EF_CONSTRUCTION, AccessExclusiveLock);
-	add_enum_reloption(hnsw_relopts, "storage", "How vectors are stored in the index",
-					   storage_values, HNSW_STORAGE_AUTO,
-					   "Valid values are \"auto\", \"sq8\", \"sq16\", \"float2\" and \"float4\".",
-					   AccessExclusiveLock);
-}
-
-static bytea *
-parse_options(Datum reloptions, bool validate)
-{
-#define OPTION(name, type) \
-	{.optname = #name, .opttype = type, .offset = offsetof(HnswOptions, name)}
-	static const relopt_parse_elt table[] = {
-		OPTION(m, RELOPT_TYPE_INT),
-		OPTION(ef_construction, RELOPT_TYPE_INT),
-		OPTION(storage, RELOPT_TYPE_ENUM),
-	};
-
-	return (bytea *) build_reloptions(reloptions, validate, hnsw_relopts, sizeof(HnswOptions),
-									  table, lengthof(table));
-}
-
-HnswOptions
-hnsw_options_of(Relation rel)
-{
-	HnswOptions options = {
-		.m = HNSW_DEFAULT_M,
-		.ef_construction = HNSW_DEFAULT_EF_CONSTRUCTION,
-		.storage = HNSW_STORAGE_AUTO
-	};
-
-	if (rel->rd_options != NULL)
-		options = *(HnswOptions *) rel->rd_options;
-	return options;
+	nv_method_register(&hnsw_method);
+	hnsw_options_init();
 }
 
 /* ---- costs ---- */
@@ -142,14 +97,13 @@ phase_name(int64 phase)
 
 NV_FUNCTION(hnswhandler)
 {
-	IndexAmRoutine *am = nv_make_handler();
+	IndexAmRoutine *am = nv_make_handler(&hnsw_method);
 
-	am->ambuild = hnsw_build;
 	am->ambuildempty = hnsw_build_empty;
 	am->aminsert = hnsw_insert;
 	am->ambulkdelete = hnsw_bulk_delete;
 	am->amcostestimate = cost_estimate;
-	am->amoptions = parse_options;
+	am->amoptions = hnsw_parse_options;
 	am->ambuildphasename = phase_name;
 	am->ambeginscan = hnsw_begin_scan;
 	am->amrescan = hnsw_rescan;

@@ -14,10 +14,8 @@
  */
 #include "hnsw/hnsw_build.h"
 
-#include "access/parallel.h"
 #include "access/table.h"
 #include "access/tableam.h"
-#include "access/xact.h"
 #include "am/am_build.h"
 #include "am/am_opclass.h"
 #include "catalog/index.h"
@@ -26,7 +24,6 @@
 #include "executor/executor.h"
 #include "hnsw/hnsw_plan.h"
 #include "miscadmin.h"
-#include "nv_edition.h"
 #include "nv_workers.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
@@ -37,47 +34,16 @@
 #define SHARED_MARGIN 1.2
 #define SHARED_SPARE (1024 * 1024)
 
-/* Keys of the shared memory of a parallel build. */
-#define KEY_SHARED 0x6e760001
-#define KEY_SCAN 0x6e760002
-#define KEY_MEAN 0x6e760003
+/* Parts of the shared memory of a parallel build. */
+enum
+{
+	PART_SHARED,
+	PART_SCAN,
+	PART_MEAN,
+	NPARTS
+};
 
 extern PGDLLEXPORT void hnsw_build_worker(dsm_segment *segment, shm_toc *toc);
-
-/* ---- shared arrays ---- */
-
-HnswArray
-hnsw_array_alloc(HnswBuild *build, Size bytes)
-{
-	if (build->alone)
-		return (HnswArray) (uintptr_t) MemoryContextAllocExtended(build->context, bytes,
-																  MCXT_ALLOC_HUGE |
-																  MCXT_ALLOC_ZERO);
-	return hnsw_segment_create(bytes);
-}
-
-void *
-hnsw_array(HnswBuild *build, HnswArray array)
-{
-	if (build->alone)
-		return (void *) (uintptr_t) array;
-	return hnsw_segment_address((dsm_handle) array);
-}
-
-void
-hnsw_array_free(HnswBuild *build, HnswArray array)
-{
-	if (build->alone)
-		pfree((void *) (uintptr_t) array);
-	else
-		hnsw_segment_detach((dsm_handle) array);
-}
-
-bool
-hnsw_build_wait(HnswBuild *build)
-{
-	return BarrierArriveAndWait(&build->shared->barrier, nv_wait_event());
-}
 
 /* ---- rows ---- */
 
@@ -110,6 +76,7 @@ fill_more(HnswIndex *ix, const NvStored *v, uint32 first, uint32 n)
 		data += room;
 		left -= Min(room, left);
 	}
+	Assert(left == 0);
 }
 
 /*
@@ -128,6 +95,7 @@ add_to_memory(HnswBuild *build, ItemPointer tid)
 
 	nv_query_store(&ix->space, &build->query, build->stored, &v);
 	more = count_more(&ix->meta, &ix->layout, v.bytes);
+	Assert(top <= HNSW_MAX_LEVEL && v.bytes <= ix->max_bytes);
 	first = hnsw_memory_take(ix->memory, (top + 1) * (1 + more));
 	if (first == HNSW_NO_SLOT)
 		return false;
@@ -166,6 +134,7 @@ finish_memory(HnswBuild *build)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 
+	Assert(!build->on_pages && build->ix.memory != NULL);
 	report_phase(build, HNSW_PHASE_LINK);
 	hnsw_link(build);
 	report_phase(build, HNSW_PHASE_WRITE);
@@ -196,11 +165,12 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, 
 {
 	HnswBuild  *build = arg;
 	MemoryContext old;
+	NvRow		row;
 
-	if (isnull[0])
+	if (!nv_row_take(&row, values, isnull))
 		return;
 	old = MemoryContextSwitchTo(build->scratch);
-	if (nv_query_set(&build->ix.space, values[0], &build->query))
+	if (nv_query_set(&build->ix.space, row.vector, &build->query))
 	{
 		if (!build->on_pages && !add_to_memory(build, tid))
 		{
@@ -247,6 +217,8 @@ run_build(HnswBuild *build, IndexInfo *info, TableScanDesc scan)
 	if (!build->on_pages)
 		finish_memory(build);
 
+	/* whoever is done has written what was in memory */
+	Assert(build->on_pages && build->ix.memory == NULL);
 	SpinLockAcquire(&build->shared->mutex);
 	build->shared->ndone++;
 	build->shared->heap_tuples += reltuples;
@@ -336,79 +308,47 @@ build_alone(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
 
 /* ---- several processes ---- */
 
+/* A build with workers.  The leader's snapshot is theirs. */
 typedef struct ParallelBuild
 {
-	ParallelContext *pcxt;
+	NvParallel	workers;
 	Snapshot	snapshot;
 	HnswBuildShared *shared;
 	ParallelTableScanDesc scan;
 } ParallelBuild;
-
-static Size
-mean_bytes(const HnswMeta *meta)
-{
-	return meta->has_mean ? sizeof(float) * meta->dims : sizeof(float);
-}
 
 /* Set up shared memory and start the workers; false when there are none. */
 static bool
 start_workers(HnswBuild *build, IndexInfo *info, const HnswMeta *meta, int nworkers,
 			  ParallelBuild *parallel)
 {
-	ParallelContext *pcxt;
-	Size		scan_bytes;
-	char	   *mean;
+	NvParallel *workers = &parallel->workers;
+	const Size	mean_bytes = meta->has_mean ? sizeof(float) * meta->dims : 0;
+	const Size	bytes[NPARTS] = {
+		[PART_SHARED] = sizeof(HnswBuildShared),
+		[PART_SCAN] = table_parallelscan_estimate(build->heap, parallel->snapshot),
+		[PART_MEAN] = Max(mean_bytes, sizeof(float))
+	};
 
-	EnterParallelMode();
-	pcxt = CreateParallelContext(nv_edition.library, "hnsw_build_worker", nworkers);
-	parallel->pcxt = pcxt;
-	parallel->snapshot = info->ii_Concurrent ?
-		RegisterSnapshot(GetTransactionSnapshot()) : SnapshotAny;
-	scan_bytes = table_parallelscan_estimate(build->heap, parallel->snapshot);
-	shm_toc_estimate_chunk(&pcxt->estimator, sizeof(HnswBuildShared));
-	shm_toc_estimate_chunk(&pcxt->estimator, scan_bytes);
-	shm_toc_estimate_chunk(&pcxt->estimator, mean_bytes(meta));
-	shm_toc_estimate_keys(&pcxt->estimator, 3);
-	InitializeParallelDSM(pcxt);
-	if (pcxt->seg == NULL)
+	if (!nv_parallel_begin(workers, "hnsw_build_worker", nworkers, bytes, NPARTS))
 		return false;
-
-	parallel->shared = shm_toc_allocate(pcxt->toc, sizeof(HnswBuildShared));
+	parallel->shared = workers->parts[PART_SHARED];
 	init_shared(parallel->shared, build, meta, nworkers, info->ii_Concurrent);
-	shm_toc_insert(pcxt->toc, KEY_SHARED, parallel->shared);
-	parallel->scan = shm_toc_allocate(pcxt->toc, scan_bytes);
+	parallel->scan = workers->parts[PART_SCAN];
 	table_parallelscan_initialize(build->heap, parallel->scan, parallel->snapshot);
-	shm_toc_insert(pcxt->toc, KEY_SCAN, parallel->scan);
-	mean = shm_toc_allocate(pcxt->toc, mean_bytes(meta));
-	if (meta->has_mean)
-		memcpy(mean, build->mean, mean_bytes(meta));
-	shm_toc_insert(pcxt->toc, KEY_MEAN, mean);
+	if (mean_bytes > 0)
+		memcpy(workers->parts[PART_MEAN], build->mean, mean_bytes);
 
 	/* attached before anyone can wait at the barrier */
 	BarrierAttach(&parallel->shared->barrier);
-	LaunchParallelWorkers(pcxt);
-	if (pcxt->nworkers_launched == 0)
-		return false;
-	nv_report_workers(pcxt->nworkers_launched);
-	WaitForParallelWorkersToAttach(pcxt);
-	return true;
-}
-
-static void
-end_workers(HnswBuild *build, ParallelBuild *parallel)
-{
-	WaitForParallelWorkersToFinish(parallel->pcxt);
-	if (IsMVCCSnapshot(parallel->snapshot))
-		UnregisterSnapshot(parallel->snapshot);
-	DestroyParallelContext(parallel->pcxt);
-	ExitParallelMode();
+	return nv_parallel_launch(workers, true);
 }
 
 /* Wait until all workers have added what they found. */
 static void
 wait_for_workers(ParallelBuild *parallel)
 {
-	int			n = parallel->pcxt->nworkers_launched + 1;
+	int			n = nv_parallel_workers(&parallel->workers) + 1;
 
 	for (;;)
 	{
@@ -416,6 +356,7 @@ wait_for_workers(ParallelBuild *parallel)
 
 		SpinLockAcquire(&parallel->shared->mutex);
 		done = parallel->shared->ndone == n;
+		Assert(parallel->shared->ndone <= n);
 		SpinLockRelease(&parallel->shared->mutex);
 		if (done)
 			break;
@@ -429,34 +370,38 @@ static bool
 build_in_parallel(HnswBuild *build, IndexInfo *info, const HnswMeta *meta, int nworkers,
 				  IndexBuildResult *result)
 {
-	ParallelBuild parallel = {0};
+	ParallelBuild parallel = {.snapshot = SnapshotAny};
+	bool		started;
 
-	if (!start_workers(build, info, meta, nworkers, &parallel))
+	if (info->ii_Concurrent)
+		parallel.snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	started = start_workers(build, info, meta, nworkers, &parallel);
+	if (started)
 	{
-		end_workers(build, &parallel);
-		return false;
+		build->shared = parallel.shared;
+		build->leader = true;
+		open_build(build);
+		report_phase(build, HNSW_PHASE_LOAD);
+		run_build(build, info, NV_BEGINSCAN_PARALLEL(build->heap, parallel.scan));
+		wait_for_workers(&parallel);
+		result->heap_tuples = parallel.shared->heap_tuples;
+		result->index_tuples = parallel.shared->index_tuples;
+		info->ii_BrokenHotChain = parallel.shared->broken_hot_chain;
+		nv_parallel_end(&parallel.workers);
 	}
-	build->shared = parallel.shared;
-	build->leader = true;
-	open_build(build);
-	report_phase(build, HNSW_PHASE_LOAD);
-	run_build(build, info, NV_BEGINSCAN_PARALLEL(build->heap, parallel.scan));
-	wait_for_workers(&parallel);
-	result->heap_tuples = parallel.shared->heap_tuples;
-	result->index_tuples = parallel.shared->index_tuples;
-	info->ii_BrokenHotChain = parallel.shared->broken_hot_chain;
-	end_workers(build, &parallel);
-	return true;
+	if (IsMVCCSnapshot(parallel.snapshot))
+		UnregisterSnapshot(parallel.snapshot);
+	return started;
 }
 
 void
 hnsw_build_worker(dsm_segment *segment, shm_toc *toc)
 {
 	HnswBuild	build = {0};
-	HnswBuildShared *shared = shm_toc_lookup(toc, KEY_SHARED, false);
+	HnswBuildShared *shared = nv_parallel_part(toc, PART_SHARED);
 	LOCKMODE	heap_lock = shared->concurrent ? ShareUpdateExclusiveLock : ShareLock;
 	LOCKMODE	index_lock = shared->concurrent ? RowExclusiveLock : AccessExclusiveLock;
-	ParallelTableScanDesc scan = shm_toc_lookup(toc, KEY_SCAN, false);
+	ParallelTableScanDesc scan = nv_parallel_part(toc, PART_SCAN);
 	IndexInfo  *info;
 
 	/* too late to take part: the others are past the scan already */
@@ -471,7 +416,7 @@ hnsw_build_worker(dsm_segment *segment, shm_toc *toc)
 	}
 
 	build.shared = shared;
-	build.mean = shm_toc_lookup(toc, KEY_MEAN, false);
+	build.mean = nv_parallel_part(toc, PART_MEAN);
 	build.heap = table_open(shared->heap, heap_lock);
 	build.rel = index_open(shared->index, index_lock);
 	info = BuildIndexInfo(build.rel);

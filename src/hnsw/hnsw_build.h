@@ -77,7 +77,7 @@ hnsw_memory_node(HnswIndex *ix, uint32 slot)
 	return (HnswNode *) hnsw_memory_slot(ix->memory, slot);
 }
 
-/* A shared array, zeroed; its address in this process; and its end, in each. */
+/* hnsw_shared.c: a shared array, zeroed; its address in this process; and its end, in each */
 extern HnswArray hnsw_array_alloc(HnswBuild *build, Size bytes);
 extern void *hnsw_array(HnswBuild *build, HnswArray array);
 extern void hnsw_array_free(HnswBuild *build, HnswArray array);

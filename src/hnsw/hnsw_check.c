@@ -8,7 +8,6 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "am/am_inspect.h"
 #include "hnsw/hnsw.h"
 
 #include "miscadmin.h"
@@ -194,9 +193,9 @@ check_more(Check *check, uint32 slot, const HnswNode *node)
 			PROBLEM(check, slot, "the vector of node %u is incomplete", slot);
 			return false;
 		}
-		if (hnsw_bit(check->owned, more))
+		if (nv_bit(check->owned, more))
 			PROBLEM(check, slot, "the vector of node %u shares slot %u with another", slot, more);
-		hnsw_set_bit(check->owned, more);
+		nv_set_bit(check->owned, more);
 		buffer = ReadBuffer(check->ix.rel, hnsw_slot_block(&check->ix.meta, more));
 		LockBuffer(buffer, BUFFER_LOCK_SHARE);
 		more = ((const HnswMore *) hnsw_slot_at(&check->ix.meta, BufferGetPage(buffer),
@@ -329,8 +328,7 @@ check_entry(Check *check)
 static void
 check_reachable(Check *check)
 {
-	uint8	   *reached = palloc_extended(check->nslots / 8 + 1,
-										  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	uint8	   *reached = nv_bitmap_alloc(check->nslots);
 	uint32		entry;
 	int			level;
 
@@ -348,7 +346,7 @@ check_reachable(Check *check)
 		const SlotInfo *info = &check->slots[slot];
 
 		if (info->kind == HNSW_SLOT_NODE && !(info->flags & HNSW_DEAD) &&
-			!hnsw_bit(reached, slot))
+			!nv_bit(reached, slot))
 			PROBLEM(check, slot, "node %u on level %d cannot be reached from the entry point",
 					slot, info->level);
 	}
@@ -374,7 +372,7 @@ hnsw_check(Relation heap, Relation rel, NvReport *report)
 	/* slots of pages that can't be read count as free */
 	for (uint32 i = 0; i < check->nslots; i++)
 		check->slots[i].good = true;
-	check->owned = palloc_extended(check->nslots / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	check->owned = nv_bitmap_alloc(check->nslots);
 	check->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw check node",
 										   ALLOCSET_DEFAULT_SIZES);
 	look_at_headers(check);

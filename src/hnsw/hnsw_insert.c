@@ -11,8 +11,10 @@
 
 #include <math.h>
 
+#include "am/am_row.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "nv_random.h"
 #include "nv_testpoint.h"
 #include "storage/indexfsm.h"
 #include "storage/lmgr.h"
@@ -941,7 +943,7 @@ find_place(HnswIndex *ix, const NvQuery *query, uint32 entry, int entry_level, P
 		const HnswFound *nearest;
 
 		if (entry == HNSW_NO_SLOT)
-			hnsw_damaged(ix, above, "no way down from here");
+			hnsw_damaged(ix, above, "has no node below it");
 		above = entry;
 		hnsw_search_level(search, query, entry, level, hnsw_level_ef(ix, level));
 		if (level == 0 && join_duplicate(ix, search, &place->stored, tid))
@@ -1039,16 +1041,14 @@ insert_locked(HnswIndex *ix, NvQuery *query, Placement *place, ItemPointer tid, 
 	return true;
 }
 
-/* A hash of a row's place: the finalizer of splitmix64. */
+/* A hash of a row's place. */
 uint64
 hnsw_hash_row(const ItemPointerData *tid, uint64 salt)
 {
 	uint64		z = salt + (((uint64) ItemPointerGetBlockNumber(tid) << 16) |
 							ItemPointerGetOffsetNumber(tid));
 
-	z = (z ^ (z >> 30)) * UINT64CONST(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64CONST(0x94d049bb133111eb);
-	return z ^ (z >> 31);
+	return nv_mix(z);
 }
 
 int
@@ -1132,15 +1132,16 @@ hnsw_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid, Relation
 {
 	InsertState *state = info->ii_AmCache;
 	MemoryContext old;
+	NvRow		row;
 
-	if (isnull[0])
+	if (!nv_row_take(&row, values, isnull))
 		return false;
 	if (state == NULL)
 		state = begin_inserts(rel, info);
 	state->ix.rel = rel;
 
 	old = MemoryContextSwitchTo(state->scratch);
-	if (nv_query_set(&state->ix.space, values[0], &state->query))
+	if (nv_query_set(&state->ix.space, row.vector, &state->query))
 		hnsw_insert_query(&state->ix, &state->query, tid);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->scratch);

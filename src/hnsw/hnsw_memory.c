@@ -54,12 +54,14 @@ hnsw_memory_init(HnswMemoryShared *shared, uint32 slot_bytes, Size bytes, bool a
 	Size		chunk = Min(HNSW_CHUNK_BYTES, bytes / 32);
 	int			shift = 0;
 
+	Assert(slot_bytes > 0);
 	while (((Size) slot_bytes << (shift + 1)) <= chunk)
 		shift++;
 	while (!alone && slots >> shift > HNSW_SHARED_CHUNKS)
 		shift++;
 	pg_atomic_init_u32(&shared->used, 0);
 	LWLockInitialize(&shared->lock, nv_lock_tranche());
+	Assert(alone || slots >> shift <= HNSW_SHARED_CHUNKS);
 	shared->chunk_shift = shift;
 	shared->limit = (uint32) (slots >> shift << shift);
 	for (int i = 0; i < HNSW_SHARED_CHUNKS; i++)
@@ -88,6 +90,8 @@ hnsw_memory_map(HnswMemory *memory, uint32 chunk)
 	Size		bytes = (Size) memory->slot_bytes << memory->chunk_shift;
 	dsm_handle *handle = &memory->shared->chunks[chunk];
 
+	Assert(chunk < memory->max_chunks);
+	Assert(memory->alone || chunk < HNSW_SHARED_CHUNKS);
 	if (memory->alone)
 	{
 		memory->chunks[chunk] = MemoryContextAllocExtended(memory->context, bytes,
@@ -123,6 +127,7 @@ hnsw_memory_take(HnswMemory *memory, uint32 n)
 {
 	uint32		first = pg_atomic_read_u32(&memory->shared->used);
 
+	Assert(n > 0);
 	do
 	{
 		if (n > memory->shared->limit || first > memory->shared->limit - n)

@@ -72,6 +72,7 @@ hnsw_memory_slot(HnswMemory *memory, uint32 slot)
 	uint32		chunk = slot >> memory->chunk_shift;
 	char	   *start = memory->chunks[chunk];
 
+	Assert(slot < pg_atomic_read_u32(&memory->shared->used));
 	if (unlikely(start == NULL))
 		start = hnsw_memory_map(memory, chunk);
 	return start + (Size) (slot & ((1u << memory->chunk_shift) - 1)) * memory->slot_bytes;

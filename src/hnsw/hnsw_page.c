@@ -9,25 +9,14 @@
 
 #include <math.h>
 
-#include "am/am_opclass.h"
 #include "hnsw/hnsw_memory.h"
 
-/* What relcache keeps for us: this, then the floats of the space. */
-typedef struct HnswCache
-{
-	HnswMeta	meta;
-	HnswLayout	layout;
-	float		floats[FLEXIBLE_ARRAY_MEMBER];
-} HnswCache;
-
+/* Raise the error of a slot that is not what it should be. */
 void
 hnsw_damaged(HnswIndex *ix, uint32 slot, const char *what)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INDEX_CORRUPTED),
-			 errmsg("index \"%s\" is damaged: slot %u in block %u: %s",
-					RelationGetRelationName(ix->rel), slot, hnsw_slot_block(&ix->meta, slot), what),
-			 errhint("Rebuild it with REINDEX.")));
+	nv_index_damaged(ix->rel, "slot %u in block %u %s", slot, hnsw_slot_block(&ix->meta, slot),
+					 what);
 }
 
 void
@@ -48,6 +37,8 @@ hnsw_layout(const HnswMeta *meta, HnswLayout *layout)
 		layout->codes = layout->factor + layout->neighbors * layout->factor_bytes;
 		layout->vector = layout->codes + layout->blocks * NV_CODE_BLOCK_BYTES(meta->bits);
 	}
+	Assert(layout->tids <= layout->add && layout->add <= layout->factor &&
+		   layout->factor <= layout->codes && layout->codes <= layout->vector);
 	layout->vector_room = Max(meta->slot_bytes, layout->vector) - layout->vector;
 }
 
@@ -116,55 +107,38 @@ layout_valid(const HnswMeta *meta, const HnswLayout *layout)
 		meta->mean_pages == (meta->has_mean ? nv_mean_pages(meta->dims) : 0);
 }
 
-/* Everything that later code takes from the metapage is checked here, once; gives the layout. */
-static void
-check_meta(Relation rel, const HnswMeta *meta, HnswLayout *layout)
+/* Check everything that later code takes from the metapage. */
+static bool
+meta_valid(const void *arg)
 {
-	const NvElementType *type = nv_element_type(meta->element);
-
-	nv_metapage_version(rel, meta->version, HNSW_FORMAT_VERSION);
-	if (type != NULL && nv_column_agrees(rel, meta->element, meta->metric, meta->dims) &&
-		form_valid(meta) && meta->dims >= 1 && meta->dims <= type->max_dims &&
-		meta->m >= HNSW_MIN_M && meta->m <= HNSW_MAX_M && meta->attribute_bytes == 0 &&
-		meta->has_mean <= 1 && meta->entry_level <= HNSW_MAX_LEVEL)
-	{
-		hnsw_layout(meta, layout);
-		if (layout_valid(meta, layout))
-			return;
-	}
-	nv_metapage_damaged(rel);
-}
-
-/* Read what stays the same, once for as long as relcache keeps it. */
-static HnswCache *
-load_cache(Relation rel)
-{
-	HnswCache  *cache;
-	HnswMeta	meta;
+	const HnswMeta *meta = arg;
 	HnswLayout	layout;
-	NvSpaceSpec spec;
 
-	if (rel->rd_amcache != NULL)
-		return rel->rd_amcache;
-
-	nv_read_metapage(rel, NV_PAGE_META, &meta, sizeof(meta));
-	check_meta(rel, &meta, &layout);
-	spec = hnsw_spec(&meta);
-	cache = MemoryContextAlloc(rel->rd_indexcxt,
-							   sizeof(HnswCache) + nv_spec_floats(&spec) * sizeof(float));
-	cache->meta = meta;
-	cache->layout = layout;
-	if (meta.has_mean)
-		nv_read_mean(rel, 1, meta.dims, cache->floats);
-	nv_spec_rotation(&spec, cache->floats);
-	rel->rd_amcache = cache;
-	return cache;
+	if (!form_valid(meta) || meta->m < HNSW_MIN_M || meta->m > HNSW_MAX_M ||
+		meta->attribute_bytes != 0 || meta->entry_level > HNSW_MAX_LEVEL)
+		return false;
+	hnsw_layout(meta, &layout);
+	return layout_valid(meta, &layout);
 }
 
-/* floats: those of the space; kept. */
+/* The space that a metapage describes. */
+static NvSpaceSpec
+meta_spec(const void *meta)
+{
+	return hnsw_spec(meta);
+}
+
+static const NvIndexFormat format = {
+	.meta_kind = NV_PAGE_META,
+	.meta_bytes = sizeof(HnswMeta),
+	.version = HNSW_FORMAT_VERSION,
+	.valid = meta_valid,
+	.spec = meta_spec
+};
+
+/* Set up an open index.  It keeps the floats of its space. */
 static void
-open_with_floats(HnswIndex *ix, Relation rel, const HnswMeta *meta, const HnswLayout *layout,
-				 const float *floats)
+open_with_floats(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *floats)
 {
 	NvSpaceSpec spec = hnsw_spec(meta);
 
@@ -172,9 +146,11 @@ open_with_floats(HnswIndex *ix, Relation rel, const HnswMeta *meta, const HnswLa
 	ix->rel = rel;
 	ix->meta = *meta;
 	ix->logged = true;
-	ix->layout = *layout;
+	hnsw_layout(meta, &ix->layout);
 	nv_spec_init(&spec, floats, &ix->space);
 	ix->vector_bytes = nv_space_max_bytes(&ix->space);
+	Assert(meta->slot_bytes >= ix->layout.vector);
+	Assert(meta->slots_per_page * meta->slot_bytes <= NV_PAGE_ROOM);
 	ix->max_bytes = meta->form == NV_FORM_SQ8 ? 2 * ix->vector_bytes : ix->vector_bytes;
 	if (meta->factors != HNSW_FACTORS_WIDE)
 	{
@@ -187,31 +163,23 @@ open_with_floats(HnswIndex *ix, Relation rel, const HnswMeta *meta, const HnswLa
 		ix->assembled = palloc(ix->max_bytes);
 }
 
+/* Open an index as relcache or its metapage tells. */
 void
 hnsw_open(HnswIndex *ix, Relation rel)
 {
-	HnswCache  *cache = load_cache(rel);
-	NvSpaceSpec spec = hnsw_spec(&cache->meta);
-	Size		size = nv_spec_floats(&spec) * sizeof(float);
-	float	   *floats = palloc(Max(size, 1));
+	HnswMeta	meta;
+	const float *floats = nv_index_load(&format, rel, &meta);
 
-	/* a copy: an invalidation may free what relcache keeps at any time */
-	memcpy(floats, cache->floats, size);
-	open_with_floats(ix, rel, &cache->meta, &cache->layout, floats);
+	open_with_floats(ix, rel, &meta, floats);
 }
 
+/* Open an index that is being built. */
 void
 hnsw_open_with(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *mean)
 {
 	NvSpaceSpec spec = hnsw_spec(meta);
-	float	   *floats = palloc(Max(nv_spec_floats(&spec) * sizeof(float), 1));
-	HnswLayout	layout;
 
-	hnsw_layout(meta, &layout);
-	if (meta->has_mean)
-		memcpy(floats, mean, meta->dims * sizeof(float));
-	nv_spec_rotation(&spec, floats);
-	open_with_floats(ix, rel, meta, &layout, floats);
+	open_with_floats(ix, rel, meta, nv_index_floats(&spec, mean));
 }
 
 uint32
@@ -252,7 +220,7 @@ hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node)
 	if (unlikely(node->level > HNSW_MAX_LEVEL || node->ntids > ix->meta.node_tids ||
 				 !hnsw_vector_bytes_valid(ix, node->vector_bytes) ||
 				 node->nedges > hnsw_max_edges(&ix->meta)))
-		hnsw_damaged(ix, slot, "the header of a node");
+		hnsw_damaged(ix, slot, "has a header that makes no sense");
 }
 
 bool
@@ -327,8 +295,9 @@ read_more(HnswIndex *ix, uint32 slot, const HnswRef *ref, char *out, uint32 *lef
 		nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
 		more = (const HnswMore *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
 		if (more->kind != HNSW_SLOT_MORE)
-			hnsw_damaged(ix, slot, "expected the rest of a vector");
+			hnsw_damaged(ix, slot, "does not hold the rest of a vector");
 	}
+	Assert(bytes > 0);
 	memcpy(out, more->data, bytes);
 	*left -= bytes;
 	next = more->next;
@@ -361,6 +330,7 @@ hnsw_stored(HnswIndex *ix, const HnswRef *ref)
 	if (likely(v.bytes <= ix->layout.vector_room))
 		return v;
 
+	Assert(ix->assembled != NULL && v.bytes <= ix->max_bytes);
 	memcpy(ix->assembled, v.data, ix->layout.vector_room);
 	left = v.bytes - ix->layout.vector_room;
 	while (left > 0)
@@ -381,6 +351,7 @@ hnsw_copy_node(HnswIndex *ix, uint32 slot, HnswNodeCopy *copy)
 	copy->level = ref.node->level;
 	copy->dead = (ref.node->flags & HNSW_DEAD) != 0;
 	copy->nedges = ref.node->nedges;
+	Assert(copy->nedges <= HNSW_MAX_SLOTS);
 	memcpy(copy->edges, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * copy->nedges);
 	v = hnsw_stored(ix, &ref);
 	copy->stored = nv_stored_copy(&v);

@@ -22,6 +22,7 @@
 
 #include "nv_compat.h"
 
+#include "am/am_index.h"
 #include "am/am_page.h"
 #include "quant/residual_code.h"
 #include "storage/itemptr.h"
@@ -44,7 +45,10 @@
 
 #define HNSW_NO_SLOT PG_UINT32_MAX
 
-/* The metapage.  All but entry_level and entry stay as the build wrote them. */
+/*
+ * The metapage.  It begins as NvMetaHead does.  All but entry_level and entry stay
+ * as the build wrote them.
+ */
 typedef struct HnswMeta
 {
 	uint32		version;		/* HNSW_FORMAT_VERSION */
@@ -143,6 +147,7 @@ typedef struct HnswMore
 } HnswMore;
 
 StaticAssertDecl(sizeof(HnswMeta) <= NV_PAGE_ROOM, "metapage too large");
+NV_META_HEAD_AGREES(HnswMeta);
 StaticAssertDecl(sizeof(HnswMeta) == 64, "the size of HnswMeta is part of the format");
 StaticAssertDecl(sizeof(HnswBelow) <= HNSW_FEWEST_TIDS * sizeof(ItemPointerData),
 				 "there is no room for HnswBelow");

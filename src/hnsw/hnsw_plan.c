@@ -114,11 +114,12 @@ look_at_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool ali
 {
 	Sample	   *s = arg;
 	MemoryContext old;
+	NvRow		row;
 
-	if (isnull[0])
+	if (!nv_row_take(&row, values, isnull))
 		return;
 	old = MemoryContextSwitchTo(s->scratch);
-	if (nv_query_set(&s->space, values[0], &s->query))
+	if (nv_query_set(&s->space, row.vector, &s->query))
 	{
 		size_t		place = nv_sample_place(s->dense ? PROBES : SPARSE_SIZES, &s->seen, &s->random);
 
@@ -171,11 +172,12 @@ measure_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool ali
 {
 	Sample	   *s = arg;
 	MemoryContext old;
+	NvRow		row;
 
-	if (isnull[0] || s->measured >= MOST_ROWS)
+	if (!nv_row_take(&row, values, isnull) || s->measured >= MOST_ROWS)
 		return;
 	old = MemoryContextSwitchTo(s->scratch);
-	if (nv_query_set(&s->space, values[0], &s->query))
+	if (nv_query_set(&s->space, row.vector, &s->query))
 	{
 		s->measured++;
 		for (int i = 0; i < s->nprobes; i++)

@@ -79,6 +79,7 @@ hnsw_note(HnswNotes *notes, uint32 slot, const HnswNode *node)
 	}
 	if (!notes->complete)
 		return;
+	Assert(notes->nodes[slot] == NULL);
 	noted = MemoryContextAlloc(notes->context, bytes);
 	noted->level = node->level;
 	noted->stale = false;
@@ -105,9 +106,10 @@ hnsw_noted_dead_end(const HnswNotes *notes, uint32 slot, const uint8 *dead)
 {
 	const Noted *noted = notes->nodes[slot];
 
+	Assert(notes->complete && slot < notes->nslots);
 	for (int i = 0; noted != NULL && i < noted->nedges; i++)
 	{
-		if (noted->edges[i] < notes->nslots && hnsw_bit(dead, noted->edges[i]))
+		if (noted->edges[i] < notes->nslots && nv_bit(dead, noted->edges[i]))
 			return true;
 	}
 	return false;
@@ -129,15 +131,15 @@ typedef struct Walk
 static bool
 is_dead(const Walk *walk, uint32 slot)
 {
-	return walk->dead != NULL && slot < walk->nslots && hnsw_bit(walk->dead, slot);
+	return walk->dead != NULL && slot < walk->nslots && nv_bit(walk->dead, slot);
 }
 
 static void
 reach(Walk *walk, uint32 slot)
 {
-	if (slot >= walk->nslots || hnsw_bit(walk->reached, slot) || is_dead(walk, slot))
+	if (slot >= walk->nslots || nv_bit(walk->reached, slot) || is_dead(walk, slot))
 		return;
-	hnsw_set_bit(walk->reached, slot);
+	nv_set_bit(walk->reached, slot);
 	if (walk->depth < STACK_ROOM)
 		walk->stack[walk->depth++] = slot;
 	else
@@ -175,9 +177,9 @@ expand(Walk *walk, uint32 slot)
 	int			n;
 
 	NV_VACUUM_DELAY_POINT();
-	if (hnsw_bit(walk->expanded, slot))
+	if (nv_bit(walk->expanded, slot))
 		return;
-	hnsw_set_bit(walk->expanded, slot);
+	nv_set_bit(walk->expanded, slot);
 	n = neighbors_of(walk->ix, slot, neighbors);
 	if (n < 0)
 		return;
@@ -187,7 +189,7 @@ expand(Walk *walk, uint32 slot)
 		reach(walk, neighbors[i]);
 	}
 	if (!leads_on)
-		hnsw_set_bit(walk->ends, slot);
+		nv_set_bit(walk->ends, slot);
 }
 
 /*
@@ -222,7 +224,7 @@ walk_on(Walk *walk)
 		walk->overflow = false;
 		for (uint32 slot = 0; slot < walk->nslots; slot++)
 		{
-			if (hnsw_bit(walk->reached, slot))
+			if (nv_bit(walk->reached, slot))
 				expand(walk, slot);
 			while (walk->depth > STACK_ROOM / 2)
 				expand(walk, walk->stack[--walk->depth]);
@@ -238,8 +240,8 @@ walk_begin(Walk *walk, HnswIndex *ix, const uint8 *dead, uint8 *reached, uint32 
 	walk->dead = dead;
 	walk->reached = reached;
 	walk->nslots = nslots;
-	walk->expanded = palloc_extended(nslots / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	walk->ends = palloc_extended(nslots / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	walk->expanded = nv_bitmap_alloc(nslots);
+	walk->ends = nv_bitmap_alloc(nslots);
 	walk->stack = palloc(sizeof(uint32) * STACK_ROOM);
 }
 
@@ -272,7 +274,7 @@ hnsw_find_live(HnswIndex *ix, int level, uint32 near, const uint8 *among, uint32
 		bool		found;
 
 		CHECK_FOR_INTERRUPTS();
-		if (slot == near || (among != NULL && !hnsw_bit(among, slot)) ||
+		if (slot == near || (among != NULL && !nv_bit(among, slot)) ||
 			!hnsw_read(ix, slot, &ref))
 			continue;
 		found = ref.node->level == level && !(ref.node->flags & HNSW_DEAD);
@@ -297,7 +299,7 @@ hnsw_find_room(HnswIndex *ix, int level, uint32 slot, const uint8 *among, uint32
 		HnswRef		ref;
 		bool		room;
 
-		if (other == slot || (among != NULL && !hnsw_bit(among, other)) ||
+		if (other == slot || (among != NULL && !nv_bit(among, other)) ||
 			!hnsw_read(ix, other, &ref))
 			continue;
 		room = ref.node->level == level && !(ref.node->flags & HNSW_DEAD) &&
@@ -353,7 +355,7 @@ reached_of(const Walk *walk, HnswSearch *search, uint32 self, int *n)
 	for (int i = 0; i < nfound; i++)
 	{
 		if (found[i].slot != self && !found[i].dead && found[i].slot < walk->nslots &&
-			hnsw_bit(walk->reached, found[i].slot))
+			nv_bit(walk->reached, found[i].slot))
 			sorted[(*n)++] = found[i];
 	}
 	qsort(sorted, *n, sizeof(HnswFound), compare_found);
@@ -489,7 +491,7 @@ is_live(HnswIndex *ix, uint32 slot, int *level)
 static uint32
 connect_round(HnswIndex *ix, uint32 entry, int entry_level, const uint8 *dead, uint32 nslots)
 {
-	uint8	   *reached = palloc_extended(nslots / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	uint8	   *reached = nv_bitmap_alloc(nslots);
 	HnswSearch *search = hnsw_search_begin(ix, false);
 	NvQuery		query;
 	Walk		walk;
@@ -504,7 +506,7 @@ connect_round(HnswIndex *ix, uint32 entry, int entry_level, const uint8 *dead, u
 		int			level;
 
 		NV_VACUUM_DELAY_POINT();
-		if (hnsw_bit(reached, slot) || !is_live(ix, slot, &level) || level > entry_level)
+		if (nv_bit(reached, slot) || !is_live(ix, slot, &level) || level > entry_level)
 			continue;
 		lost++;
 		if (connect_node(&walk, search, &query, entry, slot))
@@ -516,7 +518,7 @@ connect_round(HnswIndex *ix, uint32 entry, int entry_level, const uint8 *dead, u
 	for (uint32 slot = 0; slot < nslots; slot++)
 	{
 		NV_VACUUM_DELAY_POINT();
-		if (hnsw_bit(walk.ends, slot))
+		if (nv_bit(walk.ends, slot))
 			lead_on(&walk, search, &query, entry, slot);
 	}
 	return lost;

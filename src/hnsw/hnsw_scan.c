@@ -250,7 +250,7 @@ start(IndexScanDesc scan, HnswScan *s)
 		/* vacuum freed the way down from under us: begin again */
 		CHECK_FOR_INTERRUPTS();
 		if (tries == MAX_TRIES)
-			hnsw_damaged(&s->ix, top, "no way down from the entry point");
+			hnsw_damaged(&s->ix, top, "has no node below it");
 	}
 	s->widened = (float) hnsw_search_ef(s->search) / s->ef;
 	s->ef = hnsw_search_ef(s->search);

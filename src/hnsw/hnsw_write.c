@@ -39,6 +39,8 @@ put(Writer *w, uint32 slot)
 {
 	uint32		more = hnsw_memory_node(w->ix, slot)->more;
 
+	Assert(!is_placed(w, slot));
+	Assert(hnsw_memory_node(w->ix, slot)->kind == HNSW_SLOT_NODE);
 	w->place[slot] = w->n;
 	w->at[w->n++] = slot;
 	while (more != HNSW_NO_SLOT)
@@ -137,8 +139,11 @@ place_all(Writer *w)
 static void
 translate(const Writer *w, uint32 *slot)
 {
-	if (*slot != HNSW_NO_SLOT)
-		*slot = w->place[*slot];
+	if (*slot == HNSW_NO_SLOT)
+		return;
+	/* nothing leads to what is not written */
+	Assert(is_placed(w, *slot));
+	*slot = w->place[*slot];
 }
 
 /* Copy a slot, with its references as they are in the index. */
@@ -175,6 +180,7 @@ write_pages(Writer *w)
 		uint32		end = Min(first + meta->slots_per_page, w->n);
 
 		CHECK_FOR_INTERRUPTS();
+		Assert(BufferGetBlockNumber(buffer) == hnsw_slot_block(meta, first));
 		nv_page_init(page, NV_PAGE_HNSW_SLOTS);
 		for (uint32 i = first; i < end; i++)
 			copy_slot(w, hnsw_slot_at(meta, page, i), w->at[i]);
@@ -191,6 +197,7 @@ write_entry(Writer *w)
 	HnswMeta   *meta;
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	Assert(is_placed(w, shared->entry) && shared->entry_level <= HNSW_MAX_LEVEL);
 	meta = (HnswMeta *) NV_PAGE_CONTENTS(BufferGetPage(buffer));
 	meta->entry = w->place[shared->entry];
 	meta->entry_level = (uint16) shared->entry_level;

@@ -14,6 +14,7 @@
 #include <math.h>
 
 #include "access/genam.h"
+#include "am/am_inspect.h"
 #include "am/am_vector.h"
 #include "am/am_wal.h"
 #include "ivf/ivf_page.h"
@@ -120,7 +121,7 @@ ivf_locate(const IvfShape *shape, uint32 i, uint32 *page, uint32 *offset)
 extern void ivf_read_thing(IvfIndex *ix, NvPageKind kind, BlockNumber first,
 						   const IvfShape *shape, uint32 i, void *out);
 
-/* ERROR (INDEX_CORRUPTED): a block is not what it should be. */
+/* ERROR (INDEX_CORRUPTED): a block is not what it should be.  what is a predicate: "has ...". */
 extern void ivf_damaged(IvfIndex *ix, BlockNumber block, const char *what)
 			__attribute__((noreturn));
 
@@ -128,6 +129,7 @@ extern void ivf_damaged(IvfIndex *ix, BlockNumber block, const char *what)
 static inline uint32
 ivf_built_lists(const IvfMeta *meta)
 {
+	Assert(meta->spares <= meta->lists);
 	return meta->lists - meta->spares;
 }
 
@@ -242,6 +244,7 @@ ivf_inline(const IvfIndex *ix)
 static inline IvfRecord *
 ivf_inline_record(const IvfIndex *ix, const IvfGroup *group, uint32 i)
 {
+	Assert(i < ix->layout.entries);
 	return (IvfRecord *) ((char *) group + ix->layout.codes + i * ix->layout.record.bytes);
 }
 
@@ -249,6 +252,7 @@ ivf_inline_record(const IvfIndex *ix, const IvfGroup *group, uint32 i)
 static inline uint8 *
 ivf_code_block(const IvfIndex *ix, const IvfGroup *group, uint32 i)
 {
+	Assert(i < ix->layout.entries);
 	return (uint8 *) group + ix->layout.codes + i / NV_FASTSCAN_BLOCK * ix->layout.code_block;
 }
 
@@ -313,11 +317,20 @@ extern IndexBulkDeleteResult *ivf_bulk_delete(IndexVacuumInfo *info,
 											  IndexBulkDeleteResult *stats,
 											  IndexBulkDeleteCallback callback, void *state);
 
-/* ivf_am.c */
-extern void ivf_init(void);
+/* ivf_check.c: see NvMethod */
+extern void ivf_check(Relation heap, Relation rel, NvReport *report);
+extern void ivf_info(Relation rel, NvReport *report);
+
+/* ivf_options.c */
+extern void ivf_options_init(void);
+extern bytea *ivf_parse_options(Datum reloptions, bool validate);
+extern bytea *ivf_parse_flat_options(Datum reloptions, bool validate);
+extern IvfOptions ivf_options_of(Relation rel);
 
 /* Whether an index is one of ivfflat. */
 extern bool ivf_is_flat(Relation rel);
-extern IvfOptions ivf_options_of(Relation rel);
+
+/* ivf_am.c */
+extern void ivf_init(void);
 
 #endif							/* IVF_H */

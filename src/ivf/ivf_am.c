@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * ivf_am.c
- *		The ivf and ivfflat index access methods: handlers, options, costs.
+ *		The ivf and ivfflat index access methods: handlers and costs.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,14 +9,11 @@
 
 #include <math.h>
 
-#include "access/reloptions.h"
 #include "am/am_handler.h"
 #include "commands/progress.h"
 #include "optimizer/optimizer.h"
 #include "utils/selfuncs.h"
 #include "utils/spccache.h"
-
-#define IVFFLAT_DEFAULT_LISTS 100
 
 /* Entries of which a search reads the records, after their codes. */
 #define REFINED_ENTRIES 128
@@ -24,75 +21,19 @@
 /* How many codes are estimated in the time of an operator. */
 #define CODES_PER_OPERATOR 8
 
-static relopt_kind ivf_relopts;
-static relopt_kind ivfflat_relopts;
-
-static relopt_enum_elt_def quantizer_values[] = {
-	{"sq8", IVF_QUANTIZER_SQ8},
-	{"none", IVF_QUANTIZER_NONE},
-	{NULL, 0}
+/* Both access methods: ivfflat differs in its options only. */
+static const NvMethod ivf_method = {
+	.build = ivf_build,
+	.check = ivf_check,
+	.info = ivf_info
 };
 
+/* Register the method, and the options of ivf and of ivfflat. */
 void
 ivf_init(void)
 {
-	ivf_relopts = add_reloption_kind();
-	add_int_reloption(ivf_relopts, "lists", "Number of lists; 0 chooses it from the number of rows",
-					  0, 0, IVF_MAX_LISTS, AccessExclusiveLock);
-	add_enum_reloption(ivf_relopts, "quantizer", "How vectors are stored in the index",
-					   quantizer_values, IVF_QUANTIZER_SQ8,
-					   "Valid values are \"sq8\" and \"none\".", AccessExclusiveLock);
-	ivfflat_relopts = add_reloption_kind();
-	add_int_reloption(ivfflat_relopts, "lists", "Number of lists", IVFFLAT_DEFAULT_LISTS,
-					  IVF_MIN_LISTS, IVF_MAX_LISTS, AccessExclusiveLock);
-}
-
-#define OPTION(name, type) \
-	{.optname = #name, .opttype = type, .offset = offsetof(IvfOptions, name)}
-
-static bytea *
-parse_options(Datum reloptions, bool validate)
-{
-	static const relopt_parse_elt table[] = {
-		OPTION(lists, RELOPT_TYPE_INT),
-		OPTION(quantizer, RELOPT_TYPE_ENUM),
-	};
-
-	return (bytea *) build_reloptions(reloptions, validate, ivf_relopts, sizeof(IvfOptions),
-									  table, lengthof(table));
-}
-
-static bytea *
-parse_flat_options(Datum reloptions, bool validate)
-{
-	static const relopt_parse_elt table[] = {
-		OPTION(lists, RELOPT_TYPE_INT),
-	};
-
-	return (bytea *) build_reloptions(reloptions, validate, ivfflat_relopts, sizeof(IvfOptions),
-									  table, lengthof(table));
-}
-
-bool
-ivf_is_flat(Relation rel)
-{
-	return rel->rd_indam->amoptions == parse_flat_options;
-}
-
-IvfOptions
-ivf_options_of(Relation rel)
-{
-	bool		flat = ivf_is_flat(rel);
-	IvfOptions	options = {
-		.lists = flat ? IVFFLAT_DEFAULT_LISTS : 0,
-		.quantizer = IVF_QUANTIZER_SQ8
-	};
-
-	if (rel->rd_options != NULL)
-		options = *(IvfOptions *) rel->rd_options;
-	if (flat)
-		options.quantizer = IVF_QUANTIZER_NONE;
-	return options;
+	nv_method_register(&ivf_method);
+	ivf_options_init();
 }
 
 /* ---- costs ---- */
@@ -181,9 +122,8 @@ phase_name(int64 phase)
 static IndexAmRoutine *
 make_handler(amoptions_function options)
 {
-	IndexAmRoutine *am = nv_make_handler();
+	IndexAmRoutine *am = nv_make_handler(&ivf_method);
 
-	am->ambuild = ivf_build;
 	am->ambuildempty = ivf_build_empty;
 	am->aminsert = ivf_insert;
 	am->ambulkdelete = ivf_bulk_delete;
@@ -199,10 +139,10 @@ make_handler(amoptions_function options)
 
 NV_FUNCTION(ivfhandler)
 {
-	PG_RETURN_POINTER(make_handler(parse_options));
+	PG_RETURN_POINTER(make_handler(ivf_parse_options));
 }
 
 NV_FUNCTION(ivfflathandler)
 {
-	PG_RETURN_POINTER(make_handler(parse_flat_options));
+	PG_RETURN_POINTER(make_handler(ivf_parse_flat_options));
 }

@@ -20,6 +20,7 @@
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "cluster/kmeans.h"
+#include "cluster/team.h"
 #include "commands/defrem.h"
 #include "commands/progress.h"
 #include "executor/tuptable.h"
@@ -228,8 +229,9 @@ sample_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool aliv
 {
 	Build	   *build = arg;
 	MemoryContext old;
+	NvRow		row;
 
-	if (isnull[0])
+	if (!nv_row_take(&row, values, isnull))
 		return;
 	if (ItemPointerGetBlockNumber(tid) != build->last_block)
 	{
@@ -237,7 +239,7 @@ sample_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool aliv
 		build->blocks++;
 	}
 	old = MemoryContextSwitchTo(build->scratch);
-	if (nv_query_set(&build->raw, values[0], &build->raw_query))
+	if (nv_query_set(&build->raw, row.vector, &build->raw_query))
 	{
 		size_t		place = nv_sample_place(build->room, &build->seen, &build->random);
 
@@ -422,7 +424,8 @@ train(Build *build)
 	build->centroids = palloc_extended(mul_size(sizeof(float) * build->length, build->meta.lists),
 									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	options.k = (int) build->meta.lists;
-	options.team = build->team;
+	options.assign = nv_team_assign_to;
+	options.arg = build->team;
 	build->meta.lists = 1;
 	if (build->nsample > 0)
 		build->meta.lists = nv_kmeans(build->sample, build->nsample, build->length, &options,
@@ -464,6 +467,7 @@ assign_waiting(Build *build)
 	Size		bytes = build->ix.layout.record.bytes;
 	bytea	   *value = palloc(VARHDRSZ + bytes);
 
+	Assert(build->nwaiting <= build->most_waiting);
 	nv_team_assign(build->team, build->nwaiting, build->lists, build->distances);
 	SET_VARSIZE(value, VARHDRSZ + bytes);
 	for (int i = 0; i < build->nwaiting; i++)
@@ -493,11 +497,12 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, 
 	Build	   *build = arg;
 	IvfIndex   *ix = &build->ix;
 	MemoryContext old;
+	NvRow		row;
 
-	if (isnull[0])
+	if (!nv_row_take(&row, values, isnull))
 		return;
 	old = MemoryContextSwitchTo(build->scratch);
-	if (nv_query_set(&ix->space, values[0], &build->query))
+	if (nv_query_set(&ix->space, row.vector, &build->query))
 	{
 		IvfRecord  *record = (IvfRecord *) (build->records +
 											(Size) build->nwaiting * ix->layout.record.bytes);
@@ -644,6 +649,7 @@ write_head(IvfIndex *ix, ForkNumber fork, const float *mean, const float *centro
 	IvfList    *lists = palloc(sizeof(IvfList) * ix->meta.lists);
 	IvfShape	shape = {.bytes = sizeof(IvfList), .per_page = IVF_LISTS_PER_PAGE, .pages = 1};
 
+	Assert((mean != NULL) == (ix->meta.has_mean != 0));
 	for (uint32 i = 0; i < ix->meta.lists; i++)
 		lists[i].first = lists[i].room = InvalidBlockNumber;
 	nv_append_page(ix->rel, fork, NV_PAGE_IVF_META, &ix->meta, sizeof(IvfMeta));
@@ -655,6 +661,8 @@ write_head(IvfIndex *ix, ForkNumber fork, const float *mean, const float *centro
 				  (const char *) centroids, ix->meta.lists);
 	if (ix->meta.bits > 0)
 		append_centroid_codes(ix, fork, centroids);
+	/* everything is where the layout says */
+	Assert(RelationGetNumberOfBlocksInFork(ix->rel, fork) == ix->layout.groups);
 	pfree(lists);
 }
 
@@ -689,6 +697,7 @@ write_records(Build *build, const GroupWriter *w, IvfGroup *group)
 			memcpy(NV_PAGE_CONTENTS(p), w->records + (Size) i * shape->bytes + done, part);
 			nv_page_use_none(p);
 			nv_page_use(p, NV_PAGE_CONTENTS(p) + part);
+			Assert(page < build->ix.layout.record_pages);
 			group->records[page++] = BufferGetBlockNumber(buffer);
 			MarkBufferDirty(buffer);
 			UnlockReleaseBuffer(buffer);
@@ -722,6 +731,9 @@ write_group(Build *build, GroupWriter *w)
 	Page		page = BufferGetPage(buffer);
 	IvfGroup   *group = ivf_group_of(page);
 
+	Assert(w->n > 0 && w->n <= ix->layout.entries);
+	Assert(w->last == InvalidBuffer ||
+		   BufferGetBlockNumber(buffer) > BufferGetBlockNumber(w->last));
 	ivf_init_group(ix, page, w->list);
 	if (ivf_inline(ix))
 	{
@@ -778,9 +790,11 @@ write_groups(Build *build)
 		bytea	   *record = DatumGetByteaPP(slot_getattr(build->slot, 2, &isnull));
 
 		CHECK_FOR_INTERRUPTS();
+		Assert(list >= w.list && list < build->meta.lists);
 		if (list != w.list)
 			end_list(build, &w);
 		w.list = list;
+		Assert(VARSIZE_ANY_EXHDR(record) == bytes);
 		memcpy(w.records + w.n++ * bytes, VARDATA_ANY(record), bytes);
 		if (w.n == build->ix.layout.entries)
 			write_group(build, &w);

@@ -8,11 +8,11 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "am/am_inspect.h"
 #include "ivf/ivf.h"
 
 #include <math.h>
 
+#include "am/am_bitmap.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -39,10 +39,11 @@ has_block(Check *check, BlockNumber block)
 	nblocks = RelationGetNumberOfBlocks(check->ix.rel);
 	if (nblocks > check->nblocks)
 	{
-		Size		bytes = check->nblocks / 8 + 1;
+		Size		old = nv_bitmap_bytes(check->nblocks);
+		Size		bytes = nv_bitmap_bytes(nblocks);
 
-		check->owned = repalloc_huge(check->owned, nblocks / 8 + 1);
-		memset(check->owned + bytes, 0, nblocks / 8 + 1 - bytes);
+		check->owned = repalloc_huge(check->owned, bytes);
+		memset(check->owned + old, 0, bytes - old);
 		check->nblocks = nblocks;
 	}
 	return block < check->nblocks;
@@ -62,13 +63,13 @@ own(Check *check, BlockNumber block, NvPageKind kind, BlockNumber where, char *c
 						  block);
 		return false;
 	}
-	if (check->owned[block / 8] & 1 << block % 8)
+	if (nv_bit(check->owned, block))
 	{
 		nv_report_problem(check->report, where, "it points to block %u, as something else does",
 						  block);
 		return false;
 	}
-	check->owned[block / 8] |= 1 << block % 8;
+	nv_set_bit(check->owned, block);
 	buffer = ReadBuffer(check->ix.rel, block);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	good = nv_page_is(BufferGetPage(buffer), kind);
@@ -264,7 +265,7 @@ ivf_check(Relation heap, Relation rel, NvReport *report)
 	ivf_open(&check->ix, rel);
 	check->report = report;
 	check->nblocks = RelationGetNumberOfBlocks(rel);
-	check->owned = palloc_extended(check->nblocks / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	check->owned = nv_bitmap_alloc(check->nblocks);
 	check->centroid = palloc(sizeof(float) * check->ix.length);
 	check->record = palloc(check->ix.layout.record.bytes);
 	if (check->nblocks < check->ix.layout.groups)

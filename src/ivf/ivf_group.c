@@ -24,17 +24,17 @@ ivf_lock_group(IvfIndex *ix, BlockNumber block, uint32 list, int lock)
 	const IvfGroup *group;
 
 	if (block < ix->layout.groups)
-		ivf_damaged(ix, block, "it cannot be a group");
+		ivf_damaged(ix, block, "cannot be a group");
 	buffer = read_page(ix, block);
 	LockBuffer(buffer, lock);
 	nv_page_check(ix->rel, buffer, NV_PAGE_IVF_GROUP);
 	group = ivf_group_of(BufferGetPage(buffer));
 	if (group->n > ix->layout.entries || group->list >= ix->meta.lists ||
 		(list != IVF_MAX_LISTS && group->list != list))
-		ivf_damaged(ix, block, "the header of a group");
+		ivf_damaged(ix, block, "has the header of a group that makes no sense");
 	/* new ones are at the end of the file, so that a chain cannot be a ring */
 	if (group->next <= block)
-		ivf_damaged(ix, block, "the next group of the list comes before it");
+		ivf_damaged(ix, block, "says that the next group of its list comes before it");
 	ix->group = block;
 	return buffer;
 }
@@ -53,7 +53,7 @@ ivf_lock_records(IvfIndex *ix, BlockNumber block, int lock)
 	Buffer		buffer;
 
 	if (block < ix->layout.groups || block == InvalidBlockNumber)
-		ivf_damaged(ix, ix->group, "where a group says its records are");
+		ivf_damaged(ix, ix->group, "says that its records are in a block where none can be");
 	buffer = read_page(ix, block);
 	LockBuffer(buffer, lock);
 	nv_page_check(ix->rel, buffer, NV_PAGE_IVF_RECORDS);
@@ -66,6 +66,7 @@ lock_records(IvfIndex *ix, const IvfGroup *group, uint32 page, Buffer *buffer)
 {
 	BlockNumber block = group->records[page];
 
+	Assert(page < ix->layout.record_pages);
 	if (*buffer == InvalidBuffer || BufferGetBlockNumber(*buffer) != block)
 	{
 		ivf_release_page(buffer);
@@ -82,6 +83,7 @@ ivf_read_record(IvfIndex *ix, const IvfGroup *group, uint32 i, Buffer *buffer)
 	uint32		offset;
 	uint32		done = 0;
 
+	Assert(i < ix->layout.entries);
 	if (ivf_inline(ix))
 		return ivf_inline_record(ix, group, i);
 	ivf_locate(shape, i, &page, &offset);
@@ -105,6 +107,7 @@ ivf_prefetch_record(const IvfIndex *ix, const IvfGroup *group, uint32 i)
 	uint32		page;
 	uint32		offset;
 
+	Assert(i < ix->layout.entries);
 	if (ivf_inline(ix))
 		return;
 	ivf_locate(shape, i, &page, &offset);
@@ -158,6 +161,7 @@ ivf_write_record(IvfIndex *ix, const NvQuery *query, const float *centroid,
 	char	   *data = (char *) record + ix->layout.data;
 	NvStored	v;
 
+	Assert(ix->meta.bits == 0 || centroid != NULL);
 	/* what rounding up the size left */
 	memset(record, 0, ix->layout.record.bytes);
 	record->tid = *tid;
@@ -220,6 +224,7 @@ ivf_init_group(IvfIndex *ix, Page page, uint32 list)
 {
 	IvfGroup   *group;
 
+	Assert(list < ix->meta.lists);
 	nv_page_init(page, NV_PAGE_IVF_GROUP);
 	group = (IvfGroup *) NV_PAGE_CONTENTS(page);
 	group->list = list;

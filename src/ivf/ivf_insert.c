@@ -10,6 +10,7 @@
 
 #include <math.h>
 
+#include "am/am_row.h"
 #include "miscadmin.h"
 #include "nv_testpoint.h"
 #include "utils/memutils.h"
@@ -26,6 +27,7 @@ set_list(IvfIndex *ix, NvChange *change, Buffer directory, uint32 list, BlockNum
 	Page		page = nv_change_page(change, directory, false);
 	IvfList    *entry = (IvfList *) NV_PAGE_CONTENTS(page) + list % IVF_LISTS_PER_PAGE;
 
+	Assert(group >= ix->layout.groups && group != InvalidBlockNumber);
 	if (entry->first == InvalidBlockNumber)
 		entry->first = group;
 	entry->room = group;
@@ -74,6 +76,7 @@ rewrite(IvfIndex *ix, NvPageKind kind, BlockNumber block, uint32 offset, const c
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	nv_page_check(ix->rel, buffer, kind);
+	Assert(offset + bytes <= NV_PAGE_ROOM);
 	nv_change_begin(&change, ix->rel, true);
 	memcpy(NV_PAGE_CONTENTS(nv_change_page(&change, buffer, false)) + offset, data, bytes);
 	nv_change_finish(&change);
@@ -105,6 +108,9 @@ start_list(IvfIndex *ix, uint32 list, const float *centroid)
 	Buffer		directory = lock_directory(ix, ivf_built_lists(&ix->meta));
 	float	   *old = palloc(sizeof(float) * ix->length);
 
+	Assert(list >= ivf_built_lists(&ix->meta) && list < ix->meta.lists);
+	/* its last float tells that it is there */
+	Assert(!ivf_to_come(ix, centroid));
 	ivf_read_centroid(ix, list, old);
 	if (ivf_to_come(ix, old))
 	{
@@ -147,6 +153,9 @@ append_group(IvfIndex *ix, Buffer last, uint32 list)
 	Buffer		buffer = nv_extend(ix->rel);
 	NvChange	change;
 
+	/* the groups of a list have rising numbers */
+	Assert(ivf_group_of(BufferGetPage(last))->next == InvalidBlockNumber);
+	Assert(BufferGetBlockNumber(buffer) > BufferGetBlockNumber(last));
 	nv_change_begin(&change, ix->rel, true);
 	ivf_init_group(ix, nv_change_page(&change, buffer, true), list);
 	ivf_group_of(nv_change_page(&change, last, false))->next =
@@ -172,7 +181,8 @@ find_room(IvfIndex *ix, uint32 list, BlockNumber *room)
 		entry = ivf_read_list(ix, list);
 	}
 	if (entry.room == InvalidBlockNumber)
-		ivf_damaged(ix, ix->layout.directory + list / IVF_LISTS_PER_PAGE, "a list without room");
+		ivf_damaged(ix, ix->layout.directory + list / IVF_LISTS_PER_PAGE,
+					"says that inserts into a list begin nowhere");
 	*room = entry.room;
 	buffer = ivf_lock_group(ix, entry.room, list, BUFFER_LOCK_EXCLUSIVE);
 	while (ivf_group_of(BufferGetPage(buffer))->n == ix->layout.entries)
@@ -202,6 +212,7 @@ write_part(Page page, uint32 offset, const char *data, uint32 bytes)
 {
 	char	   *at = NV_PAGE_CONTENTS(page) + offset;
 
+	Assert(offset + bytes <= NV_PAGE_ROOM);
 	memcpy(at, data, bytes);
 	nv_page_use(page, at + bytes);
 }
@@ -272,6 +283,7 @@ add_inline(IvfIndex *ix, Buffer buffer, const IvfRecord *record)
 	nv_change_begin(&change, ix->rel, true);
 	page = nv_change_page(&change, buffer, false);
 	group = ivf_group_of(page);
+	Assert(group->n < ix->layout.entries);
 	place = (char *) ivf_inline_record(ix, group, group->n++);
 	memcpy(place, record, ix->layout.record.bytes);
 	nv_page_use(page, place + ix->layout.record.bytes);
@@ -292,7 +304,9 @@ add_apart(IvfIndex *ix, Buffer buffer, const float *centroid, const IvfRecord *r
 	Page		image;
 	IvfGroup   *group;
 
+	Assert(n < ix->layout.entries);
 	ivf_locate(&ix->layout.record, n, &page, &offset);
+	Assert(page + ix->layout.record.pages <= ix->layout.record_pages);
 	memcpy(blocks, old->records + page, sizeof(BlockNumber) * ix->layout.record.pages);
 	if (offset == 0)
 	{
@@ -455,15 +469,16 @@ ivf_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid, Relation 
 {
 	InsertState *state = info->ii_AmCache;
 	MemoryContext old;
+	NvRow		row;
 
-	if (isnull[0])
+	if (!nv_row_take(&row, values, isnull))
 		return false;
 	if (state == NULL)
 		state = begin_inserts(rel, info);
 	state->ix.rel = rel;
 
 	old = MemoryContextSwitchTo(state->scratch);
-	if (nv_query_set(&state->ix.space, values[0], &state->query))
+	if (nv_query_set(&state->ix.space, row.vector, &state->query))
 		insert_row(state, tid);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->scratch);

@@ -32,6 +32,7 @@ ivf_read_list(IvfIndex *ix, uint32 list)
 	Buffer		buffer = nv_read_buffer(ix->rel, block);
 	IvfList		result;
 
+	Assert(list < ix->meta.lists);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	nv_page_check(ix->rel, buffer, NV_PAGE_IVF_DIRECTORY);
 	result = ((const IvfList *) NV_PAGE_CONTENTS(BufferGetPage(buffer)))[list % IVF_LISTS_PER_PAGE];
@@ -42,6 +43,7 @@ ivf_read_list(IvfIndex *ix, uint32 list)
 void
 ivf_read_centroid(IvfIndex *ix, uint32 list, float *out)
 {
+	Assert(list < ix->meta.lists);
 	ivf_read_thing(ix, NV_PAGE_IVF_CENTROIDS, ix->layout.centroids, &ix->layout.centroid, list, out);
 }
 
@@ -207,6 +209,7 @@ ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, int wanted, float ratio, b
 	int			measured = lists;
 	int			beside = wanted == 1 ? MEASURE_BESIDE_ONE : MEASURE_BESIDE;
 
+	Assert(wanted > 0);
 	CHECK_FOR_INTERRUPTS();
 	nv_query_floats(&ix->space, query, ix->query_floats);
 	wanted = Min(wanted, lists);
@@ -232,6 +235,7 @@ ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, int wanted, float ratio, b
 	*ranked = Min(measured, wanted + beside);
 	if (*ranked < measured)
 		select_lists(near, measured, *ranked);
+	Assert(wanted <= *ranked && *ranked <= lists);
 	sort_lists(near, *ranked);
 	while (!isinf(ratio) && wanted > 1 && near[wanted - 1].distance > near[0].distance * ratio)
 		wanted--;

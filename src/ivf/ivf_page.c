@@ -7,7 +7,6 @@
  */
 #include "ivf/ivf.h"
 
-#include "am/am_opclass.h"
 #include "quant/rotation.h"
 
 /* A group that has pages of records has at most so many entries. */
@@ -16,23 +15,14 @@
 /* Fewer sampled rows for each list than this, and a larger sample would find better centroids. */
 #define FEW_SAMPLED 20
 
-/* What relcache keeps for us: this, then the floats of the space. */
-typedef struct IvfCache
-{
-	IvfMeta		meta;
-	float		floats[FLEXIBLE_ARRAY_MEMBER];
-} IvfCache;
-
+/* Raise the error of a block that is not what it should be. */
 void
 ivf_damaged(IvfIndex *ix, BlockNumber block, const char *what)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INDEX_CORRUPTED),
-			 errmsg("index \"%s\" is damaged: block %u: %s", RelationGetRelationName(ix->rel),
-					block, what),
-			 errhint("Rebuild it with REINDEX.")));
+	nv_index_damaged(ix->rel, "block %u %s", block, what);
 }
 
+/* Whether k-means saw few rows for each list, of many more. */
 bool
 ivf_small_sample(const IvfMeta *meta)
 {
@@ -137,6 +127,7 @@ plan_groups(IvfLayout *layout)
 	}
 	while (!group_fits(layout, blocks) && blocks > 1)
 		blocks--;
+	Assert(layout->codes + blocks * layout->code_block <= NV_PAGE_ROOM);
 }
 
 void
@@ -152,6 +143,8 @@ ivf_plan_layout(const IvfMeta *meta, IvfLayout *layout)
 										 nv_form_max_bytes(meta->form, meta->dims, length)));
 	layout->code_block = code_block_bytes(meta->bits);
 	plan_groups(layout);
+	Assert(layout->entries > 0);
+	Assert(layout->data <= layout->record.bytes);
 
 	layout->directory = 1 + (meta->has_mean ? nv_mean_pages(meta->dims) : 0);
 	layout->centroids = layout->directory +
@@ -177,25 +170,24 @@ form_valid(const IvfMeta *meta)
 		nv_space_has_codes(meta->element, meta->metric);
 }
 
-/* Everything that later code takes from the metapage is checked here, once. */
+/* Check everything that later code takes from the metapage. */
 static bool
-meta_valid(Relation rel, const IvfMeta *meta)
+meta_valid(const void *arg)
 {
-	const NvElementType *type = nv_element_type(meta->element);
+	const IvfMeta *meta = arg;
 
-	return type != NULL && nv_column_agrees(rel, meta->element, meta->metric, meta->dims) &&
-		form_valid(meta) && meta->dims >= 1 && meta->dims <= type->max_dims &&
-		meta->lists >= IVF_MIN_LISTS && meta->lists <= IVF_MAX_LISTS &&
+	return form_valid(meta) && meta->lists >= IVF_MIN_LISTS && meta->lists <= IVF_MAX_LISTS &&
 		meta->spares <= meta->lists && meta->probes >= 1 && meta->probes <= meta->lists &&
-		meta->has_mean <= 1 &&
 		meta->attribute_bytes == 0 && meta->flat <= 1 &&
 		meta->bits == ivf_code_bits(meta->form, meta->dims) &&
 		(has_codes(meta->form) || !meta->has_mean);
 }
 
+/* The space that a metapage describes. */
 static NvSpaceSpec
-spec_of(const IvfMeta *meta)
+spec_of(const void *arg)
 {
+	const IvfMeta *meta = arg;
 	NvSpaceSpec spec = {
 		.kind = meta->element,
 		.metric = meta->metric,
@@ -209,13 +201,22 @@ spec_of(const IvfMeta *meta)
 	return spec;
 }
 
+static const NvIndexFormat format = {
+	.meta_kind = NV_PAGE_IVF_META,
+	.meta_bytes = sizeof(IvfMeta),
+	.version = IVF_FORMAT_VERSION,
+	.valid = meta_valid,
+	.spec = spec_of
+};
+
+/* The settings that a search goes by. */
 static const IvfSettings *
 settings_of(const IvfMeta *meta)
 {
 	return meta->flat ? &ivfflat_settings : &ivf_settings;
 }
 
-/* floats: those of the space; kept. */
+/* Set up an open index.  It keeps the floats of its space. */
 static void
 open_with_floats(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *floats)
 {
@@ -239,69 +240,35 @@ open_with_floats(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *f
 		ix->table.entries = palloc(NV_CODE_TABLE_BYTES(meta->bits));
 }
 
-/* Read what stays the same, once for as long as relcache keeps it. */
-static IvfCache *
-load_cache(Relation rel)
-{
-	IvfCache   *cache;
-	IvfMeta		meta;
-	NvSpaceSpec spec;
-
-	if (rel->rd_amcache != NULL)
-		return rel->rd_amcache;
-
-	nv_read_metapage(rel, NV_PAGE_IVF_META, &meta, sizeof(meta));
-	nv_metapage_version(rel, meta.version, IVF_FORMAT_VERSION);
-	if (!meta_valid(rel, &meta))
-		nv_metapage_damaged(rel);
-	spec = spec_of(&meta);
-	cache = MemoryContextAlloc(rel->rd_indexcxt,
-							   sizeof(IvfCache) + nv_spec_floats(&spec) * sizeof(float));
-	cache->meta = meta;
-	if (meta.has_mean)
-		nv_read_mean(rel, 1, meta.dims, cache->floats);
-	nv_spec_rotation(&spec, cache->floats);
-	rel->rd_amcache = cache;
-	return cache;
-}
-
+/* Open an index as relcache or its metapage tells. */
 void
 ivf_open(IvfIndex *ix, Relation rel)
 {
-	IvfCache   *cache = load_cache(rel);
-	NvSpaceSpec spec = spec_of(&cache->meta);
-	Size		size = nv_spec_floats(&spec) * sizeof(float);
-	float	   *floats = palloc(Max(size, 1));
+	IvfMeta		meta;
+	const float *floats = nv_index_load(&format, rel, &meta);
 
-	/* a copy: an invalidation may free what relcache keeps at any time */
-	memcpy(floats, cache->floats, size);
-	open_with_floats(ix, rel, &cache->meta, floats);
+	open_with_floats(ix, rel, &meta, floats);
 }
 
+/* Look at the metapage only, and raise nothing because of it. */
 bool
 ivf_peek(IvfIndex *ix, Relation rel)
 {
 	memset(ix, 0, sizeof(*ix));
-	if (rel->rd_amcache != NULL)
-		ix->meta = ((const IvfCache *) rel->rd_amcache)->meta;
-	else if (!nv_peek_metapage(rel, NV_PAGE_IVF_META, &ix->meta, sizeof(ix->meta)) ||
-			 ix->meta.version != IVF_FORMAT_VERSION || !meta_valid(rel, &ix->meta))
+	if (!nv_index_peek(&format, rel, &ix->meta))
 		return false;
 	ix->settings = settings_of(&ix->meta);
 	ivf_plan_layout(&ix->meta, &ix->layout);
 	return true;
 }
 
+/* Open an index that is being built. */
 void
 ivf_open_with(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *mean)
 {
 	NvSpaceSpec spec = spec_of(meta);
-	float	   *floats = palloc(Max(nv_spec_floats(&spec) * sizeof(float), 1));
 
-	if (meta->has_mean)
-		memcpy(floats, mean, meta->dims * sizeof(float));
-	nv_spec_rotation(&spec, floats);
-	open_with_floats(ix, rel, meta, floats);
+	open_with_floats(ix, rel, meta, nv_index_floats(&spec, mean));
 }
 
 /* ---- reading ---- */
@@ -315,6 +282,7 @@ ivf_read_thing(IvfIndex *ix, NvPageKind kind, BlockNumber first, const IvfShape 
 	uint32		left = shape->bytes;
 
 	ivf_locate(shape, i, &page, &offset);
+	Assert(offset == 0 || offset + left <= NV_PAGE_ROOM);
 	while (left > 0)
 	{
 		Buffer		buffer = nv_read_buffer(ix->rel, first + page++);

@@ -10,6 +10,7 @@
 
 #include "nv_compat.h"
 
+#include "am/am_index.h"
 #include "am/am_page.h"
 #include "quant/residual_code.h"
 #include "storage/itemptr.h"
@@ -18,10 +19,7 @@
 
 #define IVF_META_BLOCK 0
 
-#define IVF_MIN_LISTS 1
-#define IVF_MAX_LISTS 32768
-
-/* The metapage; it stays as the build wrote it. */
+/* The metapage.  It begins as NvMetaHead does, and stays as the build wrote it. */
 typedef struct IvfMeta
 {
 	uint32		version;		/* IVF_FORMAT_VERSION */
@@ -93,6 +91,7 @@ typedef enum IvfHeader
 	IVF_HEADER_MEASURES			/* IvfMeasures */
 } IvfHeader;
 
+NV_META_HEAD_AGREES(IvfMeta);
 StaticAssertDecl(sizeof(IvfMeta) == 56, "the size of IvfMeta is part of the format");
 StaticAssertDecl(sizeof(IvfList) == 8, "the size of IvfList is part of the format");
 StaticAssertDecl(offsetof(IvfGroup, records) == 16, "IvfGroup is part of the format");

@@ -188,6 +188,7 @@ cut(IvfScan *s)
 	if (s->n <= s->keep)
 		return;
 	memcpy(s->selected, s->candidates, sizeof(Candidate) * s->n);
+	Assert(s->keep > 0 && s->n <= s->room);
 	select_candidates(s->selected, s->n, s->keep);
 	set_upto(s, s->selected[s->keep - 1]);
 	for (int i = 0; i < s->n; i++)
@@ -215,6 +216,7 @@ add_candidate(IvfScan *s, double key, uint32 block, uint16 place, uint16 version
 	}
 	if (s->n == s->room)
 		cut(s);
+	Assert(s->n < s->room);
 	s->candidates[s->n++] = c;
 }
 
@@ -633,6 +635,7 @@ order_all_lists(IvfScan *s, int looked_into)
 		else
 			rest[nrest++] = s->near[i];
 	}
+	Assert(nknown == looked_into && nknown + nrest == lists);
 	memcpy(s->near + nknown, rest, sizeof(IvfNearList) * nrest);
 	s->list = NO_LIST;
 	pfree(rest);
@@ -691,6 +694,7 @@ run_round(IvfScan *s, bool entering)
 			order_all_lists(s, end);
 		look_into_lists(s, end, end + 1);
 	}
+	Assert(end > s->first && end <= (int) s->ix.meta.lists);
 	s->nlists = end - s->first;
 	cut(s);
 	s->noise = s->most_error = 0;
@@ -712,6 +716,7 @@ enter_lists(IvfScan *s, int first, int n)
 		n = lists;
 	if (first + n > s->nnear)
 		order_all_lists(s, first);
+	Assert(first + n <= s->nnear && s->nnear <= lists);
 	s->first = first;
 	s->nlists = s->nwanted = n;
 	s->by_bound = s->ix.meta.bits == 0 || n == lists;
@@ -813,6 +818,8 @@ go_on(IvfScan *s)
 		look_closer(s);
 		return true;
 	}
+	/* rounds go through the entries in order */
+	Assert(before(&s->after, &s->upto));
 	s->after = s->upto;
 	reserve(s, (int) Min((double) s->keep * ROUND_GROWTH, MAX_KEEP));
 	run_round(s, false);

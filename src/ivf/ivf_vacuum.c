@@ -67,6 +67,7 @@ plan_moves(Vacuum *v, uint32 n, uint32 *left)
 		if (n > i)
 			v->moves[nmoves++] = (Move) {n, i};
 	}
+	Assert(nmoves <= v->ix.layout.entries);
 	*left = n;
 	return nmoves;
 }
@@ -81,6 +82,7 @@ move_inline(Vacuum *v, Buffer buffer, uint32 nmoves, uint32 left)
 
 	nv_change_begin(&change, ix->rel, true);
 	group = ivf_group_of(nv_change_page(&change, buffer, false));
+	Assert(left <= group->n);
 	for (uint32 i = 0; i < nmoves; i++)
 		memcpy(ivf_inline_record(ix, group, v->moves[i].to),
 			   ivf_inline_record(ix, group, v->moves[i].from), ix->layout.record.bytes);
@@ -106,6 +108,7 @@ exchange_pages(Vacuum *v, Buffer buffer, uint32 nmoves, uint32 left)
 	{
 		const Move *m = &v->moves[i];
 
+		Assert(m->to < left && m->from >= left);
 		for (uint32 p = 0; p < pages; p++)
 		{
 			BlockNumber block = group->records[m->from * pages + p];
@@ -140,6 +143,8 @@ move_to_page(Vacuum *v, Buffer buffer, const Move *moves, uint32 n, uint32 left)
 		memcpy(v->records + i * bytes, ivf_read_record(ix, old, moves[i].from, &source), bytes);
 	ivf_release_page(&source);
 
+	/* a page keeps its order: what moves comes from behind all that stays */
+	Assert(left < old->n);
 	target = ivf_lock_records(ix, old->records[moves->to / ix->layout.record.per_page],
 							  BUFFER_LOCK_EXCLUSIVE);
 	nv_change_begin(&change, ix->rel, true);
@@ -151,7 +156,11 @@ move_to_page(Vacuum *v, Buffer buffer, const Move *moves, uint32 n, uint32 left)
 		uint32		number;
 		uint32		offset;
 
+		/* in ascending order of places, and towards the front */
+		Assert(moves[i].to < moves[i].from);
+		Assert(i == 0 || (moves[i].to > moves[i - 1].to && moves[i].from < moves[i - 1].from));
 		ivf_locate(&ix->layout.record, moves[i].to, &number, &offset);
+		Assert(number == moves->to / ix->layout.record.per_page);
 		memcpy(NV_PAGE_CONTENTS(record_page) + offset, v->records + i * bytes, bytes);
 		ivf_code_entry(ix, page, moves[i].to, v->centroid,
 					   (const IvfRecord *) (v->records + i * bytes));
@@ -171,6 +180,7 @@ cut_off(Vacuum *v, Buffer buffer, uint32 left)
 
 	nv_change_begin(&change, v->ix.rel, true);
 	group = ivf_group_of(nv_change_page(&change, buffer, false));
+	Assert(left < group->n);
 	group->n = left;
 	group->version++;
 	nv_change_finish(&change);
@@ -185,6 +195,7 @@ compact(Vacuum *v, Buffer buffer)
 	uint32		nmoves = plan_moves(v, ivf_group_of(BufferGetPage(buffer))->n, &left);
 	uint32		n;
 
+	Assert(nv_may_change(buffer));
 	if (nmoves > 0 && ivf_inline(&v->ix))
 	{
 		move_inline(v, buffer, nmoves, left);

@@ -9,6 +9,7 @@
 
 #include <math.h>
 
+#include "nv_random.h"
 #include "simd/simd.h"
 
 #define LENGTH_STEP 16
@@ -37,17 +38,6 @@ transform_start(int padded, int round)
 	return round % 2 == 0 ? 0 : padded - transform_length(padded);
 }
 
-/* splitmix64 (Steele, Lea and Flood, 2014) */
-static uint64_t
-next_random(uint64_t *state)
-{
-	uint64_t	z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
-
 void
 nv_rotation_factors(uint64_t seed, int padded, float *factors)
 {
@@ -62,7 +52,7 @@ nv_rotation_factors(uint64_t seed, int padded, float *factors)
 		{
 			float		magnitude = i >= start && i < start + length ? norm : 1.0f;
 
-			factors[round * padded + i] = next_random(&seed) >> 63 ? magnitude : -magnitude;
+			factors[round * padded + i] = nv_random(&seed) >> 63 ? magnitude : -magnitude;
 		}
 	}
 }

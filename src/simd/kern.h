@@ -37,7 +37,6 @@ extern const NvKernels nv_kernels_avx512_vpopcntdq;
 
 #define NV_DENSE_ENTRIES(sfx) \
 	NV_MEASURE_ENTRIES(sfx), \
-	.cos_##sfx = cos_##sfx, \
-	.cosq_##sfx = cosq_##sfx
+	.cos_##sfx = cos_##sfx
 
 #endif							/* NV_KERN_H */

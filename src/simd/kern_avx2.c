@@ -43,9 +43,9 @@ halves(vec v)
 }
 
 /*
- * Sums of the lanes, of one, two or three registers.  Each first adds within
- * every 128-bit part, lanes 2 apart and then neighbours, with two or three
- * sums sharing a register, and then adds the parts.
+ * Sums of the lanes, of one or three registers.  Each first adds within every
+ * 128-bit part, lanes 2 apart and then neighbours, with three sums sharing a
+ * register, and then adds the parts.
  */
 NV_INLINE NV_TARGET float
 vsum(vec v)
@@ -53,16 +53,6 @@ vsum(vec v)
 	v = vadd(v, _mm256_permute_ps(v, 0x4e));
 	v = vadd(v, _mm256_permute_ps(v, 0xb1));
 	return _mm_cvtss_f32(halves(v));
-}
-
-NV_INLINE NV_TARGET void
-vsum2(vec u, vec v, float *x, float *y)
-{
-	vec			both = vadd(_mm256_unpacklo_ps(u, v), _mm256_unpackhi_ps(u, v));
-	__m128		s = halves(vadd(both, _mm256_permute_ps(both, 0x4e)));
-
-	*x = _mm_cvtss_f32(s);
-	*y = _mm_cvtss_f32(_mm_movehdup_ps(s));
 }
 
 NV_INLINE NV_TARGET void
@@ -518,24 +508,17 @@ decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out
 		out[i] = __builtin_fmaf(scale, (float) codes[i], offset);
 }
 
-static NV_TARGET float
+static NV_TARGET void
 signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
 {
-	const vec	minus = vset1(-0.0f);
-	vec			sum = vzero();
-
 	for (size_t i = 0; i < n; i += 2 * VEC_LANES)
 	{
-		vec			x = load_f32(p + i),
-					y = load_f32(p + i + VEC_LANES);
-		vec			up_x = _mm256_cmp_ps(load_f32(o + i), x, _CMP_GT_OQ),
-					up_y = _mm256_cmp_ps(load_f32(o + i + VEC_LANES), y, _CMP_GT_OQ);
+		vec			up_x = _mm256_cmp_ps(load_f32(o + i), load_f32(p + i), _CMP_GT_OQ),
+					up_y = _mm256_cmp_ps(load_f32(o + i + VEC_LANES), load_f32(p + i + VEC_LANES),
+										 _CMP_GT_OQ);
 
 		bits[i / 16] = (uint16_t) (_mm256_movemask_ps(up_x) | _mm256_movemask_ps(up_y) << VEC_LANES);
-		sum = vadd(sum, _mm256_xor_ps(x, _mm256_andnot_ps(up_x, minus)));
-		sum = vadd(sum, _mm256_xor_ps(y, _mm256_andnot_ps(up_y, minus)));
 	}
-	return vsum(sum);
 }
 
 /* Two registers of 4 doubles, each with a sum of its own. */

@@ -38,9 +38,9 @@ quarters(vec v)
 }
 
 /*
- * Sums of the lanes, of one, two or three registers.  Each first adds within
- * every 128-bit part, lanes 2 apart and then neighbours, with two or three
- * sums sharing a register, and then adds the parts.
+ * Sums of the lanes, of one or three registers.  Each first adds within every
+ * 128-bit part, lanes 2 apart and then neighbours, with three sums sharing a
+ * register, and then adds the parts.
  */
 NV_INLINE NV_TARGET float
 vsum(vec v)
@@ -48,16 +48,6 @@ vsum(vec v)
 	v = vadd(v, _mm512_permute_ps(v, 0x4e));
 	v = vadd(v, _mm512_permute_ps(v, 0xb1));
 	return _mm_cvtss_f32(quarters(v));
-}
-
-NV_INLINE NV_TARGET void
-vsum2(vec u, vec v, float *x, float *y)
-{
-	vec			both = vadd(_mm512_unpacklo_ps(u, v), _mm512_unpackhi_ps(u, v));
-	__m128		s = quarters(vadd(both, _mm512_permute_ps(both, 0x4e)));
-
-	*x = _mm_cvtss_f32(s);
-	*y = _mm_cvtss_f32(_mm_movehdup_ps(s));
 }
 
 NV_INLINE NV_TARGET void
@@ -502,20 +492,11 @@ decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out
 		_mm512_mask_storeu_ps(out + i, first_lanes(n - i), vfma(s, loadn_u8(codes + i, n - i), o));
 }
 
-static NV_TARGET float
+static NV_TARGET void
 signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
 {
-	vec			sum = vzero();
-
 	for (size_t i = 0; i < n; i += VEC_LANES)
-	{
-		vec			x = load_f32(p + i);
-		__mmask16	up = _mm512_cmp_ps_mask(load_f32(o + i), x, _CMP_GT_OQ);
-
-		bits[i / 16] = up;
-		sum = vadd(sum, _mm512_mask_sub_ps(x, (__mmask16) ~up, vzero(), x));
-	}
-	return vsum(sum);
+		bits[i / 16] = _mm512_cmp_ps_mask(load_f32(o + i), load_f32(p + i), _CMP_GT_OQ);
 }
 
 /* Lanes past the end hold infinity, and lose against what comes before. */

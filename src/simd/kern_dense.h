@@ -11,8 +11,7 @@
  *	vzero() vset1(x) vadd(a,b) vsub(a,b) vabs(a)
  *	vfma(a,b,c)			a * b + c
  *	vsum(v)				sum of the lanes
- *	vsum2(u,v,&x,&y)	x = vsum(u) and y = vsum(v) together
- *	vsum3(u,v,w,&x,&y,&z)	the same of three; every vsum adds in the same order, so
+ *	vsum3(u,v,w,&x,&y,&z)	the sums of three together, each added in the order of vsum, so
  *						that the cosine of equal vectors is exactly 1
  *	vfirst(v,n)			the first n lanes, the others 0
  *	vmax(a,b)			the greater, lane by lane; vgreatest(v) of all lanes
@@ -116,21 +115,16 @@
 	do { sum##u = vfma(x, y, sum##u); vpin(sum##u); } while (0)
 #define STEP_L1(u, x, y) \
 	do { sum##u = vadd(vabs(vsub(x, y)), sum##u); vpin(sum##u); } while (0)
-#define STEP_COSQ(u, x, y) \
-	do \
-	{ \
-		vec y_ = y; \
-		vpin(y_); \
-		ab##u = vfma(x, y_, ab##u); \
-		bb##u = vfma(y_, y_, bb##u); \
-		vpin(bb##u); \
-	} while (0)
 #define STEP_COS(u, x, y) \
 	do \
 	{ \
-		vec x_ = x; \
+		vec x_ = x, y_; \
 		vpin(x_); \
-		STEP_COSQ(u, x_, y); \
+		y_ = y; \
+		vpin(y_); \
+		ab##u = vfma(x_, y_, ab##u); \
+		bb##u = vfma(y_, y_, bb##u); \
+		vpin(bb##u); \
 		aa##u = vfma(x_, x_, aa##u); \
 	} while (0)
 
@@ -196,17 +190,6 @@ NV_CONCAT(step, PAIR) (const A_TYPE *a, const B_TYPE *b, size_t n PAIR_ARGS, flo
 #ifdef PAIR_COS
 
 static NV_TARGET void
-NV_CONCAT(cosq, PAIR) (const A_TYPE *a, const B_TYPE *b, size_t n PAIR_ARGS, NvCosine *out)
-{
-	PAIR_SETUP
-	SUMS(ab);
-	SUMS(bb);
-
-	SWEEP(STEP_COSQ);
-	vsum2(MERGED(ab), MERGED(bb), &out->ab, &out->bb);
-}
-
-static NV_TARGET void
 NV_CONCAT(cos, PAIR) (const A_TYPE *a, const B_TYPE *b, size_t n PAIR_ARGS, NvCosine *out)
 {
 	PAIR_SETUP
@@ -240,7 +223,6 @@ NV_CONCAT(cos, PAIR) (const A_TYPE *a, const B_TYPE *b, size_t n PAIR_ARGS, NvCo
 #undef STEP_L2SQ
 #undef STEP_IP
 #undef STEP_L1
-#undef STEP_COSQ
 #undef STEP_COS
 #undef STEP_STEP
 #undef PAIR

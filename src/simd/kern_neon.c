@@ -32,7 +32,6 @@ NV_INLINE vec vmax(vec a, vec b) { return vmaxq_f32(a, b); }
 NV_INLINE float vgreatest(vec v) { return vmaxvq_f32(v); }
 NV_INLINE vec vfma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
 NV_INLINE float vsum(vec v) { return vaddvq_f32(v); }
-NV_INLINE void vsum2(vec u, vec v, float *x, float *y) { *x = vsum(u); *y = vsum(v); }
 
 NV_INLINE void
 vsum3(vec u, vec v, vec w, float *x, float *y, float *z)

@@ -28,7 +28,6 @@
 #define PAIR f32_f16
 #define PAIR_A f32
 #define PAIR_B f16
-#define PAIR_COS
 #define PAIR_STEP
 #include "simd/kern_dense.h"
 
@@ -36,7 +35,6 @@
 #define PAIR_A f32
 #define PAIR_B u8
 #define PAIR_AFFINE
-#define PAIR_COS
 #define PAIR_STEP
 #include "simd/kern_dense.h"
 
@@ -198,8 +196,8 @@ hadamard(float *x, size_t n)
 #define NV_PAIRS_ENTRIES \
 	NV_DENSE_ENTRIES(f32), \
 	NV_DENSE_ENTRIES(f16), \
-	NV_DENSE_ENTRIES(f32_f16), \
-	NV_DENSE_ENTRIES(f32_u8), \
+	NV_MEASURE_ENTRIES(f32_f16), \
+	NV_MEASURE_ENTRIES(f32_u8), \
 	NV_MEASURE_ENTRIES(f32_u16), \
 	NV_MEASURE_ENTRIES(u16), \
 	.step_f32 = step_f32, \

@@ -27,7 +27,6 @@ NV_INLINE vec vmax(vec a, vec b) { return a > b ? a : b; }
 NV_INLINE float vgreatest(vec v) { return v; }
 NV_INLINE vec vfma(vec a, vec b, vec c) { return a * b + c; }
 NV_INLINE float vsum(vec v) { return v; }
-NV_INLINE void vsum2(vec u, vec v, float *x, float *y) { *x = u; *y = v; }
 
 NV_INLINE void
 vsum3(vec u, vec v, vec w, float *x, float *y, float *z)
@@ -256,11 +255,9 @@ decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out
 		out[i] = (float) (offset + (double) scale * codes[i]);
 }
 
-static float
+static void
 signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
 {
-	float		s[NV_MIN_LANES] = {0};
-
 	for (size_t i = 0; i < n; i++)
 	{
 		unsigned	up = o[i] > p[i];
@@ -268,9 +265,7 @@ signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
 		if (i % 16 == 0)
 			bits[i / 16] = 0;
 		bits[i / 16] |= (uint16_t) (up << i % 16);
-		s[i % NV_MIN_LANES] += up ? p[i] : -p[i];
 	}
-	return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
 static size_t

@@ -99,8 +99,6 @@ typedef struct NvBitCounts
  *
  * l2sq, ip, l1		squared Euclidean distance, inner product, taxicab distance
  * cos				the three sums of a cosine
- * cosq				the same when aa is known already (a query against many
- *					rows): aa is not written
  *
  * Suffix _f32: float against float.  _f16: half against half.  _f32_f16: a
  * float query against halves.  _f32_u8: a float query against 8-bit codes,
@@ -121,14 +119,13 @@ typedef struct NvBitCounts
 
 #define NV_DENSE_KERNELS(K, sfx, A, B, ...) \
 	NV_MEASURE_KERNELS(K, sfx, A, B, __VA_ARGS__) \
-	K(void, cos_##sfx, (const A *a, const B *b, size_t n __VA_ARGS__, NvCosine *out)) \
-	K(void, cosq_##sfx, (const A *a, const B *b, size_t n __VA_ARGS__, NvCosine *out))
+	K(void, cos_##sfx, (const A *a, const B *b, size_t n __VA_ARGS__, NvCosine *out))
 
 #define NV_KERNELS(K) \
 	NV_DENSE_KERNELS(K, f32, nv_f32, nv_f32) \
 	NV_DENSE_KERNELS(K, f16, nv_f16, nv_f16) \
-	NV_DENSE_KERNELS(K, f32_f16, nv_f32, nv_f16) \
-	NV_DENSE_KERNELS(K, f32_u8, nv_f32, uint8_t, , float scale, float offset) \
+	NV_MEASURE_KERNELS(K, f32_f16, nv_f32, nv_f16) \
+	NV_MEASURE_KERNELS(K, f32_u8, nv_f32, uint8_t, , float scale, float offset) \
 	NV_MEASURE_KERNELS(K, f32_u16, nv_f32, nv_u16, , float scale, float offset) \
 	NV_MEASURE_KERNELS(K, u16, nv_u16, nv_u16, , float scale_a, float offset_a, \
 					   float scale, float offset) \
@@ -194,9 +191,9 @@ typedef struct NvBitCounts
 	K(void, decode_u16, (const nv_u16 *codes, size_t n, float scale, float offset, nv_f32 *out)) \
 	/* \
 	 * Signs of o - p: bit i % 16 of bits[i / 16] is set where o[i] > p[i]; n is \
-	 * a multiple of 16.  Returns the sum of the p[i], negated where it is not. \
+	 * a multiple of 16. \
 	 */ \
-	K(float, signs_f32, (const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)) \
+	K(void, signs_f32, (const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)) \
 	/* index of the least of n > 0 elements, none of them NaN; the first of equal ones */ \
 	K(size_t, argmin, (const float *x, size_t n)) \
 	/* unnormalised Walsh-Hadamard transform in place; n is a power of two */ \

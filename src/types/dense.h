@@ -41,17 +41,22 @@ typedef struct NvDense
 	void	   *copy;			/* what detoasting palloc'd, or NULL */
 } NvDense;
 
-/* Numbers the types, for tables that have a row for each. */
-typedef enum NvDenseKind
+/*
+ * The types that an index can hold; the first three are dense.  Numbers are stored
+ * in metapages.
+ */
+typedef enum NvElementKind
 {
-	NV_DENSE_VECTOR,
-	NV_DENSE_HALFVEC,
-	NV_DENSE_SQ8VEC
-} NvDenseKind;
+	NV_ELEMENT_VECTOR = 1,
+	NV_ELEMENT_HALFVEC,
+	NV_ELEMENT_SQ8VEC,
+	NV_ELEMENT_BIT,
+	NV_ELEMENT_SPARSEVEC
+} NvElementKind;
 
 struct NvDenseType
 {
-	NvDenseKind kind;
+	NvElementKind kind;
 	const char *name;			/* SQL name, for messages */
 	Size		header;			/* bytes before the elements, varlena header included */
 	Size		element;		/* bytes per element */

@@ -26,7 +26,7 @@ halfvec_encode(const float *in, int dim, char *datum)
 }
 
 const NvDenseType nv_halfvec_type = {
-	.kind = NV_DENSE_HALFVEC,
+	.kind = NV_ELEMENT_HALFVEC,
 	.name = "halfvec",
 	.header = sizeof(NvDenseHeader),
 	.element = sizeof(nv_f16),

@@ -10,7 +10,6 @@
 
 #include "nv_compat.h"
 
-#include "distance/distance.h"
 #include "simd/simd.h"
 
 #define NV_SPARSE_MAX_DIM 1000000000
@@ -47,8 +46,5 @@ extern void nv_sparse_close(NvSparse *v);
 
 /* ERROR (DATA_EXCEPTION) when a and b differ in dimensions. */
 extern void nv_sparse_check_same_dims(const NvSparse *a, const NvSparse *b);
-
-/* A measure of two values of the same dimensions, in double precision. */
-extern double nv_sparse_measure(const NvSparse *a, const NvSparse *b, NvMeasure measure);
 
 #endif							/* NV_SPARSE_H */

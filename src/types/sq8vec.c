@@ -143,7 +143,7 @@ sq8vec_encode(const float *in, int dim, char *datum)
 }
 
 const NvDenseType nv_sq8vec_type = {
-	.kind = NV_DENSE_SQ8VEC,
+	.kind = NV_ELEMENT_SQ8VEC,
 	.name = "sq8vec",
 	.header = sizeof(Sq8Header),
 	.element = sizeof(uint8),

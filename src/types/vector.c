@@ -24,7 +24,7 @@ vector_encode(const float *in, int dim, char *datum)
 }
 
 const NvDenseType nv_vector_type = {
-	.kind = NV_DENSE_VECTOR,
+	.kind = NV_ELEMENT_VECTOR,
 	.name = "vector",
 	.header = sizeof(NvDenseHeader),
 	.element = sizeof(float),

@@ -392,21 +392,14 @@ check_signs(const NvVariant *v)
 		float	   *o = (float *) memory_a.end - n;
 		float	   *p = (float *) memory_b.end - n;
 		uint16_t	bits[480 / 16];
-		double		want = 0;
-		double		magnitude = 0;
-		float		got;
 
 		for (size_t i = 0; i < n; i++)
 		{
 			/* equal ones too: not above */
 			o[i] = (float) random_int(-3, 3);
 			p[i] = (float) random_int(-3, 3) * 0.7f;
-			want += o[i] > p[i] ? p[i] : -p[i];
-			magnitude += fabs(p[i]);
 		}
-		got = v->kernels->signs_f32(o, p, n, bits);
-		if (!(fabs(got - want) <= NV_KERNEL_RELERR(n) * magnitude))
-			tap_fail("%zu elements: sum %g, not %g", n, got, want);
+		v->kernels->signs_f32(o, p, n, bits);
 		for (size_t i = 0; i < n; i++)
 		{
 			if ((bits[i / 16] >> i % 16 & 1) != (o[i] > p[i]))
