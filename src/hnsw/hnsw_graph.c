@@ -1232,14 +1232,16 @@ hnsw_descend(HnswSearch *s, const NvQuery *query, uint32 entry, int entry_level,
 /* ---- neighbors ---- */
 
 static inline bool
-is_nearer(const HnswCandidate *a, const HnswCandidate *b)
+is_nearer(const HnswCandidate *a, const HnswCandidate *b, uint32 after)
 {
-	return a->distance < b->distance || (a->distance == b->distance && a->slot < b->slot);
+	/* counted from that slot on, modulo 2^32 */
+	return a->distance < b->distance ||
+		(a->distance == b->distance && a->slot - after < b->slot - after);
 }
 
-/* By distance.  A shell sort inlines the comparison; n is a hundred or so. */
+/* A shell sort inlines the comparison; n is a hundred or so. */
 void
-hnsw_sort_candidates(HnswCandidate *candidates, int n)
+hnsw_sort_candidates(HnswCandidate *candidates, int n, uint32 after)
 {
 	static const int gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};	/* Ciura, 2001 */
 
@@ -1252,7 +1254,7 @@ hnsw_sort_candidates(HnswCandidate *candidates, int n)
 			HnswCandidate c = candidates[i];
 			int			j = i;
 
-			for (; j >= gap && is_nearer(&c, &candidates[j - gap]); j -= gap)
+			for (; j >= gap && is_nearer(&c, &candidates[j - gap], after); j -= gap)
 				candidates[j] = candidates[j - gap];
 			candidates[j] = c;
 		}
@@ -1289,7 +1291,7 @@ unique_candidates(HnswCandidate *candidates, int n)
 static bool
 stands_for(HnswIndex *ix, const HnswCandidate *chosen, const HnswCandidate *c, float alpha)
 {
-	float		distance = nv_distance_between(&ix->space, &chosen->stored, &c->stored);
+	float		distance = hnsw_edge_distance(ix, &chosen->stored, &c->stored);
 
 	if (alpha * distance > c->distance)
 		return false;
@@ -1396,20 +1398,21 @@ choose_among(HnswIndex *ix, HnswCandidate *chosen, int nchosen, const HnswCandid
 }
 
 int
-hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, int limit, bool fill)
+hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, uint32 after, int limit, bool fill)
 {
-	return hnsw_choose_beside(ix, candidates, 0, n, limit, fill);
+	return hnsw_choose_beside(ix, candidates, 0, n, after, limit, fill);
 }
 
 int
-hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n, int limit, bool fill)
+hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n, uint32 after,
+				   int limit, bool fill)
 {
 	HnswCandidate *refused;
 	bool	   *repeats;
 	int			nrefused = 0;
 	int			chosen = kept;
 
-	hnsw_sort_candidates(candidates + kept, n - kept);
+	hnsw_sort_candidates(candidates + kept, n - kept, after);
 	n = kept + unique_candidates(candidates + kept, n - kept);
 	refused = palloc(sizeof(HnswCandidate) * Max(n, 1));
 	repeats = palloc(sizeof(bool) * Max(n, 1));
