@@ -20,7 +20,7 @@
 #define CENTROID_BLOCK 64
 
 /* More clusters than this start within those of a coarser clustering. */
-#define MOST_AT_ONCE 64
+#define MOST_AT_ONCE 128
 
 /* So many in one of these are not worth the time of k-means++. */
 #define MOST_IN_GROUP 512
@@ -227,7 +227,7 @@ static int
 cluster_coarsely(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options,
 				 uint64 *random, float *centroids)
 {
-	NvKmeansOptions alone = {.spherical = options->spherical};
+	NvKmeansOptions alone = {.spherical = options->spherical, .bits = options->bits};
 	size_t		wanted = Min(n, (size_t) k * COARSE_ROWS);
 	size_t	   *rows = choose_rows(n, wanted, random);
 	float	   *part;
@@ -285,6 +285,20 @@ start_anywhere(const float *x, size_t n, int dims, int k, uint64 *random, float 
 	return found;
 }
 
+/* k-means++ on a part of the rows that is as good as all. */
+static int
+start_at_once(const float *x, size_t n, int dims, int k, uint64 *random, float *centroids)
+{
+	size_t		wanted = Min(n, (size_t) k * NV_KMEANS_START_ROWS);
+	size_t	   *rows = choose_rows(n, wanted, random);
+	float	   *part = gather_rows(x, rows, wanted, dims);
+	int			found = start_plus_plus(part, wanted, dims, k, random, centroids);
+
+	pfree(part);
+	pfree(rows);
+	return found;
+}
+
 /* Starting centroids: at most k.  Returns their number. */
 static int
 start(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options, uint64 *random,
@@ -299,7 +313,7 @@ start(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options,
 	int			found = 0;
 
 	if (k <= MOST_AT_ONCE)
-		return start_plus_plus(x, n, dims, k, random, centroids);
+		return start_at_once(x, n, dims, k, random, centroids);
 
 	coarse = alloc_array((size_t) ngroups * dims, sizeof(float));
 	cluster = alloc_array(n, sizeof(uint32));
@@ -347,6 +361,7 @@ typedef struct Lloyd
 	int			dims;
 	int			k;
 	bool		spherical;
+	bool		bits;
 	const NvKmeansOptions *options;
 	float	   *centroids;
 	uint32	   *cluster;
@@ -355,7 +370,10 @@ typedef struct Lloyd
 	size_t	   *sizes;
 } Lloyd;
 
-/* The mean of its rows becomes a cluster's centroid. */
+/*
+ * The mean of its rows becomes a cluster's centroid; of bits, what most of them have:
+ * clusters of the same bits but for noise are not divided then.
+ */
 static void
 set_centroid(Lloyd *l, int c)
 {
@@ -374,7 +392,11 @@ set_centroid(Lloyd *l, int c)
 		divisor = sqrt(square);
 	}
 	for (int d = 0; d < l->dims; d++)
-		centroid[d] = (float) (sum[d] / divisor);
+	{
+		double		mean = sum[d] / divisor;
+
+		centroid[d] = (float) (l->bits ? mean > 0.5 : mean);
+	}
 }
 
 /*
@@ -480,6 +502,7 @@ lloyd(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options,
 	Lloyd		l = {
 		.x = x, .n = n, .dims = dims, .k = k,
 		.spherical = options->spherical,
+		.bits = options->bits,
 		.options = options,
 		.centroids = centroids,
 		.cluster = alloc_array(n, sizeof(uint32)),
@@ -497,6 +520,13 @@ lloyd(const float *x, size_t n, int dims, int k, const NvKmeansOptions *options,
 		assign(&l);
 		if (memcmp(before, l.cluster, sizeof(uint32) * n) == 0)
 			break;
+	}
+	if (l.bits)
+	{
+		/* rows that are of no cluster are nearer to what is between */
+		l.bits = false;
+		move_centroids(&l);
+		assign(&l);
 	}
 	drop_empty(&l);
 	pfree(before);

@@ -22,6 +22,7 @@ typedef struct NvKmeansOptions
 	int			iterations;		/* of Lloyd's algorithm, at most */
 	uint64		seed;
 	bool		spherical;		/* rows are unit vectors, and so are centroids */
+	bool		bits;			/* rows are of 0 and 1, and so are centroids, but at the end */
 
 	/*
 	 * What assigns the rows to k centroids in place of nv_assign(), or NULL; arg is
@@ -56,7 +57,7 @@ nv_sample_place(size_t room, uint64 *seen, uint64 *random)
  *
  * Start: k-means++ (Arthur and Vassilvitskii, SODA 2007), for many clusters
  * within those of a coarser clustering.  Then Lloyd's algorithm, until no row
- * changes its cluster.
+ * changes its cluster; of bits the centroids are means in the last iteration only.
  *
  * Works in palloc'd memory of the current context, freed at the end:
  * NV_KMEANS_ROW_BYTES a row, 12 * dims bytes a cluster, and copies of at most

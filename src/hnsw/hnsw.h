@@ -10,6 +10,8 @@
 
 #include "nv_compat.h"
 
+#include <math.h>
+
 #include "access/genam.h"
 #include "am/am_bitmap.h"
 #include "am/am_inspect.h"
@@ -301,6 +303,19 @@ typedef struct HnswCandidate
 } HnswCandidate;
 
 /*
+ * How far a neighbor is from a node.  By the inner product, too, nothing is nearer than
+ * the same vector: who finds one of its nodes has to find the others, of which nobody
+ * else may know, since longer vectors stand for them.
+ */
+static inline float
+hnsw_edge_distance(const HnswIndex *ix, const NvStored *a, const NvStored *b)
+{
+	if (ix->space.metric == NV_SPACE_IP && nv_stored_equal(a, b))
+		return -INFINITY;
+	return nv_distance_between(&ix->space, a, b);
+}
+
+/*
  * Choose at most "limit" of n candidates as neighbors of one node, by the
  * heuristic of the HNSW paper (Malkov and Yashunin, 2018, algorithm 4): the
  * nearest first, and none that is nearer to one already chosen than to the
@@ -310,14 +325,19 @@ typedef struct HnswCandidate
  * the vector of a chosen one last.  The chosen ones are moved to the front, in
  * that order; returns their number.
  */
-extern int	hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, int limit, bool fill);
+extern int	hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, uint32 after, int limit,
+						bool fill);
 
 /* The same when the first "kept" candidates, each of them once, are chosen already. */
 extern int	hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n,
-							   int limit, bool fill);
+							   uint32 after, int limit, bool fill);
 
-/* Sort candidates, nearest first. */
-extern void hnsw_sort_candidates(HnswCandidate *candidates, int n);
+/*
+ * Sort candidates, nearest first; equally near ones by their slots, from the one after
+ * a given one on, which is the node that they are for, and round again.  So not all
+ * nodes have the same few of them, and nodes of one vector lead round in a ring.
+ */
+extern void hnsw_sort_candidates(HnswCandidate *candidates, int n, uint32 after);
 
 /*
  * Which of n sorted neighbors of a node is missed least: one whose vector a nearer

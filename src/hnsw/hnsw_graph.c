@@ -48,7 +48,7 @@ typedef struct Seen
 
 /*
  * The pool is not sorted: a search takes the least of a few hundred keys now
- * and then, and changes them all the time.  When it is full, the best ef stay.
+ * and then, and changes them all the time.  When it is full, the best stay.
  */
 typedef struct Pool
 {
@@ -59,7 +59,7 @@ typedef struct Pool
 	float		limit;			/* keys not below it stay outside */
 } Pool;
 
-/* The ef smallest distances of visited nodes, in order. */
+/* The smallest distances of visited nodes, in order: ef of them, or what that may become. */
 typedef struct Best
 {
 	float	   *distances;
@@ -104,7 +104,7 @@ struct HnswSearch
 	Best		best;
 	bool		going_on;		/* by frontier, and not by pool and best */
 	bool		stopped;		/* by the visitor */
-	bool		may_widen;		/* ef is as asked for */
+	int			kept;			/* candidates and distances: what ef may become */
 	Frontier	frontier;
 	uint32		nvisited;
 	float		expected;		/* estimate of the node to visit */
@@ -571,13 +571,13 @@ may_visit(const HnswSearch *s)
 
 /* ---- the pool ---- */
 
-/* So many more than ef, twice, fit before the pool is cut back. */
-#define POOL_ROOM(ef) (2 * (ef) + 64)
+/* Twice as many as are kept, and some more, fit before the pool is cut back. */
+#define POOL_ROOM(kept) (2 * (kept) + 64)
 
 static void
-pool_reset(HnswSearch *s, int ef)
+pool_reset(HnswSearch *s, int ef, int kept)
 {
-	int			room = POOL_ROOM(ef);
+	int			room = POOL_ROOM(kept);
 
 	if (room > s->pool.room)
 	{
@@ -593,6 +593,7 @@ pool_reset(HnswSearch *s, int ef)
 		s->pool.room = room;
 	}
 	s->ef = ef;
+	s->kept = kept;
 	s->pool.n = 0;
 	s->pool.limit = INFINITY;
 	s->best.n = 0;
@@ -618,13 +619,13 @@ pool_swap(HnswSearch *s, int a, int b)
 	s->seen[seen].place = b;
 }
 
-/* Keep the best ef (Hoare's selection), and let in only what is better. */
+/* Keep the best (Hoare's selection), and let in only what is better. */
 static pg_noinline void
 pool_cut(HnswSearch *s)
 {
 	int			low = 0,
 				high = s->pool.n - 1;
-	int			k = s->ef - 1;
+	int			k = s->kept - 1;
 	float	   *keys = s->pool.keys;
 
 	while (low < high)
@@ -649,9 +650,9 @@ pool_cut(HnswSearch *s)
 		else
 			break;
 	}
-	for (int i = s->ef; i < s->pool.n; i++)
+	for (int i = s->kept; i < s->pool.n; i++)
 		s->seen[s->pool.seen[i]].state = SEEN_WAITING;
-	s->pool.n = s->ef;
+	s->pool.n = s->kept;
 	s->pool.limit = keys[k];
 }
 
@@ -693,14 +694,14 @@ best_add(HnswSearch *s, float distance)
 		else
 			high = middle;
 	}
-	if (low == s->ef)
+	if (low == s->kept)
 		return;
-	if (s->best.n < s->ef)
+	if (s->best.n < s->kept)
 		s->best.n++;
 	memmove(distances + low + 1, distances + low, sizeof(float) * (s->best.n - 1 - low));
 	distances[low] = distance;
-	if (s->best.n == s->ef)
-		s->pool.limit = Min(s->pool.limit, distances[s->ef - 1]);
+	if (s->best.n == s->kept)
+		s->pool.limit = Min(s->pool.limit, distances[s->kept - 1]);
 }
 
 /* Take note of an estimate (or of the distance) of a node.  Room is reserved. */
@@ -953,7 +954,7 @@ pool_take(HnswSearch *s)
 	if (s->pool.n == 0)
 		return NULL;
 	place = (int) nv_kern.argmin(s->pool.keys, s->pool.n);
-	if (s->best.n == s->ef && s->pool.keys[place] > s->best.distances[s->ef - 1])
+	if (s->best.n >= s->ef && s->pool.keys[place] > s->best.distances[s->ef - 1])
 		return NULL;
 	e = &s->seen[s->pool.seen[place]];
 	pool_remove(s, place);
@@ -964,48 +965,32 @@ pool_take(HnswSearch *s)
  * Where estimates are wrong by about as much as the distances of the nearest nodes
  * differ, many of these seem not to be near: vectors without structure, of many
  * dimensions, are nearly as far as one another.  So more candidates are kept, in
- * proportion to the errors of the estimates beside that difference, which is taken
- * from the farther half of the ef nearest, as the query itself may be among them.
- * Not more than so many times, since visits cost; searches for neighbors need less.
+ * proportion to the error of estimates beside that difference, which is taken from
+ * the farther half of the ef nearest, as the query itself may be among them.  The
+ * ratio is about .2 to 2 for texts, 2 in tight clusters, 4 to 8 for random vectors.
+ * It is not more than so many times, since visits cost; searches for neighbors, which
+ * choose among many, need less.
  */
+#define GOOD_RATIO 0.9
 #define MOST_WIDENED 3
 
+static double
+most_widened(const HnswSearch *s)
+{
+	return s->visitor != NULL ? MOST_WIDENED : HNSW_MOST_WIDENED;
+}
+
+/* What ef should have been, now that the ef nearest visited nodes are known. */
 static int
 wide_ef(const HnswSearch *s)
 {
-	double		most = s->visitor != NULL ? MOST_WIDENED : HNSW_MOST_WIDENED;
 	double		error = sqrt(s->errors / s->nvisited);
 	double		difference = s->best.distances[s->ef - 1] - s->best.distances[s->ef / 2];
 
 	/* many of the same vector, or of no number */
-	if (!(difference > 0) || !(error > difference))
+	if (!(difference > 0) || !(error > GOOD_RATIO * difference))
 		return s->ef;
-	return (int) (s->ef * Min(error / difference, most));
-}
-
-/* Have the pool keep more candidates, as if the search had begun with the larger ef. */
-static pg_noinline void
-pool_widen(HnswSearch *s, int ef)
-{
-	pool_reset(s, ef);
-	for (uint32 i = 0; i <= s->seen_mask; i++)
-	{
-		Seen	   *e = &s->seen[i];
-
-		if (e->slot == HNSW_NO_SLOT || e->state == SEEN_GONE)
-			continue;
-		if (e->state == SEEN_VISITED)
-			best_add(s, e->sum);
-		else
-			e->state = SEEN_WAITING;
-	}
-	for (uint32 i = 0; i <= s->seen_mask; i++)
-	{
-		const Seen *e = &s->seen[i];
-
-		if (e->slot != HNSW_NO_SLOT && e->state == SEEN_WAITING && mean_of(e) < s->pool.limit)
-			pool_add(s, mean_of(e), i);
-	}
+	return (int) (s->ef * Min(error / (GOOD_RATIO * difference), most_widened(s)));
 }
 
 /* Take out the nearest candidate; NULL when enough visited nodes are nearer. */
@@ -1013,17 +998,16 @@ static Seen *
 take_candidate(HnswSearch *s)
 {
 	Seen	   *e;
-	int			ef;
 
 	if (s->going_on)
 		return frontier_take(s);
 	e = pool_take(s);
-	if (e != NULL || !s->may_widen)
+	if (e != NULL || s->ef == s->kept)
 		return e;
-	s->may_widen = false;
-	if (s->best.n < s->ef || (ef = wide_ef(s)) == s->ef)
-		return NULL;
-	pool_widen(s, ef);
+	if (s->best.n >= s->ef)
+		s->ef = wide_ef(s);
+	s->kept = s->ef;
+	s->best.n = Min(s->best.n, s->kept);
 	return pool_take(s);
 }
 
@@ -1105,11 +1089,10 @@ hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 	s->nfound = s->nvectors = 0;
 	s->nvisited = 0;
 	s->errors = 0;
-	s->may_widen = level == 0 && s->ix->meta.bits > 0;
 	s->limit = 0;
 	s->going_on = s->stopped = false;
 	s->frontier.ncandidates = s->frontier.nnear = s->frontier.nfar = 0;
-	pool_reset(s, ef);
+	pool_reset(s, ef, level == 0 && s->ix->meta.bits > 0 ? (int) (ef * most_widened(s)) : ef);
 	reset_seen(s, ef);
 	consider(s, entry, hash_slot(s, entry), 0);
 	pick_next(s);
@@ -1249,14 +1232,16 @@ hnsw_descend(HnswSearch *s, const NvQuery *query, uint32 entry, int entry_level,
 /* ---- neighbors ---- */
 
 static inline bool
-is_nearer(const HnswCandidate *a, const HnswCandidate *b)
+is_nearer(const HnswCandidate *a, const HnswCandidate *b, uint32 after)
 {
-	return a->distance < b->distance || (a->distance == b->distance && a->slot < b->slot);
+	/* counted from that slot on, modulo 2^32 */
+	return a->distance < b->distance ||
+		(a->distance == b->distance && a->slot - after < b->slot - after);
 }
 
-/* By distance.  A shell sort inlines the comparison; n is a hundred or so. */
+/* A shell sort inlines the comparison; n is a hundred or so. */
 void
-hnsw_sort_candidates(HnswCandidate *candidates, int n)
+hnsw_sort_candidates(HnswCandidate *candidates, int n, uint32 after)
 {
 	static const int gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};	/* Ciura, 2001 */
 
@@ -1269,7 +1254,7 @@ hnsw_sort_candidates(HnswCandidate *candidates, int n)
 			HnswCandidate c = candidates[i];
 			int			j = i;
 
-			for (; j >= gap && is_nearer(&c, &candidates[j - gap]); j -= gap)
+			for (; j >= gap && is_nearer(&c, &candidates[j - gap], after); j -= gap)
 				candidates[j] = candidates[j - gap];
 			candidates[j] = c;
 		}
@@ -1306,7 +1291,7 @@ unique_candidates(HnswCandidate *candidates, int n)
 static bool
 stands_for(HnswIndex *ix, const HnswCandidate *chosen, const HnswCandidate *c, float alpha)
 {
-	float		distance = nv_distance_between(&ix->space, &chosen->stored, &c->stored);
+	float		distance = hnsw_edge_distance(ix, &chosen->stored, &c->stored);
 
 	if (alpha * distance > c->distance)
 		return false;
@@ -1413,20 +1398,21 @@ choose_among(HnswIndex *ix, HnswCandidate *chosen, int nchosen, const HnswCandid
 }
 
 int
-hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, int limit, bool fill)
+hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, uint32 after, int limit, bool fill)
 {
-	return hnsw_choose_beside(ix, candidates, 0, n, limit, fill);
+	return hnsw_choose_beside(ix, candidates, 0, n, after, limit, fill);
 }
 
 int
-hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n, int limit, bool fill)
+hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n, uint32 after,
+				   int limit, bool fill)
 {
 	HnswCandidate *refused;
 	bool	   *repeats;
 	int			nrefused = 0;
 	int			chosen = kept;
 
-	hnsw_sort_candidates(candidates + kept, n - kept);
+	hnsw_sort_candidates(candidates + kept, n - kept, after);
 	n = kept + unique_candidates(candidates + kept, n - kept);
 	refused = palloc(sizeof(HnswCandidate) * Max(n, 1));
 	repeats = palloc(sizeof(bool) * Max(n, 1));

@@ -153,7 +153,7 @@ hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvStored *self,
 	candidate->dead = copy.dead;
 	candidate->slot = slot;
 	candidate->stored = copy.stored;
-	candidate->distance = nv_distance_between(&ix->space, self, &copy.stored);
+	candidate->distance = hnsw_edge_distance(ix, self, &copy.stored);
 	return true;
 }
 
@@ -331,17 +331,46 @@ find_victim(const HnswCandidate *candidates, int n, uint32 new_slot)
 }
 
 /*
+ * Nodes of one vector lead to each other in a ring.  Where a new one is to go in
+ * between a node and the next: that, or -1.
+ */
+static int
+find_next_of_ring(const Source *source, const HnswCandidate *list, int n, uint32 new_slot)
+{
+	int			next = -1;
+	bool		new_too = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (!nv_stored_equal(&list[i].stored, &source->stored))
+			continue;
+		if (list[i].slot == new_slot)
+			new_too = true;
+		else if (next < 0 && !list[i].dead)
+			next = i;
+	}
+	return new_too ? next : -1;
+}
+
+/*
  * Which of n candidates a full node gives up, or -1: the new one has to stay
  * away.  Sorted, nearest first.
  */
 static int
-find_given_up(Surroundings *around, Exchange *x, int n, uint32 new_slot, Insistence insistence)
+find_given_up(Surroundings *around, const Source *source, Exchange *x, int n, uint32 new_slot,
+			  Insistence insistence)
 {
 	int			stands;
 	int			i;
 
 	if (insistence == IF_NONE_IS_LOST)
 		return find_dispensable(around, x, n, new_slot);
+	i = insistence == ALWAYS ? find_next_of_ring(source, x->list, n, new_slot) : -1;
+	if (i >= 0)
+	{
+		x->cover = find_cover(around, x->list, n, i, -1, new_slot);
+		return i;
+	}
 	i = hnsw_find_spare(around->ix, x->list, n, &stands);
 	if (x->list[i].slot != new_slot)
 	{
@@ -378,7 +407,7 @@ plan_exchange(Surroundings *around, const Source *source, const HnswCandidate *n
 		c->slot = known->slot;
 		c->dead = known->dead;
 		c->stored = known->stored;
-		c->distance = nv_distance_between(&ix->space, &source->stored, &known->stored);
+		c->distance = hnsw_edge_distance(ix, &source->stored, &known->stored);
 		n++;
 	}
 	if (n == 0 || x->list[0].slot != neighbor->slot || x->list[0].dead)
@@ -389,8 +418,8 @@ plan_exchange(Surroundings *around, const Source *source, const HnswCandidate *n
 		x->n = n;
 		return;
 	}
-	hnsw_sort_candidates(x->list, n);
-	given_up = find_given_up(around, x, n, neighbor->slot, insistence);
+	hnsw_sort_candidates(x->list, n, source->slot);
+	given_up = find_given_up(around, source, x, n, neighbor->slot, insistence);
 	if (given_up < 0)
 		return;
 	/* nobody has to find a dead one */
@@ -695,6 +724,8 @@ hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level, int 
 typedef struct Placement
 {
 	NvStored	stored;
+	uint32		hash;			/* of the place of the row */
+	uint32		after;			/* where equally near neighbors are counted from: anywhere */
 	int			level;
 	int			n[HNSW_MAX_LEVEL + 1];
 	HnswCandidate *neighbors[HNSW_MAX_LEVEL + 1];
@@ -771,7 +802,7 @@ order_asked(HnswIndex *ix, Placement *place, int level, const HnswCandidate *c, 
 	memcpy(asked, c, sizeof(HnswCandidate) * n);
 	/* by the inner product, one long vector stands for all others */
 	if (!ix->space.ip)
-		nbest = hnsw_choose(ix, asked, n, ix->meta.m, false);
+		nbest = hnsw_choose(ix, asked, n, place->after, ix->meta.m, false);
 	nasked = nbest;
 	for (int i = 0; i < n && nasked < n; i++)
 	{
@@ -811,11 +842,13 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placem
 			continue;
 		c[n].slot = found[i].slot;
 		c[n].stored = found[i].stored;
-		c[n++].distance = nv_distance_between(&ix->space, &place->stored, &found[i].stored);
+		c[n++].distance = hnsw_edge_distance(ix, &place->stored, &found[i].stored);
 	}
 	for (int i = 0; i < nfound; i++)
 		note_found(&place->around, &found[i], level, level > 0);
-	n = hnsw_choose(ix, c, n, hnsw_chosen_edges(ix), true);
+	if (nfound > 0)
+		place->after = found[place->hash % nfound].slot;
+	n = hnsw_choose(ix, c, n, place->after, hnsw_chosen_edges(ix), true);
 	/* the search's copies are overwritten on the next level */
 	for (int i = 0; level > 0 && i < n; i++)
 		c[i].stored = nv_stored_copy(&c[i].stored);
@@ -992,7 +1025,12 @@ add_reverse_edges(Placement *place, int level, uint32 slot)
 	int			added = 0;
 
 	for (int i = 0; i < n && (i < place->nbest[level] || added < EDGES_BACK(ix->meta.m)); i++)
-		added += add_edge(&place->around, place->asked[level][i].slot, &self, IF_WORTH_IT);
+	{
+		const HnswCandidate *asked = &place->asked[level][i];
+		bool		next_of_ring = i == 0 && nv_stored_equal(&asked->stored, &place->stored);
+
+		added += add_edge(&place->around, asked->slot, &self, next_of_ring ? ALWAYS : IF_WORTH_IT);
+	}
 	if (added == 0 && ix->space.ip)
 	{
 		uint32		from = hnsw_find_room(ix, level, slot, NULL, hnsw_count_slots(ix));
@@ -1081,7 +1119,10 @@ unlock_update(HnswIndex *ix, bool exclusive)
 void
 hnsw_insert_query(HnswIndex *ix, NvQuery *query, ItemPointer tid)
 {
-	Placement	place = {.level = hnsw_level_of_row(&ix->meta, tid)};
+	Placement	place = {
+		.level = hnsw_level_of_row(&ix->meta, tid),
+		.hash = (uint32) hnsw_hash_row(tid, 0)
+	};
 	char	   *data = palloc_extended(ix->max_bytes, MCXT_ALLOC_HUGE);
 	bool		done = false;
 

@@ -35,9 +35,6 @@
 
 #define FIRST_CANDIDATES 256
 
-/* A choice of this many neighbors says: the same vector as that one. */
-#define CHOICE_DUPLICATE PG_UINT32_MAX
-
 /* An edge to add; source HNSW_NO_SLOT: the node's own choice, in this row. */
 typedef struct HnswPair
 {
@@ -59,7 +56,6 @@ typedef struct Lane
 	int			top;			/* its highest level */
 	int			level;			/* being searched */
 	uint32	   *choice;			/* row of that level */
-	uint32	   *first_choice;	/* row of the highest */
 } Lane;
 
 /* One process's state of linking. */
@@ -146,9 +142,18 @@ hash_stored(const NvStored *v)
 	return hash_bytes_extended((const unsigned char *) v->data, (int) v->bytes, seed);
 }
 
+/* Have a node lead to another, and as yet to no other. */
+static void
+lead_to(HnswIndex *ix, uint32 from, const NvStored *v, uint32 to, const NvStored *other)
+{
+	HnswCandidate neighbor = {.slot = to, .stored = *other};
+
+	hnsw_set_edges(ix, hnsw_memory_node(ix, from), v, &neighbor, 1);
+}
+
 /*
- * Have rows with the same vector share nodes.  Later, searches find such nodes
- * too, but those of one batch don't see each other.
+ * Have rows with the same vector share nodes, and if it has several, these lead to
+ * each other in a ring.  Later, those of one batch would not see each other.
  */
 static void
 merge_duplicates(HnswBuild *build, OrderKey *keys)
@@ -158,6 +163,7 @@ merge_duplicates(HnswBuild *build, OrderKey *keys)
 	char	   *copy = palloc_extended(ix->max_bytes, MCXT_ALLOC_HUGE);
 	char	   *into_copy = palloc_extended(ix->max_bytes, MCXT_ALLOC_HUGE);
 	uint32		into = 0;		/* number of its key */
+	uint32		first = 0;		/* of the nodes with the same vector */
 	uint32		n = 0;
 
 	for (uint32 slot = 0; slot < used; slot++)
@@ -175,16 +181,18 @@ merge_duplicates(HnswBuild *build, OrderKey *keys)
 	sort_order(keys, n);
 	for (uint32 i = 1; i < n; i++)
 	{
-		NvStored	v;
-		NvStored	other;
+		NvStored	v = vector_of(ix, keys[i].slot, copy);
+		NvStored	other = vector_of(ix, keys[into].slot, into_copy);
 
 		CHECK_FOR_INTERRUPTS();
-		if (keys[i].hash == keys[into].hash)
+		if (keys[i].hash != keys[into].hash || !nv_stored_equal(&v, &other))
+			first = i;
+		else if (take_rows(ix, keys[into].slot, keys[i].slot))
+			continue;
+		else
 		{
-			v = vector_of(ix, keys[i].slot, copy);
-			other = vector_of(ix, keys[into].slot, into_copy);
-			if (nv_stored_equal(&v, &other) && take_rows(ix, keys[into].slot, keys[i].slot))
-				continue;
+			lead_to(ix, keys[into].slot, &other, keys[i].slot, &v);
+			lead_to(ix, keys[i].slot, &v, keys[first].slot, &v);
 		}
 		into = i;
 	}
@@ -286,7 +294,7 @@ set_candidate(Linker *linker, int i, uint32 slot, const NvStored *self)
 		memcpy(copy, c->stored.data, c->stored.bytes);
 		c->stored.data = copy;
 	}
-	c->distance = nv_distance_between(&linker->ix->space, self, &c->stored);
+	c->distance = hnsw_edge_distance(linker->ix, self, &c->stored);
 }
 
 /* Have a node's header and vector come into the caches. */
@@ -300,18 +308,6 @@ prefetch_vector(HnswIndex *ix, uint32 slot)
 	__builtin_prefetch(node);
 	for (Size b = 0; b < bytes; b += NV_PREFETCH_STEP)
 		__builtin_prefetch(vector + b);
-}
-
-/* A node on level 0 with the same vector, or HNSW_NO_SLOT. */
-static uint32
-find_duplicate(const HnswIndex *ix, const HnswFound *found, int nfound, const NvStored *self)
-{
-	for (int i = 0; i < nfound; i++)
-	{
-		if (found[i].ntids < ix->meta.node_tids && nv_stored_equal(&found[i].stored, self))
-			return found[i].slot;
-	}
-	return HNSW_NO_SLOT;
 }
 
 /* Choose neighbors on the level of a lane from what its search found. */
@@ -336,7 +332,7 @@ choose_level(Linker *linker, Lane *lane)
 		c[n].slot = found[i].slot;
 		c[n].stored = found[i].stored;
 		/* not found[i].distance: what comes twice must have the same to the bit */
-		c[n++].distance = nv_distance_between(&ix->space, self, &found[i].stored);
+		c[n++].distance = hnsw_edge_distance(ix, self, &found[i].stored);
 	}
 	for (int i = 0; i < node->nedges; i++)
 		prefetch_vector(ix, HNSW_NEIGHBORS(node)[i]);
@@ -345,7 +341,7 @@ choose_level(Linker *linker, Lane *lane)
 
 	/* by the inner product, one long vector stands for all others */
 	fill = linker->second || ix->space.ip;
-	n = hnsw_choose(ix, c, n, fill ? hnsw_chosen_edges(ix) : ix->meta.m, fill);
+	n = hnsw_choose(ix, c, n, slot, fill ? hnsw_chosen_edges(ix) : ix->meta.m, fill);
 	choice[0] = n;
 	for (int i = 0; i < n; i++)
 		choice[1 + i] = c[i].slot;
@@ -361,7 +357,7 @@ start_vector(Linker *linker, Lane *lane, uint32 slot, uint32 *choice)
 
 	lane->top = lane->level = hnsw_memory_node(ix, slot)->level;
 	lane->base = slot + lane->top;
-	lane->choice = lane->first_choice = choice;
+	lane->choice = choice;
 	lane->self = vector_of(ix, lane->base, lane->copy);
 	nv_query_set_stored(&ix->space, &lane->self, &lane->query);
 	/* in the second pass it is in the graph: where it is, its neighbors are, if it has any */
@@ -373,35 +369,12 @@ start_vector(Linker *linker, Lane *lane, uint32 slot, uint32 *choice)
 	lane->busy = true;
 }
 
-/* The vector is in the graph already: its row goes to that node. */
-static void
-choose_duplicate(Linker *linker, Lane *lane, uint32 duplicate)
-{
-	for (int i = 1; i <= lane->top; i++)
-		lane->first_choice[(Size) i * linker->choice_width] = 0;
-	lane->first_choice[0] = CHOICE_DUPLICATE;
-	lane->first_choice[1] = duplicate;
-	lane->busy = false;
-}
-
 /* The search on one level is done: choose, and begin the next. */
 static void
 finish_level(Linker *linker, Lane *lane)
 {
-	int			nfound;
-	HnswFound  *found = hnsw_found(lane->search, &nfound);
 	uint32		entry = lane->base - lane->level + 1;
 
-	if (lane->level == 0 && !linker->second)
-	{
-		uint32		duplicate = find_duplicate(linker->ix, found, nfound, &lane->self);
-
-		if (duplicate != HNSW_NO_SLOT)
-		{
-			choose_duplicate(linker, lane, duplicate);
-			return;
-		}
-	}
 	choose_level(linker, lane);
 	lane->choice += linker->choice_width;
 	if (lane->level-- == 0)
@@ -427,9 +400,8 @@ next_vector(Linker *linker, Lane *lane, uint32 first, uint32 n)
 		uint32		slot = linker->order[first + row];
 		const HnswNode *node = hnsw_memory_node(linker->ix, slot);
 
-		/* the top node of a vector stands for all of them; duplicates are gone */
-		if ((node->flags & HNSW_DEAD) ||
-			hnsw_memory_node(linker->ix, slot + node->level)->top_level != node->level ||
+		/* the top node of a vector stands for all of them */
+		if (hnsw_memory_node(linker->ix, slot + node->level)->top_level != node->level ||
 			(slot == shared->entry && !linker->second))
 			continue;
 		start_vector(linker, lane, slot, linker->choices + (Size) row * linker->choice_width);
@@ -487,16 +459,9 @@ gather_pairs(Linker *linker, uint32 first, uint32 n)
 	for (uint32 row = 0; row < n; row++)
 	{
 		uint32		slot = linker->order[first + row];
-		HnswNode   *node = hnsw_memory_node(linker->ix, slot);
 		uint32	   *choice = linker->choices + (Size) row * linker->choice_width;
 
 		CHECK_FOR_INTERRUPTS();
-		if (choice[0] == CHOICE_DUPLICATE)
-		{
-			/* in the row of the top level, for the vector; its other rows are 0 */
-			take_rows(linker->ix, choice[1], slot + node->level);
-			continue;
-		}
 		if (choice[0] == 0)
 			continue;
 		linker->pairs[npairs++] = (HnswPair) {slot, HNSW_NO_SLOT, row};
@@ -551,7 +516,8 @@ change_node(Linker *linker, const HnswPair *pairs, int npairs, char *copy)
 	for (int i = needed; i < n; i++)
 		set_candidate(linker, i, c[i].slot, &self);
 	if (n > limit)
-		n = hnsw_choose(ix, c, n, hnsw_chosen_edges(ix), linker->second || ix->space.ip);
+		n = hnsw_choose(ix, c, n, pairs[0].node, hnsw_chosen_edges(ix),
+						linker->second || ix->space.ip);
 	hnsw_set_edges(ix, node, &self, linker->candidates, n);
 }
 

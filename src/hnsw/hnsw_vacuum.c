@@ -580,7 +580,7 @@ add_found(Vacuum *v, Repair *repair)
 		c->slot = found[i].slot;
 		c->dead = false;
 		c->stored = found[i].stored;
-		c->distance = nv_distance_between(&v->ix.space, self, &found[i].stored);
+		c->distance = hnsw_edge_distance(&v->ix, self, &found[i].stored);
 		repair->n++;
 	}
 }
@@ -618,7 +618,7 @@ try_repair(Vacuum *v, uint32 slot)
 	if (!many_live)
 		add_beyond_dead(v, &repair, FEW_BEYOND, farthest_from(&repair, kept, repair.n));
 	farthest_kept = farthest_from(&repair, 0, kept);
-	n = hnsw_choose_beside(ix, repair.candidates, kept, repair.n, limit, true);
+	n = hnsw_choose_beside(ix, repair.candidates, kept, repair.n, slot, limit, true);
 	if (!hnsw_replace_edges(ix, slot, repair.node.version, &repair.node.stored,
 							repair.candidates, n))
 		return false;

@@ -74,6 +74,9 @@
 #define LEAST_SAMPLE 20000
 #define ITERATIONS 6
 
+/* A search that looks into one list finds more with lists that are settled. */
+#define FLAT_ITERATIONS 20
+
 /* By how much the estimate of rows may be too low. */
 #define ROWS_MARGIN 1.5
 
@@ -384,28 +387,32 @@ take_sample(Build *build)
 	return lists <= most_rows;
 }
 
-/* Compute the mean of the sample, and move and rotate it as the index will be. */
+/* The mean of the sample, which is not empty. */
+static float *
+mean_of_sample(const Build *build)
+{
+	int			dims = build->meta.dims;
+	double	   *sum = palloc0(sizeof(double) * dims);
+	float	   *mean = palloc(sizeof(float) * dims);
+
+	for (size_t i = 0; i < build->nsample; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int d = 0; d < dims; d++)
+			sum[d] += build->sample[i * build->length + d];
+	}
+	for (int d = 0; d < dims; d++)
+		mean[d] = (float) (sum[d] / (double) build->nsample);
+	pfree(sum);
+	return mean;
+}
+
+/* Move and rotate the sample as the index will be. */
 static void
 move_sample(Build *build)
 {
-	int			dims = build->meta.dims;
-	double	   *sum;
-
-	if (build->meta.bits > 0 && build->meta.metric != NV_SPACE_IP &&
-		build->nsample > 0)
-	{
-		sum = palloc0(sizeof(double) * dims);
-		for (size_t i = 0; i < build->nsample; i++)
-		{
-			CHECK_FOR_INTERRUPTS();
-			for (int d = 0; d < dims; d++)
-				sum[d] += build->sample[i * build->length + d];
-		}
-		build->mean = palloc(sizeof(float) * dims);
-		for (int d = 0; d < dims; d++)
-			build->mean[d] = (float) (sum[d] / (double) build->nsample);
-		pfree(sum);
-	}
+	if (build->meta.bits > 0 && build->meta.metric != NV_SPACE_IP && build->nsample > 0)
+		build->mean = mean_of_sample(build);
 	build->meta.has_mean = build->mean != NULL;
 	ivf_open_with(&build->ix, build->rel, &build->meta, build->mean);
 	if (build->meta.bits == 0)
@@ -417,11 +424,72 @@ move_sample(Build *build)
 	}
 }
 
+/*
+ * Of the rows of the sample leave the directions, as seen from their mean.
+ * Returns how far they were from there, on average.
+ */
+static double
+take_directions(Build *build, const float *mean)
+{
+	int			dims = build->meta.dims;
+	double		sum = 0;
+
+	for (size_t i = 0; i < build->nsample; i++)
+	{
+		float	   *row = build->sample + i * build->length;
+		double		square = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int d = 0; d < dims; d++)
+			square += ((double) row[d] - mean[d]) * ((double) row[d] - mean[d]);
+		for (int d = 0; square > 0 && d < dims; d++)
+			row[d] = (float) (((double) row[d] - mean[d]) / sqrt(square));
+		sum += sqrt(square);
+	}
+	return sum / (double) build->nsample;
+}
+
+/*
+ * k-means for the inner product, where one list is looked into.  Centroids are as
+ * far from the mean of all rows as one another: or else those of rows far out, of
+ * which a list has few, would be the best for nearly every query.  By L2 a row is
+ * nearest to the centroid in whose direction it lies.
+ */
+static int
+cluster_directions(Build *build, const NvKmeansOptions *options)
+{
+	float	   *mean = mean_of_sample(build);
+	double		radius = take_directions(build, mean);
+	int			k = nv_kmeans(build->sample, build->nsample, build->length, options,
+							  build->centroids);
+
+	for (int c = 0; c < k; c++)
+	{
+		float	   *centroid = build->centroids + (size_t) c * build->length;
+
+		for (int d = 0; d < build->length; d++)
+		{
+			double		x = mean[d] + radius * centroid[d];
+
+			centroid[d] = (float) Max(-FLT_MAX, Min(FLT_MAX, x));
+		}
+	}
+	pfree(mean);
+	return k;
+}
+
 /* Sample the table, and find the centroids. */
 static void
 train(Build *build)
 {
-	NvKmeansOptions options = {.iterations = ITERATIONS, .seed = IVF_SEED};
+	bool		flat = build->meta.flat;
+	bool		by_ip = build->meta.metric == NV_SPACE_IP;
+	NvKmeansOptions options = {
+		.iterations = flat ? FLAT_ITERATIONS : ITERATIONS,
+		.seed = IVF_SEED,
+		.spherical = flat && (by_ip || build->meta.metric == NV_SPACE_COSINE),
+		.bits = build->meta.form == NV_FORM_BITS
+	};
 	bool		enough_rows = take_sample(build);
 
 	move_sample(build);
@@ -432,7 +500,9 @@ train(Build *build)
 	options.assign = nv_team_assign_to;
 	options.arg = build->team;
 	build->meta.lists = 1;
-	if (build->nsample > 0)
+	if (build->nsample > 0 && flat && by_ip)
+		build->meta.lists = cluster_directions(build, &options);
+	else if (build->nsample > 0)
 		build->meta.lists = nv_kmeans(build->sample, build->nsample, build->length, &options,
 									  build->centroids);
 	if (build->nsample == 0)

@@ -117,7 +117,7 @@ HNSW_SPARSEVEC = """
 """
 IVF_VECTOR = """
     uniform 16          l2 ip
-    normal 48           ip cosine
+    normal 48           ip* cosine
     offset 64           l2*
     clusters 64         l2 cosine
     specks 64           l2
@@ -139,7 +139,7 @@ IVF_SQ8VEC = """
 """
 IVF_BIT = """
     randombits 128      hamming
-    clusteredbits 256   hamming
+    clusteredbits 256   hamming*
 """
 TABLES = (
     ("hnsw", "vector", HNSW_VECTOR), ("hnsw", "halfvec", HNSW_HALFVEC),
