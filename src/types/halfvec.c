@@ -39,6 +39,12 @@ const NvDenseType nv_halfvec_type = {
 #define DENSE_TYPE nv_halfvec_type
 #include "types/dense_sql.h"
 
+/* Both casts are here, so that vector.c needs no other type. */
+NV_FUNCTION(vector_to_halfvec)
+{
+	return nv_dense_convert(fcinfo, &nv_vector_type, &nv_halfvec_type);
+}
+
 NV_FUNCTION(halfvec_to_vector)
 {
 	return nv_dense_convert(fcinfo, &nv_halfvec_type, &nv_vector_type);

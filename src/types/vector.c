@@ -36,8 +36,3 @@ const NvDenseType nv_vector_type = {
 #define DENSE_FUNCTION(name) vector_##name
 #define DENSE_TYPE nv_vector_type
 #include "types/dense_sql.h"
-
-NV_FUNCTION(vector_to_halfvec)
-{
-	return nv_dense_convert(fcinfo, &nv_vector_type, &nv_halfvec_type);
-}
