@@ -296,21 +296,18 @@ typedef struct HnswCandidate
 	float		distance;
 	uint32		slot;
 	bool		dead;			/* if it comes from hnsw_load_candidate() */
+	/* by the inner product, what says whether another is nearer to it than the node is */
+	float		norm2;
+	float		bound;
 	NvStored	stored;
 } HnswCandidate;
 
 /*
- * How far a neighbor is from a node.  By the inner product, too, nothing is nearer than
- * the same vector: who finds one of its nodes has to find the others, of which nobody
- * else may know, since longer vectors stand for them.
+ * Note how far a candidate is from a node, of which self is the vector.  By the inner
+ * product, too, nothing is nearer than the same vector: who finds one of its nodes has
+ * to find the others, of which nobody else may know, since longer vectors stand for them.
  */
-static inline float
-hnsw_edge_distance(const HnswIndex *ix, const NvStored *a, const NvStored *b)
-{
-	if (ix->space.metric == NV_SPACE_IP && nv_stored_equal(a, b))
-		return -INFINITY;
-	return nv_distance_between(&ix->space, a, b);
-}
+extern void hnsw_measure(const HnswIndex *ix, const NvStored *self, HnswCandidate *c);
 
 /*
  * Choose at most "limit" of n candidates as neighbors of one node, by the
@@ -361,7 +358,7 @@ hnsw_chosen_edges(const HnswIndex *ix)
 {
 	int			most = hnsw_max_edges(&ix->meta);
 
-	return ix->space.ip ? most - Max(most / 16, 1) : most;
+	return ix->space.ip ? most - Max(most / 10, 1) : most;
 }
 
 /*
