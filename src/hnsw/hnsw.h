@@ -316,8 +316,10 @@ extern void hnsw_measure(const HnswIndex *ix, const NvStored *self, HnswCandidat
  * node, or with "fill" not much nearer.  One with the node's own vector does not
  * count for that, except against others that have it.  With "fill", what the
  * heuristic left out then fills free places, nearest first, but those that have
- * the vector of a chosen one last.  The chosen ones are moved to the front, in
- * that order; returns their number.
+ * the vector of a chosen one last.  By the inner product, with "fill", the heuristic
+ * compares Euclidean distances, and chooses half of "limit".  Equally near ones come as
+ * in hnsw_sort_candidates().  The chosen ones are moved to the front, in that order;
+ * returns their number.
  */
 extern int	hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, uint32 after, int limit,
 						bool fill);
@@ -395,7 +397,8 @@ extern void hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uin
 
 /*
  * Give every live node that cannot be reached through live ones an edge from
- * one that can, and those that lead to no live node an edge to the nearest.
+ * one that can, and those that lead to no live node an edge to the nearest.  In a build
+ * by the inner product all others get an edge, too, from any node with a free place.
  * dead: a bitmap of nslots bits, or NULL: none is.  Nobody holds locks.
  */
 extern void hnsw_connect_all(HnswIndex *ix, uint32 entry, const uint8 *dead, uint32 nslots);

@@ -585,7 +585,10 @@ add_found(Vacuum *v, Repair *repair)
 	}
 }
 
-/* Have the free places of a repaired node hold those it had, which may be the only ways to others. */
+/*
+ * Have free places of a repaired node hold what it had, as far as it lives: nobody near
+ * may know of that, and chance made ways between clusters.
+ */
 static int
 keep_others(Repair *repair, int n, const HnswCandidate *old, int nold, int limit)
 {
@@ -639,6 +642,7 @@ try_repair(Vacuum *v, uint32 slot)
 		add_beyond_dead(v, &repair, FEW_BEYOND, farthest_from(&repair, kept, repair.n));
 	farthest_kept = farthest_from(&repair, 0, kept);
 	n = hnsw_choose_beside(ix, repair.candidates, kept, repair.n, slot, limit, true);
+	/* one place stays free for who needs an edge */
 	if (ix->space.ip)
 		n = keep_others(&repair, n, old, nold, hnsw_max_edges(&ix->meta) - 1);
 	if (!hnsw_replace_edges(ix, slot, repair.node.version, &repair.node.stored,
