@@ -296,18 +296,21 @@ typedef struct HnswCandidate
 	float		distance;
 	uint32		slot;
 	bool		dead;			/* if it comes from hnsw_load_candidate() */
-	/* by the inner product, what says whether another is nearer to it than the node is */
-	float		norm2;
-	float		bound;
 	NvStored	stored;
 } HnswCandidate;
 
 /*
- * Note how far a candidate is from a node, of which self is the vector.  By the inner
- * product, too, nothing is nearer than the same vector: who finds one of its nodes has
- * to find the others, of which nobody else may know, since longer vectors stand for them.
+ * How far a neighbor is from a node.  By the inner product, too, nothing is nearer than
+ * the same vector: who finds one of its nodes has to find the others, of which nobody
+ * else may know, since longer vectors stand for them.
  */
-extern void hnsw_measure(const HnswIndex *ix, const NvStored *self, HnswCandidate *c);
+static inline float
+hnsw_edge_distance(const HnswIndex *ix, const NvStored *a, const NvStored *b)
+{
+	if (ix->space.metric == NV_SPACE_IP && nv_stored_equal(a, b))
+		return -INFINITY;
+	return nv_distance_between(&ix->space, a, b);
+}
 
 /*
  * Choose at most "limit" of n candidates as neighbors of one node, by the
@@ -316,10 +319,9 @@ extern void hnsw_measure(const HnswIndex *ix, const NvStored *self, HnswCandidat
  * node, or with "fill" not much nearer.  One with the node's own vector does not
  * count for that, except against others that have it.  With "fill", what the
  * heuristic left out then fills free places, nearest first, but those that have
- * the vector of a chosen one last.  By the inner product, with "fill", the heuristic
- * compares Euclidean distances, and chooses half of "limit".  Equally near ones come as
- * in hnsw_sort_candidates().  The chosen ones are moved to the front, in that order;
- * returns their number.
+ * the vector of a chosen one last.  Equally near ones come as in
+ * hnsw_sort_candidates().  The chosen ones are moved to the front, in
+ * that order; returns their number.
  */
 extern int	hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, uint32 after, int limit,
 						bool fill);
@@ -360,7 +362,7 @@ hnsw_chosen_edges(const HnswIndex *ix)
 {
 	int			most = hnsw_max_edges(&ix->meta);
 
-	return ix->space.ip ? most - Max(most / 10, 1) : most;
+	return ix->space.ip ? most - Max(most / 16, 1) : most;
 }
 
 /*
@@ -397,8 +399,7 @@ extern void hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uin
 
 /*
  * Give every live node that cannot be reached through live ones an edge from
- * one that can, and those that lead to no live node an edge to the nearest.  In a build
- * by the inner product all others get an edge, too, from any node with a free place.
+ * one that can, and those that lead to no live node an edge to the nearest.
  * dead: a bitmap of nslots bits, or NULL: none is.  Nobody holds locks.
  */
 extern void hnsw_connect_all(HnswIndex *ix, uint32 entry, const uint8 *dead, uint32 nslots);

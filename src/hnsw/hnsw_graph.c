@@ -1248,26 +1248,6 @@ hnsw_descend(HnswSearch *s, const NvQuery *query, uint32 entry, int entry_level,
 
 /* ---- neighbors ---- */
 
-static float
-norm2_of(const HnswIndex *ix, const NvStored *v)
-{
-	return ix->space.type->dense != NULL ? nv_stored_norm2(&ix->space, v) :
-		-nv_distance_between(&ix->space, v, v);
-}
-
-void
-hnsw_measure(const HnswIndex *ix, const NvStored *self, HnswCandidate *c)
-{
-	c->distance = nv_distance_between(&ix->space, self, &c->stored);
-	if (!ix->space.ip)
-		return;
-	/* |a - c|^2 < |self - c|^2, without what both have in common */
-	c->norm2 = norm2_of(ix, &c->stored);
-	c->bound = norm2_of(ix, self) + 2 * c->distance;
-	if (nv_stored_equal(self, &c->stored))
-		c->distance = -INFINITY;
-}
-
 static inline bool
 is_nearer(const HnswCandidate *a, const HnswCandidate *b, uint32 after)
 {
@@ -1328,33 +1308,11 @@ unique_candidates(HnswCandidate *candidates, int n)
 static bool
 stands_for(HnswIndex *ix, const HnswCandidate *chosen, const HnswCandidate *c, float alpha)
 {
-	float		distance;
+	float		distance = hnsw_edge_distance(ix, &chosen->stored, &c->stored);
 
-	if (ix->space.ip && nv_stored_equal(&chosen->stored, &c->stored))
-		return true;
-	distance = nv_distance_between(&ix->space, &chosen->stored, &c->stored);
 	if (alpha * distance > c->distance)
 		return false;
 	return distance < c->distance || nv_stored_equal(&chosen->stored, &c->stored);
-}
-
-/*
- * The same for a node that chooses anew.  By the inner product one long vector stands
- * for all others that way, so it is the Euclidean distance that counts: of long vectors,
- * the node is to know some of each direction.
- */
-static bool
-stands_among_new(HnswIndex *ix, const HnswCandidate *chosen, const HnswCandidate *c, float alpha)
-{
-	bool		same;
-
-	if (!ix->space.ip)
-		return stands_for(ix, chosen, c, alpha);
-	same = nv_stored_equal(&chosen->stored, &c->stored);
-	if (same || chosen->distance == -INFINITY)
-		return same;
-	return chosen->norm2 + 2 * nv_distance_between(&ix->space, &chosen->stored, &c->stored) <
-		c->bound;
 }
 
 /* How much nearer, where places are to be filled. */
@@ -1437,23 +1395,15 @@ choose_among(HnswIndex *ix, HnswCandidate *chosen, int nchosen, const HnswCandid
 			 int limit, float alpha, HnswCandidate *refused, bool *repeats, int *nrefused)
 {
 	*nrefused = 0;
-	/* what by the inner product comes after so many fills places */
-	for (int i = 0; i < n && (nchosen < limit || ix->space.ip); i++)
+	for (int i = 0; i < n && nchosen < limit; i++)
 	{
 		HnswCandidate c = from[i];
-		bool		full = nchosen >= limit;
 		int			k = 0;
 
 		CHECK_FOR_INTERRUPTS();
-		while (k < nchosen && !(full ? nv_stored_equal(&chosen[k].stored, &c.stored) :
-								stands_among_new(ix, &chosen[k], &c, alpha)))
+		while (k < nchosen && !stands_for(ix, &chosen[k], &c, alpha))
 			k++;
-		if (full)
-		{
-			repeats[*nrefused] = k < nchosen;
-			refused[(*nrefused)++] = c;
-		}
-		else if (k == nchosen)
+		if (k == nchosen)
 			chosen[nchosen++] = c;
 		else
 		{
@@ -1478,15 +1428,12 @@ hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n, ui
 	bool	   *repeats;
 	int			nrefused = 0;
 	int			chosen = kept;
-	int			strict;
 
 	hnsw_sort_candidates(candidates + kept, n - kept, after);
 	n = kept + unique_candidates(candidates + kept, n - kept);
 	refused = palloc(sizeof(HnswCandidate) * Max(n, 1));
 	repeats = palloc(sizeof(bool) * Max(n, 1));
-	/* half of the places for ways to all directions, half for the answers to most queries */
-	strict = fill && ix->space.ip ? limit / 2 : limit;
-	chosen = choose_among(ix, candidates, chosen, candidates + kept, n - kept, strict, 1,
+	chosen = choose_among(ix, candidates, chosen, candidates + kept, n - kept, limit, 1,
 						  refused, repeats, &nrefused);
 	/* strictly first, or in many dimensions near ones would leave no place to ways out of clusters */
 	if (fill && fill_alpha(ix) > 1)

@@ -151,7 +151,7 @@ hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvStored *self,
 	candidate->dead = copy.dead;
 	candidate->slot = slot;
 	candidate->stored = copy.stored;
-	hnsw_measure(ix, self, candidate);
+	candidate->distance = hnsw_edge_distance(ix, self, &copy.stored);
 	return true;
 }
 
@@ -405,7 +405,7 @@ plan_exchange(Surroundings *around, const Source *source, const HnswCandidate *n
 		c->slot = known->slot;
 		c->dead = known->dead;
 		c->stored = known->stored;
-		hnsw_measure(ix, &source->stored, c);
+		c->distance = hnsw_edge_distance(ix, &source->stored, &known->stored);
 		n++;
 	}
 	if (n == 0 || x->list[0].slot != neighbor->slot || x->list[0].dead)
@@ -840,7 +840,7 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placem
 			continue;
 		c[n].slot = found[i].slot;
 		c[n].stored = found[i].stored;
-		hnsw_measure(ix, &place->stored, &c[n++]);
+		c[n++].distance = hnsw_edge_distance(ix, &place->stored, &found[i].stored);
 	}
 	for (int i = 0; i < nfound; i++)
 		note_found(&place->around, &found[i], level, level > 0);
@@ -1029,11 +1029,11 @@ add_reverse_edges(Placement *place, int level, uint32 slot)
 
 		added += add_edge(&place->around, asked->slot, &self, next_of_ring ? ALWAYS : IF_WORTH_IT);
 	}
-	if (ix->space.ip)
+	if (added == 0 && ix->space.ip)
 	{
 		uint32		from = hnsw_find_room(ix, level, slot, NULL, hnsw_count_slots(ix));
 
-		added += from != HNSW_NO_SLOT && add_edge(&place->around, from, &self, IF_WORTH_IT);
+		added = from != HNSW_NO_SLOT && add_edge(&place->around, from, &self, IF_WORTH_IT);
 	}
 	for (int i = 0; i < n && added == 0; i++)
 		added = add_edge(&place->around, place->asked[level][i].slot, &self, ALWAYS);

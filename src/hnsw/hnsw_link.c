@@ -294,7 +294,7 @@ set_candidate(Linker *linker, int i, uint32 slot, const NvStored *self)
 		memcpy(copy, c->stored.data, c->stored.bytes);
 		c->stored.data = copy;
 	}
-	hnsw_measure(linker->ix, self, c);
+	c->distance = hnsw_edge_distance(linker->ix, self, &c->stored);
 }
 
 /* Have a node's header and vector come into the caches. */
@@ -332,7 +332,7 @@ choose_level(Linker *linker, Lane *lane)
 		c[n].slot = found[i].slot;
 		c[n].stored = found[i].stored;
 		/* not found[i].distance: what comes twice must have the same to the bit */
-		hnsw_measure(ix, self, &c[n++]);
+		c[n++].distance = hnsw_edge_distance(ix, self, &found[i].stored);
 	}
 	for (int i = 0; i < node->nedges; i++)
 		prefetch_vector(ix, HNSW_NEIGHBORS(node)[i]);

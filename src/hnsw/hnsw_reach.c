@@ -398,25 +398,6 @@ nodes_near(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, u
 	return near;
 }
 
-/* Link a node from any that has a free place.  Returns whether one was met. */
-static bool
-connect_at_random(const Walk *walk, uint32 slot)
-{
-	HnswIndex  *ix = walk->ix;
-	HnswCandidate self = {.slot = slot};
-	HnswNodeCopy node;
-	uint32		from;
-	bool		linked;
-
-	if (!hnsw_copy_node(ix, slot, &node))
-		return false;
-	self.stored = node.stored;
-	from = hnsw_find_room(ix, node.level, slot, walk->reached, walk->nslots);
-	linked = from != HNSW_NO_SLOT && hnsw_add_edge(ix, from, &self, false);
-	pfree(unconstify(void *, node.stored.data));
-	return linked;
-}
-
 /* Link a node from the nearest one that takes it.  Returns whether one did. */
 static bool
 connect_node(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, uint32 slot)
@@ -428,11 +409,20 @@ connect_node(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry,
 	HnswNodeCopy node;
 	bool		linked = false;
 
-	if (ix->space.ip && connect_at_random(walk, slot))
-		return true;
 	if (!hnsw_copy_node(ix, slot, &node))
 		return false;
 	self.stored = node.stored;
+	if (ix->space.ip)
+	{
+		uint32		from = hnsw_find_room(ix, node.level, slot, walk->reached, walk->nslots);
+
+		linked = from != HNSW_NO_SLOT && hnsw_add_edge(ix, from, &self, false);
+	}
+	if (linked)
+	{
+		pfree(unconstify(void *, node.stored.data));
+		return true;
+	}
 	near = nodes_near(walk, search, query, entry, slot, &node, &n);
 	for (int i = 0; i < Min(n, TRIED_GENTLY) && !linked; i++)
 		linked = hnsw_add_edge(ix, near[i], &self, false);
@@ -495,13 +485,9 @@ is_live(HnswIndex *ix, uint32 slot, int *level)
 	return live;
 }
 
-/*
- * One round; returns how many nodes were out of reach.  all: those that are not get an
- * edge from one with a free place, too.
- */
+/* One round; returns how many nodes were out of reach. */
 static uint32
-connect_round(HnswIndex *ix, bool all, uint32 entry, int entry_level, const uint8 *dead,
-			  uint32 nslots)
+connect_round(HnswIndex *ix, uint32 entry, int entry_level, const uint8 *dead, uint32 nslots)
 {
 	uint8	   *reached = palloc_extended(nslots / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	HnswSearch *search = hnsw_search_begin(ix, false);
@@ -518,13 +504,8 @@ connect_round(HnswIndex *ix, bool all, uint32 entry, int entry_level, const uint
 		int			level;
 
 		NV_VACUUM_DELAY_POINT();
-		if ((hnsw_bit(reached, slot) && !all) || !is_live(ix, slot, &level) || level > entry_level)
+		if (hnsw_bit(reached, slot) || !is_live(ix, slot, &level) || level > entry_level)
 			continue;
-		if (hnsw_bit(reached, slot))
-		{
-			connect_at_random(&walk, slot);
-			continue;
-		}
 		lost++;
 		if (connect_node(&walk, search, &query, entry, slot))
 		{
@@ -557,9 +538,7 @@ hnsw_connect_all(HnswIndex *ix, uint32 entry, const uint8 *dead, uint32 nslots)
 	/* an edge that had to make room may have been the only one to its end */
 	for (int round = 0; round < MAX_ROUNDS && lost > 0; round++)
 	{
-		bool		all = round == 0 && ix->space.ip && ix->memory != NULL;
-
-		lost = connect_round(ix, all, entry, entry_level, dead, nslots);
+		lost = connect_round(ix, entry, entry_level, dead, nslots);
 		MemoryContextReset(context);
 	}
 	MemoryContextSwitchTo(old);

@@ -580,28 +580,9 @@ add_found(Vacuum *v, Repair *repair)
 		c->slot = found[i].slot;
 		c->dead = false;
 		c->stored = found[i].stored;
-		hnsw_measure(&v->ix, self, c);
+		c->distance = hnsw_edge_distance(&v->ix, self, &found[i].stored);
 		repair->n++;
 	}
-}
-
-/*
- * Have free places of a repaired node hold what it had, as far as it lives: nobody near
- * may know of that, and chance made ways between clusters.
- */
-static int
-keep_others(Repair *repair, int n, const HnswCandidate *old, int nold, int limit)
-{
-	for (int i = 0; i < nold && n < limit; i++)
-	{
-		bool		chosen = false;
-
-		for (int j = 0; j < n && !chosen; j++)
-			chosen = repair->candidates[j].slot == old[i].slot;
-		if (!chosen)
-			repair->candidates[n++] = old[i];
-	}
-	return n;
 }
 
 /*
@@ -617,8 +598,6 @@ try_repair(Vacuum *v, uint32 slot)
 	HnswIndex  *ix = &v->ix;
 	int			limit = hnsw_chosen_edges(ix);
 	Repair		repair = {.slot = slot, .room = 256};
-	HnswCandidate old[HNSW_MAX_SLOTS];
-	int			nold;
 	float		farthest_kept;
 	bool		many_live;
 	int			kept;
@@ -629,8 +608,6 @@ try_repair(Vacuum *v, uint32 slot)
 	repair.candidates = palloc(sizeof(HnswCandidate) * repair.room);
 	for (int i = 0; i < repair.node.nedges; i++)
 		add_candidate(v, &repair, repair.node.edges[i]);
-	nold = repair.n;
-	memcpy(old, repair.candidates, sizeof(HnswCandidate) * nold);
 	/* by the inner product what is left in a list is mostly what nobody asks for */
 	kept = ix->space.ip ? 0 : repair.n;
 	many_live = kept >= limit * MANY_LIVE && repair.node.level == 0;
@@ -642,9 +619,6 @@ try_repair(Vacuum *v, uint32 slot)
 		add_beyond_dead(v, &repair, FEW_BEYOND, farthest_from(&repair, kept, repair.n));
 	farthest_kept = farthest_from(&repair, 0, kept);
 	n = hnsw_choose_beside(ix, repair.candidates, kept, repair.n, slot, limit, true);
-	/* one place stays free for who needs an edge */
-	if (ix->space.ip)
-		n = keep_others(&repair, n, old, nold, hnsw_max_edges(&ix->meta) - 1);
 	if (!hnsw_replace_edges(ix, slot, repair.node.version, &repair.node.stored,
 							repair.candidates, n))
 		return false;
