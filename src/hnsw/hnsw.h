@@ -322,7 +322,8 @@ hnsw_edge_distance(const HnswIndex *ix, const NvStored *a, const NvStored *b)
  * node, or with "fill" not much nearer.  One with the node's own vector does not
  * count for that, except against others that have it.  With "fill", what the
  * heuristic left out then fills free places, nearest first, but those that have
- * the vector of a chosen one last.  The chosen ones are moved to the front, in
+ * the vector of a chosen one last.  Equally near ones come as in
+ * hnsw_sort_candidates().  The chosen ones are moved to the front, in
  * that order; returns their number.
  */
 extern int	hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, uint32 after, int limit,

@@ -78,7 +78,7 @@ HNSW_VECTOR = """
     lowrank 768         l2 cosine
     norms 16            l2 ip cosine
     norms 64            l2 ip
-    copies 16           l2 ip cosine l1
+    copies 16           l2 ip* cosine l1
     copies 64           l2
     halfequal 48        l2 ip cosine
     zeros 64            l2 ip cosine
