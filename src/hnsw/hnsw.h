@@ -329,9 +329,12 @@ hnsw_edge_distance(const HnswIndex *ix, const NvStored *a, const NvStored *b)
 extern int	hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, uint32 after, int limit,
 						bool fill);
 
-/* The same when the first "kept" candidates, each of them once, are chosen already. */
+/*
+ * The same when the first "kept" candidates, each of them once, are chosen already.
+ * nstrict, unless it is NULL: how many of the next were chosen without "fill".
+ */
 extern int	hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n,
-							   uint32 after, int limit, bool fill);
+							   uint32 after, int limit, bool fill, int *nstrict);
 
 /*
  * Sort candidates, nearest first; equally near ones by their slots, from the one after

@@ -993,7 +993,44 @@ wide_ef(const HnswSearch *s)
 	return (int) (s->ef * Min(error / (GOOD_RATIO * difference), most_widened(s)));
 }
 
-/* Take out the nearest candidate; NULL when enough visited nodes are nearer. */
+/*
+ * Look again among all nodes seen for candidates: some that the pool had no room for
+ * may be nearer than those that were visited in their place.
+ */
+static pg_noinline void
+pool_refill(HnswSearch *s)
+{
+	s->pool.n = 0;
+	s->pool.limit = s->best.n < s->kept ? INFINITY : s->best.distances[s->kept - 1];
+	for (uint32 i = 0; i <= s->seen_mask; i++)
+	{
+		Seen	   *e = &s->seen[i];
+
+		if (e->slot == HNSW_NO_SLOT || e->state >= SEEN_VISITED)
+			continue;
+		e->state = SEEN_WAITING;
+		if (mean_of(e) < s->pool.limit)
+			pool_add(s, mean_of(e), i);
+	}
+}
+
+/* Take out the nearest candidate, wherever it is; NULL when ef visited nodes are nearer. */
+static Seen *
+take_nearest(HnswSearch *s)
+{
+	Seen	   *e = pool_take(s);
+
+	/* nodes that the pool had no room for are no nearer than its limit */
+	if (e == NULL && !isinf(s->pool.limit) &&
+		(s->best.n < s->ef || s->pool.limit < s->best.distances[s->ef - 1]))
+	{
+		pool_refill(s);
+		e = pool_take(s);
+	}
+	return e;
+}
+
+/* Take out the next candidate to visit; NULL when the search is done. */
 static Seen *
 take_candidate(HnswSearch *s)
 {
@@ -1001,14 +1038,14 @@ take_candidate(HnswSearch *s)
 
 	if (s->going_on)
 		return frontier_take(s);
-	e = pool_take(s);
+	e = take_nearest(s);
 	if (e != NULL || s->ef == s->kept)
 		return e;
 	if (s->best.n >= s->ef)
 		s->ef = wide_ef(s);
 	s->kept = s->ef;
 	s->best.n = Min(s->best.n, s->kept);
-	return pool_take(s);
+	return take_nearest(s);
 }
 
 /*
@@ -1400,12 +1437,12 @@ choose_among(HnswIndex *ix, HnswCandidate *chosen, int nchosen, const HnswCandid
 int
 hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, uint32 after, int limit, bool fill)
 {
-	return hnsw_choose_beside(ix, candidates, 0, n, after, limit, fill);
+	return hnsw_choose_beside(ix, candidates, 0, n, after, limit, fill, NULL);
 }
 
 int
 hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n, uint32 after,
-				   int limit, bool fill)
+				   int limit, bool fill, int *nstrict)
 {
 	HnswCandidate *refused;
 	bool	   *repeats;
@@ -1418,6 +1455,8 @@ hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n, ui
 	repeats = palloc(sizeof(bool) * Max(n, 1));
 	chosen = choose_among(ix, candidates, chosen, candidates + kept, n - kept, limit, 1,
 						  refused, repeats, &nrefused);
+	if (nstrict != NULL)
+		*nstrict = chosen - kept;
 	/* strictly first, or in many dimensions near ones would leave no place to ways out of clusters */
 	if (fill && fill_alpha(ix) > 1)
 	{

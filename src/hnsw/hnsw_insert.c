@@ -729,8 +729,7 @@ typedef struct Placement
 	int			level;
 	int			n[HNSW_MAX_LEVEL + 1];
 	HnswCandidate *neighbors[HNSW_MAX_LEVEL + 1];
-	HnswCandidate *asked[HNSW_MAX_LEVEL + 1];	/* neighbors in the order of being asked */
-	int			nbest[HNSW_MAX_LEVEL + 1];	/* so many of them, the first, in any case */
+	int			nstrict[HNSW_MAX_LEVEL + 1];	/* so many, the first, were chosen strictly */
 	Surroundings around;
 } Placement;
 
@@ -787,36 +786,6 @@ search_from_elsewhere(HnswIndex *ix, HnswSearch *search, const NvQuery *query, i
 		hnsw_search_level(search, query, live, level, ix->meta.ef_construction);
 }
 
-/*
- * Put n neighbors of a new node into the order in which they are asked for an edge
- * back: what the heuristic, applied strictly, chooses of them, then the others, the
- * nearest first.
- */
-static void
-order_asked(HnswIndex *ix, Placement *place, int level, const HnswCandidate *c, int n)
-{
-	HnswCandidate *asked = palloc(sizeof(HnswCandidate) * Max(n, 1));
-	int			nbest = n;
-	int			nasked;
-
-	memcpy(asked, c, sizeof(HnswCandidate) * n);
-	/* by the inner product, one long vector stands for all others */
-	if (!ix->space.ip)
-		nbest = hnsw_choose(ix, asked, n, place->after, ix->meta.m, false);
-	nasked = nbest;
-	for (int i = 0; i < n && nasked < n; i++)
-	{
-		bool		best = false;
-
-		for (int j = 0; j < nbest && !best; j++)
-			best = asked[j].slot == c[i].slot;
-		if (!best)
-			asked[nasked++] = c[i];
-	}
-	place->asked[level] = asked;
-	place->nbest[level] = nbest;
-}
-
 /* Keep what a search found for a level, as far as it makes neighbors. */
 static void
 choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placement *place,
@@ -848,11 +817,11 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placem
 		note_found(&place->around, &found[i], level, level > 0);
 	if (nfound > 0)
 		place->after = found[place->hash % nfound].slot;
-	n = hnsw_choose(ix, c, n, place->after, hnsw_chosen_edges(ix), true);
+	n = hnsw_choose_beside(ix, c, 0, n, place->after, hnsw_chosen_edges(ix), true,
+						   &place->nstrict[level]);
 	/* the search's copies are overwritten on the next level */
 	for (int i = 0; level > 0 && i < n; i++)
 		c[i].stored = nv_stored_copy(&c[i].stored);
-	order_asked(ix, place, level, c, n);
 	place->neighbors[level] = c;
 	place->n[level] = n;
 }
@@ -1023,10 +992,12 @@ add_reverse_edges(Placement *place, int level, uint32 slot)
 	HnswCandidate self = {.slot = slot, .stored = place->stored};
 	int			n = place->n[level];
 	int			added = 0;
+	/* by the inner product, one long vector stands for all others */
+	int			nasked = ix->space.ip ? n : Min(place->nstrict[level], ix->meta.m);
 
-	for (int i = 0; i < n && (i < place->nbest[level] || added < EDGES_BACK(ix->meta.m)); i++)
+	for (int i = 0; i < n && (i < nasked || added < EDGES_BACK(ix->meta.m)); i++)
 	{
-		const HnswCandidate *asked = &place->asked[level][i];
+		const HnswCandidate *asked = &place->neighbors[level][i];
 		bool		next_of_ring = i == 0 && nv_stored_equal(&asked->stored, &place->stored);
 
 		added += add_edge(&place->around, asked->slot, &self, next_of_ring ? ALWAYS : IF_WORTH_IT);
@@ -1038,7 +1009,7 @@ add_reverse_edges(Placement *place, int level, uint32 slot)
 		added = from != HNSW_NO_SLOT && add_edge(&place->around, from, &self, IF_WORTH_IT);
 	}
 	for (int i = 0; i < n && added == 0; i++)
-		added = add_edge(&place->around, place->asked[level][i].slot, &self, ALWAYS);
+		added = add_edge(&place->around, place->neighbors[level][i].slot, &self, ALWAYS);
 }
 
 /*
@@ -1055,7 +1026,6 @@ insert_locked(HnswIndex *ix, NvQuery *query, Placement *place, ItemPointer tid, 
 
 	/* what a first try found may be gone */
 	memset(place->n, 0, sizeof(place->n));
-	memset(place->nbest, 0, sizeof(place->nbest));
 	surroundings_begin(&place->around, ix);
 	if (entry != HNSW_NO_SLOT && find_place(ix, query, entry, entry_level, place, tid))
 		return true;

@@ -618,7 +618,8 @@ try_repair(Vacuum *v, uint32 slot)
 	if (!many_live)
 		add_beyond_dead(v, &repair, FEW_BEYOND, farthest_from(&repair, kept, repair.n));
 	farthest_kept = farthest_from(&repair, 0, kept);
-	n = hnsw_choose_beside(ix, repair.candidates, kept, repair.n, slot, limit, true);
+	n = hnsw_choose_beside(ix, repair.candidates, kept, repair.n, slot, limit, true,
+						   NULL);
 	if (!hnsw_replace_edges(ix, slot, repair.node.version, &repair.node.stored,
 							repair.candidates, n))
 		return false;
