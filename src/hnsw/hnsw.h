@@ -437,10 +437,6 @@ extern void hnsw_note_change(HnswNotes *notes, uint32 slot);
 /* Whether a node had an edge to a dead one.  The notes are complete. */
 extern bool hnsw_noted_dead_end(const HnswNotes *notes, uint32 slot, const uint8 *dead);
 
-/* for hnsw_vacuum.c */
-#define hnsw_bit nv_bit
-#define hnsw_set_bit nv_set_bit
-
 /* hnsw_insert.c */
 
 /*

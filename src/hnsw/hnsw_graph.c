@@ -628,6 +628,7 @@ pool_cut(HnswSearch *s)
 	int			k = s->kept - 1;
 	float	   *keys = s->pool.keys;
 
+	Assert(s->kept > 0 && s->kept < s->pool.n);
 	while (low < high)
 	{
 		float		pivot = keys[(low + high) / 2];
@@ -672,6 +673,7 @@ pool_add(HnswSearch *s, float key, uint32 seen)
 static inline void
 pool_remove(HnswSearch *s, int place)
 {
+	Assert(place >= 0 && place < s->pool.n);
 	s->pool.n--;
 	if (place < s->pool.n)
 		pool_move(s, place, s->pool.n);
@@ -696,6 +698,7 @@ best_add(HnswSearch *s, float distance)
 	}
 	if (low == s->kept)
 		return;
+	Assert(s->best.n <= s->kept && s->kept <= s->pool.room);
 	if (s->best.n < s->kept)
 		s->best.n++;
 	memmove(distances + low + 1, distances + low, sizeof(float) * (s->best.n - 1 - low));
@@ -752,6 +755,7 @@ consider(HnswSearch *s, uint32 slot, uint32 hash, float estimate)
 static pg_noinline void
 grow_found(HnswSearch *s)
 {
+	Assert(s->nfound == s->found_room);
 	s->found_room *= 2;
 	s->found = repalloc_huge(s->found, sizeof(HnswFound) * s->found_room);
 }
@@ -777,6 +781,7 @@ keep_vector(HnswSearch *s, const NvStored *v)
 				s->found[i].stored.data = s->vectors + offset;
 		}
 	}
+	Assert(v->bytes <= bytes && s->nvectors < s->vectors_room);
 	copy = s->vectors + bytes * s->nvectors++;
 	memcpy(copy, v->data, v->bytes);
 	return copy;
@@ -957,6 +962,7 @@ pool_take(HnswSearch *s)
 	if (s->best.n >= s->ef && s->pool.keys[place] > s->best.distances[s->ef - 1])
 		return NULL;
 	e = &s->seen[s->pool.seen[place]];
+	Assert(e->state == SEEN_POOLED && e->place == (uint32) place);
 	pool_remove(s, place);
 	return e;
 }
@@ -987,6 +993,7 @@ wide_ef(const HnswSearch *s)
 	double		error = sqrt(s->errors / s->nvisited);
 	double		difference = s->best.distances[s->ef - 1] - s->best.distances[s->ef / 2];
 
+	Assert(s->best.n >= s->ef && s->nvisited >= (uint32) s->ef);
 	/* many of the same vector, or of no number */
 	if (!(difference > 0) || !(error > GOOD_RATIO * difference))
 		return s->ef;
@@ -1121,6 +1128,7 @@ reset_seen(HnswSearch *s, int ef)
 void
 hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, int ef)
 {
+	Assert(entry != HNSW_NO_SLOT && level >= 0 && level <= HNSW_MAX_LEVEL && ef > 0);
 	s->query = query;
 	s->level = level;
 	s->nfound = s->nvectors = 0;
@@ -1188,7 +1196,7 @@ hnsw_search_more(HnswSearch *s, int ef, Size limit)
 	uint32		nnear = s->going_on ? Min((uint32) ef, f->nnear + f->nfar) : nvisited;
 	uint32		nfar = s->going_on ? 0 : nvisited;
 
-	Assert(ef > s->ef);
+	Assert(ef > s->ef && s->kept == s->ef);
 	s->limit = limit;
 	if (s->stopped || !fits(s, frontier_growth(f, ncandidates, nnear, nfar)))
 		return false;
@@ -1449,6 +1457,7 @@ hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n, ui
 	int			nrefused = 0;
 	int			chosen = kept;
 
+	Assert(kept <= n && limit <= hnsw_max_edges(&ix->meta));
 	hnsw_sort_candidates(candidates + kept, n - kept, after);
 	n = kept + unique_candidates(candidates + kept, n - kept);
 	refused = palloc(sizeof(HnswCandidate) * Max(n, 1));

@@ -79,6 +79,7 @@ read_known(Surroundings *around, KnownNode *known, bool vector)
 {
 	HnswRef		ref;
 
+	Assert(vector || known->stored.data != NULL || !known->found);
 	known->found = hnsw_read(around->ix, known->slot, &ref);
 	known->nedges = 0;
 	if (!known->found)
@@ -183,6 +184,7 @@ hnsw_replace_edges(HnswIndex *ix, uint32 slot, uint32 version, const NvStored *s
 		UnlockReleaseBuffer(buffer);
 		return false;
 	}
+	Assert(nv_locked_exclusively(buffer) && n <= hnsw_max_edges(&ix->meta));
 	nv_change_begin(&change, ix->rel, ix->logged);
 	node = (HnswNode *) hnsw_slot_at(&ix->meta, nv_change_page(&change, buffer, false), slot);
 	hnsw_set_edges(ix, node, self, neighbors, n);
@@ -418,6 +420,7 @@ plan_exchange(Surroundings *around, const Source *source, const HnswCandidate *n
 		x->n = n;
 		return;
 	}
+	Assert(n == hnsw_max_edges(&ix->meta) + 1);
 	hnsw_sort_candidates(x->list, n, source->slot);
 	given_up = find_given_up(around, source, x, n, neighbor->slot, insistence);
 	if (given_up < 0)
@@ -588,6 +591,7 @@ try_block(HnswIndex *ix, BlockNumber block, uint32 *slot, bool *others)
 		return InvalidBuffer;
 	}
 	*slot = hnsw_first_slot(&ix->meta, block) + place;
+	Assert(hnsw_slot_block(&ix->meta, *slot) == block);
 	return buffer;
 }
 
@@ -676,6 +680,7 @@ write_more(HnswIndex *ix, const NvStored *v)
 	if (v->bytes <= ix->layout.vector_room)
 		return next;
 	rest = v->bytes - ix->layout.vector_room;
+	Assert(room > 0);
 	for (int64 start = (rest - 1) / room * (int64) room; start >= 0; start -= room)
 	{
 		NvChange	change;
@@ -698,6 +703,8 @@ void
 hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level, int top_level,
 			   const ItemPointerData *tid)
 {
+	Assert(level >= 0 && level <= top_level && top_level <= HNSW_MAX_LEVEL);
+	Assert(hnsw_vector_bytes_valid(ix, v->bytes));
 	node->kind = HNSW_SLOT_NODE;
 	node->level = (uint8) level;
 	node->top_level = level == 0 ? (uint16) top_level : 0;

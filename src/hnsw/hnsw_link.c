@@ -285,6 +285,7 @@ set_candidate(Linker *linker, int i, uint32 slot, const NvStored *self)
 	HnswRef		ref = {.node = hnsw_memory_node(linker->ix, slot), .buffer = InvalidBuffer};
 	HnswCandidate *c = &linker->candidates[i];
 
+	Assert(i < linker->candidates_room && ref.node->kind == HNSW_SLOT_NODE);
 	c->slot = slot;
 	c->stored = hnsw_stored(linker->ix, &ref);
 	if (c->stored.data == linker->ix->assembled)
@@ -342,6 +343,7 @@ choose_level(Linker *linker, Lane *lane)
 	/* by the inner product, one long vector stands for all others */
 	fill = linker->second || ix->space.ip;
 	n = hnsw_choose(ix, c, n, slot, fill ? hnsw_chosen_edges(ix) : ix->meta.m, fill);
+	Assert(n < linker->choice_width);
 	choice[0] = n;
 	for (int i = 0; i < n; i++)
 		choice[1 + i] = c[i].slot;
@@ -359,6 +361,7 @@ start_vector(Linker *linker, Lane *lane, uint32 slot, uint32 *choice)
 	lane->base = slot + lane->top;
 	lane->choice = choice;
 	lane->self = vector_of(ix, lane->base, lane->copy);
+	Assert(!lane->busy && lane->top <= HNSW_MAX_LEVEL);
 	nv_query_set_stored(&ix->space, &lane->self, &lane->query);
 	/* in the second pass it is in the graph: where it is, its neighbors are, if it has any */
 	lane->known = linker->second && hnsw_memory_node(ix, lane->base)->nedges > 0;
@@ -468,6 +471,7 @@ gather_pairs(Linker *linker, uint32 first, uint32 n)
 		for (uint32 i = 0; i < choice[0]; i++)
 			linker->pairs[npairs++] = (HnswPair) {choice[1 + i], slot, 0};
 	}
+	Assert(npairs <= (uint64) n * linker->choice_width);
 	sort_pairs(linker->pairs, npairs);
 	shared->npairs = npairs;
 	pg_atomic_write_u32(&shared->next, 0);
@@ -586,6 +590,7 @@ run_pass(Linker *linker)
 	{
 		uint32		n = batch_size(linker, first, total);
 
+		Assert(n > 0 && n <= total - first);
 		/* all nodes of a vector go together, level 0 last */
 		while (hnsw_memory_node(linker->ix, linker->order[first + n - 1])->level > 0)
 			n++;

@@ -165,6 +165,7 @@ take_node(void *arg, const HnswNode *node, float distance)
 	double		bound;
 	Size		more;
 
+	Assert(node->level == 0 && node->ntids <= s->ix.meta.node_tids);
 	if ((node->flags & HNSW_DEAD) != 0 || node->ntids == 0)
 		return true;
 	bound = nv_space_lower_bound(&s->ix.space, &s->query, distance, node->error);
@@ -252,6 +253,7 @@ start(IndexScanDesc scan, HnswScan *s)
 		if (tries == MAX_TRIES)
 			hnsw_damaged(&s->ix, top, "has no node below it");
 	}
+	Assert(hnsw_search_ef(s->search) >= s->ef);
 	s->widened = (float) hnsw_search_ef(s->search) / s->ef;
 	s->ef = hnsw_search_ef(s->search);
 	s->going_on = true;
@@ -318,6 +320,7 @@ go_on(HnswScan *s)
 
 	if (s->finished || ef == s->ef)
 		return false;
+	Assert(ef > s->ef);
 	s->ef = ef;
 	/* when it ends, what was visited beyond the horizon is all there is left */
 	if (s->nvisited >= s->max_rows)

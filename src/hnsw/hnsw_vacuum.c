@@ -68,7 +68,7 @@ typedef struct Vacuum
 static bool
 is_dead(const Vacuum *v, uint32 slot)
 {
-	return slot < v->nslots && hnsw_bit(v->dead, slot);
+	return slot < v->nslots && nv_bit(v->dead, slot);
 }
 
 static Buffer
@@ -167,7 +167,7 @@ mark_page(Vacuum *v, Page page)
 static void
 note_dead(Vacuum *v, uint32 slot)
 {
-	hnsw_set_bit(v->dead, slot);
+	nv_set_bit(v->dead, slot);
 	v->ndead++;
 }
 
@@ -193,7 +193,7 @@ note_page(Vacuum *v, Page page, uint32 first_slot)
 
 		if (node->kind == HNSW_SLOT_MORE)
 		{
-			hnsw_set_bit(v->more, first_slot + i);
+			nv_set_bit(v->more, first_slot + i);
 			v->any_more = true;
 		}
 		if (node->kind != HNSW_SLOT_NODE)
@@ -359,7 +359,7 @@ use_more(Vacuum *v, uint32 slot)
 		const HnswMore *more;
 
 		if (slot < v->nslots)
-			hnsw_set_bit(v->used, slot);
+			nv_set_bit(v->used, slot);
 		buffer = read_block(v, hnsw_slot_block(&v->ix.meta, slot), BUFFER_LOCK_SHARE);
 		more = (const HnswMore *) hnsw_slot_at(&v->ix.meta, BufferGetPage(buffer), slot);
 		slot = more->kind == HNSW_SLOT_MORE ? more->next : HNSW_NO_SLOT;
@@ -381,7 +381,7 @@ survey_page(Vacuum *v, BlockNumber block, uint32 *rests)
 		const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
 
 		if (node->kind == HNSW_SLOT_FREE)
-			hnsw_set_bit(v->room, first_slot + i);
+			nv_set_bit(v->room, first_slot + i);
 		if (node->kind != HNSW_SLOT_NODE || (node->flags & HNSW_DEAD))
 			continue;
 		hnsw_check_node(&v->ix, first_slot + i, node);
@@ -617,6 +617,7 @@ try_repair(Vacuum *v, uint32 slot)
 		add_found(v, &repair);
 	if (!many_live)
 		add_beyond_dead(v, &repair, FEW_BEYOND, farthest_from(&repair, kept, repair.n));
+	Assert(kept <= repair.n && repair.n <= repair.room);
 	farthest_kept = farthest_from(&repair, 0, kept);
 	n = hnsw_choose_beside(ix, repair.candidates, kept, repair.n, slot, limit, true,
 						   NULL);
@@ -708,8 +709,8 @@ is_garbage(const Vacuum *v, const HnswNode *node, uint32 slot, HnswSlotKind kind
 	if (node->kind != kind)
 		return false;
 	if (kind == HNSW_SLOT_NODE)
-		return (node->flags & HNSW_DEAD) && hnsw_bit(v->dead, slot);
-	return hnsw_bit(v->more, slot) && !hnsw_bit(v->used, slot);
+		return (node->flags & HNSW_DEAD) && nv_bit(v->dead, slot);
+	return nv_bit(v->more, slot) && !nv_bit(v->used, slot);
 }
 
 /* Free what nothing points to any more, of a kind. */
@@ -740,10 +741,10 @@ has_garbage(const Vacuum *v, BlockNumber block, HnswSlotKind kind, bool *room)
 
 	for (uint32 slot = first_slot; slot < first_slot + v->ix.meta.slots_per_page; slot++)
 	{
-		bool		more = hnsw_bit(v->more, slot) && !hnsw_bit(v->used, slot);
+		bool		more = nv_bit(v->more, slot) && !nv_bit(v->used, slot);
 
-		garbage |= kind == HNSW_SLOT_NODE ? hnsw_bit(v->dead, slot) : more;
-		*room |= hnsw_bit(v->room, slot) || hnsw_bit(v->dead, slot);
+		garbage |= kind == HNSW_SLOT_NODE ? nv_bit(v->dead, slot) : more;
+		*room |= nv_bit(v->room, slot) || nv_bit(v->dead, slot);
 	}
 	*room |= garbage;
 	return garbage;
