@@ -287,6 +287,12 @@ extern const HnswFound *hnsw_nearest(const HnswSearch *search);
 extern float hnsw_search_radius(const HnswSearch *search);
 
 /*
+ * Whether all that can be reached was visited, fewer than ef nodes, while nothing
+ * kept the search from going on.
+ */
+extern bool hnsw_search_ran_out(const HnswSearch *search);
+
+/*
  * Descend from the entry point to a level, to the nearest node there.
  * Returns HNSW_NO_SLOT when the index is empty.
  */

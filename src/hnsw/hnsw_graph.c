@@ -248,6 +248,12 @@ hnsw_search_radius(const HnswSearch *s)
 	return s->best.n < s->ef ? INFINITY : s->best.distances[s->ef - 1];
 }
 
+bool
+hnsw_search_ran_out(const HnswSearch *s)
+{
+	return s->next == HNSW_NO_SLOT && !s->stopped && isinf(hnsw_search_radius(s));
+}
+
 int
 hnsw_search_ef(const HnswSearch *s)
 {

@@ -221,6 +221,36 @@ take_settings(HnswScan *s)
 	s->memory = search_memory();
 }
 
+/*
+ * Read the rest of the index, if the scan is allowed so many rows, as far as those
+ * that it met tell how many there are.  Then there is room for them: growing with
+ * each quarter, it would leave many holes behind.
+ */
+static bool
+read_rest(HnswScan *s)
+{
+	double		rows;
+
+	if (s->iterative == NV_ITERATIVE_OFF)
+		return false;
+	rows = (double) hnsw_count_slots(&s->ix) * s->nvisited / Max(hnsw_nvisited(s->search), 1);
+	if (rows > s->max_rows || s->nvisited >= s->max_rows ||
+		hnsw_search_memory(s->search) + rows * sizeof(NvResult) > s->memory)
+		return false;
+	nv_results_reserve(&s->results, (int) Min(rows + HNSW_NODE_TIDS, INT_MAX));
+	hnsw_search_rest(s->search);
+	s->finished = true;
+	return true;
+}
+
+/* What a search that ran out of nodes did not reach comes before what is far goes out. */
+static void
+read_unreached(HnswScan *s)
+{
+	if (hnsw_search_ran_out(s->search))
+		read_rest(s);
+}
+
 static void
 start(IndexScanDesc scan, HnswScan *s)
 {
@@ -257,6 +287,7 @@ start(IndexScanDesc scan, HnswScan *s)
 	s->widened = (float) hnsw_search_ef(s->search) / s->ef;
 	s->ef = hnsw_search_ef(s->search);
 	s->going_on = true;
+	read_unreached(s);
 	set_horizon(s, true);
 }
 
@@ -290,28 +321,6 @@ may_go_out(const HnswScan *s)
 	return s->finished || s->nout < Max(s->ef / (2 * s->widened), LEAST_SURE);
 }
 
-/*
- * Whether to read the rest of the index: if the scan got far, and is allowed so
- * many rows, as far as those that it met tell how many there are.  Then there is
- * room for them: growing with each quarter, it would leave many holes behind.
- */
-static bool
-prepare_rest(HnswScan *s, int ef)
-{
-	double		nslots,
-				rows;
-
-	if (s->iterative == NV_ITERATIVE_OFF)
-		return false;
-	nslots = hnsw_count_slots(&s->ix);
-	rows = nslots * s->nvisited / hnsw_nvisited(s->search);
-	if (ef < nslots / REST_PART || rows > s->max_rows ||
-		hnsw_search_memory(s->search) + rows * sizeof(NvResult) > s->memory)
-		return false;
-	nv_results_reserve(&s->results, (int) Min(rows + HNSW_NODE_TIDS, INT_MAX));
-	return true;
-}
-
 /* Search on; false when there is no more, or no more is allowed. */
 static bool
 go_on(HnswScan *s)
@@ -325,13 +334,11 @@ go_on(HnswScan *s)
 	/* when it ends, what was visited beyond the horizon is all there is left */
 	if (s->nvisited >= s->max_rows)
 		s->finished = true;
-	else if (prepare_rest(s, ef))
+	else if ((uint32) ef < hnsw_count_slots(&s->ix) / REST_PART || !read_rest(s))
 	{
-		hnsw_search_rest(s->search);
-		s->finished = true;
-	}
-	else
 		s->finished = !hnsw_search_more(s->search, ef, s->memory);
+		read_unreached(s);
+	}
 	set_horizon(s, false);
 	return true;
 }

@@ -558,8 +558,8 @@ add_found(Vacuum *v, Repair *repair)
 	const NvStored *self = &repair->node.stored;
 	int			ef = hnsw_level_ef(&v->ix, repair->node.level);
 	int			most = HNSW_FAR_SEARCH * ef;
-	/* by the inner product all are near the same few, many of which may have died */
-	int			wanted = v->ix.space.ip ? ef : v->ix.meta.m;
+	/* as many live ones to choose from as a new node has */
+	const int	wanted = ef;
 	MemoryContext old = MemoryContextSwitchTo(v->context);
 	const HnswFound *found;
 	int			nfound;

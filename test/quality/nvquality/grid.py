@@ -107,7 +107,7 @@ HNSW_SQ8VEC = """
 """
 HNSW_BIT = """
     randombits 64       hamming* jaccard
-    randombits 128      hamming jaccard
+    randombits 128      hamming jaccard*
     clusteredbits 256   hamming jaccard
     clusteredbits 768   hamming
 """
