@@ -1202,7 +1202,7 @@ hnsw_search_more(HnswSearch *s, int ef, Size limit)
 	uint32		nnear = s->going_on ? Min((uint32) ef, f->nnear + f->nfar) : nvisited;
 	uint32		nfar = s->going_on ? 0 : nvisited;
 
-	Assert(ef > s->ef && s->kept == s->ef);
+	Assert(ef > s->ef && (s->going_on || s->kept == s->ef));
 	s->limit = limit;
 	if (s->stopped || !fits(s, frontier_growth(f, ncandidates, nnear, nfar)))
 		return false;

@@ -184,7 +184,7 @@ hnsw_replace_edges(HnswIndex *ix, uint32 slot, uint32 version, const NvStored *s
 		UnlockReleaseBuffer(buffer);
 		return false;
 	}
-	Assert(nv_locked_exclusively(buffer) && n <= hnsw_max_edges(&ix->meta));
+	Assert(nv_may_change(buffer) && n <= hnsw_max_edges(&ix->meta));
 	nv_change_begin(&change, ix->rel, ix->logged);
 	node = (HnswNode *) hnsw_slot_at(&ix->meta, nv_change_page(&change, buffer, false), slot);
 	hnsw_set_edges(ix, node, self, neighbors, n);
