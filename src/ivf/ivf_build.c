@@ -16,6 +16,7 @@
 
 #include "am/am_build.h"
 #include "am/am_opclass.h"
+#include "am/am_select.h"
 #include "catalog/index.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
@@ -424,58 +425,46 @@ move_sample(Build *build)
 	}
 }
 
-/*
- * Of the rows of the sample leave the directions, as seen from their mean.
- * Returns how far they were from there, on average.
- */
-static double
-take_directions(Build *build, const float *mean)
+static inline bool
+is_less(const float *a, const float *b)
 {
-	int			dims = build->meta.dims;
-	double		sum = 0;
+	return *a < *b;
+}
+
+NV_DEFINE_SELECT(select_least, float, is_less)
+
+/*
+ * For the inner product, where one list is looked into: draw in the farther half of the
+ * sample, to where its median is as seen from the mean.  Or else the centroids of rows
+ * far out, of which a list has few, would be the best for nearly every query.
+ */
+static void
+draw_in(Build *build)
+{
+	int			half = (int) (build->nsample + 1) / 2;
+	float	   *mean = mean_of_sample(build);
+	float	   *distances = palloc_extended(mul_size(sizeof(float), build->nsample * 2),
+											MCXT_ALLOC_HUGE);
+	float	   *least = distances + build->nsample;
 
 	for (size_t i = 0; i < build->nsample; i++)
 	{
-		float	   *row = build->sample + i * build->length;
-		double		square = 0;
-
 		CHECK_FOR_INTERRUPTS();
-		for (int d = 0; d < dims; d++)
-			square += ((double) row[d] - mean[d]) * ((double) row[d] - mean[d]);
-		for (int d = 0; square > 0 && d < dims; d++)
-			row[d] = (float) (((double) row[d] - mean[d]) / sqrt(square));
-		sum += sqrt(square);
+		distances[i] = sqrtf(nv_kern.l2sq_f32(build->sample + i * build->length, mean,
+											  build->length));
 	}
-	return sum / (double) build->nsample;
-}
-
-/*
- * k-means for the inner product, where one list is looked into.  Centroids are as
- * far from the mean of all rows as one another: or else those of rows far out, of
- * which a list has few, would be the best for nearly every query.  By L2 a row is
- * nearest to the centroid in whose direction it lies.
- */
-static int
-cluster_directions(Build *build, const NvKmeansOptions *options)
-{
-	float	   *mean = mean_of_sample(build);
-	double		radius = take_directions(build, mean);
-	int			k = nv_kmeans(build->sample, build->nsample, build->length, options,
-							  build->centroids);
-
-	for (int c = 0; c < k; c++)
+	memcpy(least, distances, sizeof(float) * build->nsample);
+	select_least(least, (int) build->nsample, half);
+	for (size_t i = 0; i < build->nsample; i++)
 	{
-		float	   *centroid = build->centroids + (size_t) c * build->length;
+		float	   *row = build->sample + i * build->length;
 
-		for (int d = 0; d < build->length; d++)
-		{
-			double		x = mean[d] + radius * centroid[d];
-
-			centroid[d] = (float) Max(-FLT_MAX, Min(FLT_MAX, x));
-		}
+		for (int d = 0; distances[i] > least[half - 1] && d < build->length; d++)
+			row[d] = (float) (mean[d] + ((double) row[d] - mean[d]) *
+							  (least[half - 1] / distances[i]));
 	}
+	pfree(distances);
 	pfree(mean);
-	return k;
 }
 
 /* Sample the table, and find the centroids. */
@@ -487,7 +476,7 @@ train(Build *build)
 	NvKmeansOptions options = {
 		.iterations = flat ? FLAT_ITERATIONS : ITERATIONS,
 		.seed = IVF_SEED,
-		.spherical = flat && (by_ip || build->meta.metric == NV_SPACE_COSINE),
+		.spherical = flat && build->meta.metric == NV_SPACE_COSINE,
 		.bits = build->meta.form == NV_FORM_BITS
 	};
 	bool		enough_rows = take_sample(build);
@@ -501,8 +490,8 @@ train(Build *build)
 	options.arg = build->team;
 	build->meta.lists = 1;
 	if (build->nsample > 0 && flat && by_ip)
-		build->meta.lists = cluster_directions(build, &options);
-	else if (build->nsample > 0)
+		draw_in(build);
+	if (build->nsample > 0)
 		build->meta.lists = nv_kmeans(build->sample, build->nsample, build->length, &options,
 									  build->centroids);
 	if (build->nsample == 0)
