@@ -384,7 +384,7 @@ hnsw_chosen_edges(const HnswIndex *ix)
  */
 #define HNSW_UPPER_EF 4
 
-/* So many times more candidates than asked for a search for neighbors may keep, where estimates are poor. */
+/* Where estimates are poor, a search for neighbors keeps up to so many times the candidates. */
 #define HNSW_MOST_WIDENED 1.75
 
 static inline int

@@ -58,14 +58,14 @@ HNSW_VECTOR = """
     products 3          l2 ip*
     products 16         l2 ip cosine
     normal 48           l2 ip cosine
-    normal 384          l2 ip
+    normal 384          l2* ip
     offset 16           l2 l1
     offset 48           ip
     offset 64           l2* ip cosine l1
     offset 384          l2
     towns 2             l2 l1
     towns 16            l2 ip cosine
-    clusters 64         l2 ip cosine*
+    clusters 64         l2* ip cosine*
     clusters 128        l2 l1
     specks 16           l2 cosine
     specks 64           l2 ip cosine
@@ -76,7 +76,7 @@ HNSW_VECTOR = """
     windows 64          l2 ip cosine l1
     lowrank 128         l2 ip cosine
     lowrank 768         l2 cosine
-    norms 16            l2 ip cosine
+    norms 16            l2* ip cosine
     norms 64            l2 ip
     copies 16           l2 ip* cosine l1
     copies 64           l2
