@@ -58,12 +58,10 @@ typedef struct HnswNotes HnswNotes;
  */
 typedef struct HnswIndex
 {
-	Relation	rel;
+	NV_INDEX_CORE;
 	HnswMeta	meta;			/* its last fields may be out of date */
 	HnswLayout	layout;
-	NvSpace		space;
-	uint32		vector_bytes;	/* of a stored vector; of sparse ones, the most */
-	uint32		max_bytes;		/* of one, if it is fine */
+	uint32		max_bytes;		/* of a stored vector, if it is fine */
 	bool		logged;			/* whether changes are logged */
 	LWLock	   *build_lock;		/* among the processes of a build, in place of the update lock */
 	HnswMemory *memory;			/* or NULL */
@@ -98,14 +96,11 @@ extern double hnsw_noise(const HnswMeta *meta);
 /* The space of an index. */
 extern NvSpaceSpec hnsw_spec(const HnswMeta *meta);
 
-/*
- * Open the index for the current memory context.  ERROR (INDEX_CORRUPTED, or
- * FEATURE_NOT_SUPPORTED for a format of another version).
- */
+/* Open the index for the current memory context; errors of nv_index_open(). */
 extern void hnsw_open(HnswIndex *ix, Relation rel);
 
-/* The same from a metapage at hand; mean is the caller's, and may be NULL. */
-extern void hnsw_open_with(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *mean);
+/* Open an index that is being built, as nv_index_open_new() does. */
+extern void hnsw_open_new(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *mean);
 
 /* Read the entry point: its slot (or HNSW_NO_SLOT) and level. */
 extern void hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level);

@@ -139,19 +139,14 @@ static const NvIndexFormat format = {
 	.spec = meta_spec
 };
 
-/* Set up an open index.  It keeps the floats of its space. */
+/* Set up what follows from the core and the metapage. */
 static void
-open_with_floats(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *floats)
+init_index(HnswIndex *ix)
 {
-	NvSpaceSpec spec = hnsw_spec(meta);
+	const HnswMeta *meta = &ix->meta;
 
-	memset(ix, 0, sizeof(*ix));
-	ix->rel = rel;
-	ix->meta = *meta;
 	ix->logged = true;
 	hnsw_layout(meta, &ix->layout);
-	nv_spec_init(&spec, floats, &ix->space);
-	ix->vector_bytes = nv_space_max_bytes(&ix->space);
 	Assert(meta->slot_bytes >= ix->layout.vector);
 	Assert(meta->slots_per_page * meta->slot_bytes <= NV_PAGE_ROOM);
 	ix->max_bytes = meta->form == NV_FORM_SQ8 ? 2 * ix->vector_bytes : ix->vector_bytes;
@@ -170,19 +165,19 @@ open_with_floats(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float 
 void
 hnsw_open(HnswIndex *ix, Relation rel)
 {
-	HnswMeta	meta;
-	const float *floats = nv_index_load(&format, rel, &meta);
-
-	open_with_floats(ix, rel, &meta, floats);
+	memset(ix, 0, sizeof(*ix));
+	nv_index_open(&ix->core, &format, rel, &ix->meta);
+	init_index(ix);
 }
 
 /* Open an index that is being built. */
 void
-hnsw_open_with(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *mean)
+hnsw_open_new(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *mean)
 {
-	NvSpaceSpec spec = hnsw_spec(meta);
-
-	open_with_floats(ix, rel, meta, nv_index_floats(&spec, mean));
+	memset(ix, 0, sizeof(*ix));
+	nv_index_open_new(&ix->core, &format, rel, meta, mean);
+	ix->meta = *meta;
+	init_index(ix);
 }
 
 /* Count the slots by the size of the file. */

@@ -38,12 +38,10 @@ typedef struct IvfOptions
 /* An open index. */
 typedef struct IvfIndex
 {
-	Relation	rel;
+	NV_INDEX_CORE;
 	IvfMeta		meta;
 	IvfLayout	layout;
-	NvSpace		space;
 	const IvfSettings *settings;
-	uint32		max_bytes;		/* of a stored vector */
 	int			length;			/* floats of a centroid */
 	BlockNumber group;			/* the group that was locked last, for messages */
 	BufferAccessStrategy strategy;	/* vacuum's, for groups and records, or NULL */
@@ -80,10 +78,7 @@ extern int	ivf_length(const IvfMeta *meta);
 /* Bits of the codes of vectors of a form; 0: it has none. */
 extern uint16 ivf_code_bits(NvForm form, int dims);
 
-/*
- * Open the index for the current memory context.  ERROR (INDEX_CORRUPTED, or
- * FEATURE_NOT_SUPPORTED for a format of another version).
- */
+/* Open the index for the current memory context; errors of nv_index_open(). */
 extern void ivf_open(IvfIndex *ix, Relation rel);
 
 /*
@@ -92,8 +87,8 @@ extern void ivf_open(IvfIndex *ix, Relation rel);
  */
 extern bool ivf_peek(IvfIndex *ix, Relation rel);
 
-/* The same from a metapage at hand; mean is the caller's, and may be NULL. */
-extern void ivf_open_with(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *mean);
+/* Open an index that is being built, as nv_index_open_new() does. */
+extern void ivf_open_new(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *mean);
 
 /* Whether the centroids were found with few of the rows, so that more would find better ones. */
 extern bool ivf_small_sample(const IvfMeta *meta);
@@ -206,7 +201,7 @@ ivf_stored(const IvfIndex *ix, const IvfRecord *record)
 {
 	NvStored	v = {
 		.data = (const char *) record + ix->layout.data,
-		.bytes = ix->max_bytes,
+		.bytes = ix->vector_bytes,
 		.scale = 1
 	};
 

@@ -415,7 +415,7 @@ move_sample(Build *build)
 	if (build->meta.bits > 0 && build->meta.metric != NV_SPACE_IP && build->nsample > 0)
 		build->mean = mean_of_sample(build);
 	build->meta.has_mean = build->mean != NULL;
-	ivf_open_with(&build->ix, build->rel, &build->meta, build->mean);
+	ivf_open_new(&build->ix, build->rel, &build->meta, build->mean);
 	if (build->meta.bits == 0)
 		return;
 	for (size_t i = 0; i < build->nsample; i++)
@@ -507,7 +507,7 @@ train(Build *build)
 						build->meta.lists == 1 ? "list" : "lists"),
 				 errhint("Rebuild it with REINDEX when the table is filled.")));
 	build->meta.probes = choose_probes(build->meta.lists);
-	ivf_open_with(&build->ix, build->rel, &build->meta, build->mean);
+	ivf_open_new(&build->ix, build->rel, &build->meta, build->mean);
 }
 
 /* ---- assigning rows to lists ---- */
@@ -660,7 +660,7 @@ add_spares(Build *build)
 	float	   *trained = build->centroids;
 
 	plan_spares(build->rel, &build->meta, empty);
-	ivf_open_with(&build->ix, build->rel, &build->meta, build->mean);
+	ivf_open_new(&build->ix, build->rel, &build->meta, build->mean);
 	build->centroids = all_centroids(&build->ix, trained, ivf_built_lists(&build->meta));
 	pfree(trained);
 }
@@ -934,7 +934,7 @@ ivf_build_empty(Relation rel)
 
 	plan_index(rel, &meta);
 	plan_spares(rel, &meta, true);
-	ivf_open_with(&ix, rel, &meta, NULL);
+	ivf_open_new(&ix, rel, &meta, NULL);
 	write_head(&ix, INIT_FORKNUM, NULL, all_centroids(&ix, NULL, 0));
 	nv_log_whole(rel, INIT_FORKNUM);
 }

@@ -129,7 +129,7 @@ ivf_begin_scan(Relation rel, int nkeys, int norderbys)
 	ivf_open(&s->ix, rel);
 	nv_query_alloc(&s->ix.space, &s->query);
 	if (s->ix.meta.bits > 0)
-		s->stored_data = palloc(s->ix.max_bytes);
+		s->stored_data = palloc(s->ix.vector_bytes);
 	s->context = AllocSetContextCreate(CurrentMemoryContext, "ivf scan", ALLOCSET_DEFAULT_SIZES);
 	return nv_scan_begin(rel, nkeys, norderbys, s);
 }
