@@ -10,7 +10,7 @@
 #include "access/genam.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "am/am_handler.h"
+#include "am/am_method.h"
 #include "catalog/index.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"

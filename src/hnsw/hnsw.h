@@ -14,7 +14,9 @@
 
 #include "access/genam.h"
 #include "am/am_bitmap.h"
+#include "am/am_insert.h"
 #include "am/am_inspect.h"
+#include "am/am_search.h"
 #include "am/am_vector.h"
 #include "am/am_wal.h"
 #include "hnsw/hnsw_page.h"
@@ -472,9 +474,7 @@ extern bool hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvS
 extern bool hnsw_replace_edges(HnswIndex *ix, uint32 slot, uint32 version, const NvStored *self,
 							   const HnswCandidate *neighbors, int n);
 
-extern bool hnsw_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid,
-						Relation heap, IndexUniqueCheck unique, bool unchanged,
-						IndexInfo *info);
+extern const NvInsertMethod hnsw_insert_method;
 
 /* A hash of the place of a row; salts give independent ones. */
 extern uint64 hnsw_hash_row(const ItemPointerData *tid, uint64 salt);
@@ -510,11 +510,7 @@ extern IndexBuildResult *hnsw_build(Relation heap, Relation rel, IndexInfo *info
 extern void hnsw_build_empty(Relation rel);
 
 /* hnsw_scan.c */
-extern IndexScanDesc hnsw_begin_scan(Relation rel, int nkeys, int norderbys);
-extern void hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
-						int norderbys);
-extern bool hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction);
-extern void hnsw_end_scan(IndexScanDesc scan);
+extern const NvSearchMethod hnsw_search_method;
 
 /* hnsw_vacuum.c */
 extern IndexBulkDeleteResult *hnsw_bulk_delete(IndexVacuumInfo *info,

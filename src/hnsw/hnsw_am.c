@@ -19,6 +19,8 @@
 
 static const NvMethod hnsw_method = {
 	.build = hnsw_build,
+	.insert = &hnsw_insert_method,
+	.search = &hnsw_search_method,
 	.check = hnsw_check,
 	.info = hnsw_info
 };
@@ -101,14 +103,9 @@ NV_FUNCTION(hnswhandler)
 	IndexAmRoutine *am = nv_make_handler(&hnsw_method);
 
 	am->ambuildempty = hnsw_build_empty;
-	am->aminsert = hnsw_insert;
 	am->ambulkdelete = hnsw_bulk_delete;
 	am->amcostestimate = cost_estimate;
 	am->amoptions = hnsw_parse_options;
 	am->ambuildphasename = phase_name;
-	am->ambeginscan = hnsw_begin_scan;
-	am->amrescan = hnsw_rescan;
-	am->amgettuple = hnsw_get_tuple;
-	am->amendscan = hnsw_end_scan;
 	PG_RETURN_POINTER(am);
 }

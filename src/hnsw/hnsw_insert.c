@@ -11,7 +11,6 @@
 
 #include <math.h>
 
-#include "am/am_row.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nv_random.h"
@@ -1120,48 +1119,33 @@ hnsw_insert_query(HnswIndex *ix, NvQuery *query, ItemPointer tid)
 
 #define SCRATCH_BYTES (512 * 1024)
 
-/* What aminsert keeps from row to row of a statement. */
-typedef struct InsertState
+typedef struct HnswInserter
 {
+	NvInserter	base;
 	HnswIndex	ix;
-	NvQuery		query;
-	MemoryContext scratch;
-} InsertState;
+} HnswInserter;
 
-static InsertState *
-begin_inserts(Relation rel, IndexInfo *info)
+/* Open an index for inserts. */
+static NvInserter *
+open_inserter(Relation rel)
 {
-	MemoryContext old = MemoryContextSwitchTo(info->ii_Context);
-	InsertState *state = palloc0(sizeof(InsertState));
+	HnswInserter *inserter = palloc0(sizeof(HnswInserter));
 
-	hnsw_open(&state->ix, rel);
-	nv_query_alloc(&state->ix.space, &state->query);
-	/* what one insert needs is kept for the next */
-	state->scratch = AllocSetContextCreate(info->ii_Context, "hnsw insert", 0, SCRATCH_BYTES,
-										   ALLOCSET_DEFAULT_MAXSIZE);
-	MemoryContextSwitchTo(old);
-	info->ii_AmCache = state;
-	return state;
+	hnsw_open(&inserter->ix, rel);
+	nv_inserter_init(&inserter->base, &hnsw_insert_method, &inserter->ix.core, SCRATCH_BYTES);
+	return &inserter->base;
 }
 
-bool
-hnsw_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid, Relation heap,
-			IndexUniqueCheck unique, bool unchanged, IndexInfo *info)
+/* Insert a row, whose vector is the inserter's query. */
+static void
+insert_row(NvInserter *base, ItemPointer tid)
 {
-	InsertState *state = info->ii_AmCache;
-	MemoryContext old;
-	NvRow		row;
+	HnswInserter *inserter = (HnswInserter *) base;
 
-	if (!nv_row_take(&row, values, isnull))
-		return false;
-	if (state == NULL)
-		state = begin_inserts(rel, info);
-	state->ix.rel = rel;
-
-	old = MemoryContextSwitchTo(state->scratch);
-	if (nv_query_set(&state->ix.space, row.vector, &state->query))
-		hnsw_insert_query(&state->ix, &state->query, tid);
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(state->scratch);
-	return false;
+	hnsw_insert_query(&inserter->ix, &base->query, tid);
 }
+
+const NvInsertMethod hnsw_insert_method = {
+	.open = open_inserter,
+	.insert = insert_row
+};

@@ -14,7 +14,9 @@
 #include <math.h>
 
 #include "access/genam.h"
+#include "am/am_insert.h"
 #include "am/am_inspect.h"
+#include "am/am_search.h"
 #include "am/am_vector.h"
 #include "am/am_wal.h"
 #include "ivf/ivf_page.h"
@@ -270,9 +272,7 @@ extern void ivf_init_group(IvfIndex *ix, Page page, uint32 list);
 /* Have inserts into a list begin to look for room at a group, from now on. */
 extern void ivf_set_room(IvfIndex *ix, uint32 list, BlockNumber group);
 
-extern bool ivf_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid,
-					   Relation heap, IndexUniqueCheck unique, bool unchanged,
-					   IndexInfo *info);
+extern const NvInsertMethod ivf_insert_method;
 
 /* ivf_build.c */
 
@@ -289,14 +289,10 @@ extern IndexBuildResult *ivf_build(Relation heap, Relation rel, IndexInfo *info)
 extern void ivf_build_empty(Relation rel);
 
 /* ivf_scan.c */
-extern IndexScanDesc ivf_begin_scan(Relation rel, int nkeys, int norderbys);
-extern void ivf_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
-					   int norderbys);
-extern bool ivf_get_tuple(IndexScanDesc scan, ScanDirection direction);
-extern void ivf_end_scan(IndexScanDesc scan);
+extern const NvSearchMethod ivf_search_method;
 
-/* About how many rounds a scan takes that returns so many rows; see ivf_scan.c. */
-extern double ivf_rounds(double rows);
+/* About how many rounds a search takes that returns so many rows, with so much memory. */
+extern double ivf_rounds(double rows, Size memory);
 
 /* How many lists a scan looks into: the setting, or what the build chose. */
 static inline int
