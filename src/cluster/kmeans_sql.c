@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "cluster/assigner.h"
 #include "distance/distance.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -50,7 +51,8 @@ get_options(int k, int iterations, int64 seed, bool spherical)
 		.k = k,
 		.iterations = iterations,
 		.seed = (uint64) seed,
-		.spherical = spherical
+		.spherical = spherical,
+		.assign = nv_assign_to
 	};
 
 	if (k < 1 || k > MOST_CLUSTERS)
