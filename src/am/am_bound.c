@@ -55,7 +55,7 @@ nv_space_lower_bound(const NvSpace *space, const NvQuery *query, float distance,
 
 /* Solve nv_space_lower_bound() for the distance. */
 void
-nv_space_reach(const NvSpace *space, const NvQuery *query, double horizon, NvReach *reach)
+nv_space_cutoff(const NvSpace *space, const NvQuery *query, double horizon, NvCutoff *cutoff)
 {
 	/* more than what computing with floats loses here */
 	const double margin = 1e-6;
@@ -63,24 +63,24 @@ nv_space_reach(const NvSpace *space, const NvQuery *query, double horizon, NvRea
 	double		slope = (1 + margin) / (1 - rounding);
 
 	Assert(rounding < 1);
-	*reach = (NvReach) {.base = INFINITY};
+	*cutoff = (NvCutoff) {.base = INFINITY};
 	if (nv_space_is_exact(space))
-		reach->base = (float) horizon;
+		cutoff->base = (float) horizon;
 	else if (space->form == NV_FORM_SPARSE || space->metric == NV_SPACE_L1)
 		return;
 	else if (space->metric == NV_SPACE_IP)
 	{
-		reach->base = (float) (horizon + margin * fabs(horizon)) + nv_lost_squares(space->length);
-		reach->slope = (float) (query->norm * (1 + margin));
+		cutoff->base = (float) (horizon + margin * fabs(horizon)) + nv_lost_squares(space->length);
+		cutoff->slope = (float) (query->norm * (1 + margin));
 	}
 	else
 	{
 		if (space->metric == NV_SPACE_COSINE)
 			horizon = sqrt(2 * Max(horizon + rounding, 0));
-		reach->base = (float) ((Max(horizon, 0) + NV_ROUNDING_PART *
+		cutoff->base = (float) ((Max(horizon, 0) + NV_ROUNDING_PART *
 								(query->norm + space->mean_norm) +
 								sqrt(nv_lost_squares(space->length))) * slope);
-		reach->slope = (float) slope;
-		reach->squared = true;
+		cutoff->slope = (float) slope;
+		cutoff->squared = true;
 	}
 }

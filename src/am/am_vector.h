@@ -269,23 +269,23 @@ extern double nv_space_lower_bound(const NvSpace *space, const NvQuery *query, f
  * horizon.  It cannot if its distance is more than base + slope * error, or more than
  * the square of that.  The test lets a few pass whose bound is beyond the horizon.
  */
-typedef struct NvReach
+typedef struct NvCutoff
 {
 	float		base;
 	float		slope;
 	bool		squared;
-} NvReach;
+} NvCutoff;
 
-extern void nv_space_reach(const NvSpace *space, const NvQuery *query, double horizon,
-						   NvReach *reach);
+extern void nv_space_cutoff(const NvSpace *space, const NvQuery *query, double horizon,
+						   NvCutoff *cutoff);
 
 /* Whether a vector's lower bound is certainly beyond the horizon. */
 static inline bool
-nv_beyond(const NvReach *reach, float distance, float error)
+nv_beyond(const NvCutoff *cutoff, float distance, float error)
 {
-	float		most = reach->base + reach->slope * error;
+	float		most = cutoff->base + cutoff->slope * error;
 
-	return distance > (reach->squared ? most * most : most);
+	return distance > (cutoff->squared ? most * most : most);
 }
 
 /* Whether nv_space_lower_bound() is the distance itself. */
@@ -316,6 +316,7 @@ nv_space_step(const NvSpace *space, const NvQuery *query, const NvStored *v, flo
 	return space->step(space, query, v, part, t, greatest);
 }
 
+/* The distance of two stored vectors. */
 static inline float
 nv_distance_between(const NvSpace *space, const NvStored *a, const NvStored *b)
 {

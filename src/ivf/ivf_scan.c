@@ -98,7 +98,7 @@ typedef struct IvfSearcher
 	/* a round takes entries in (after, upto] */
 	Candidate	after;
 	Candidate	upto;
-	NvReach		reach;			/* of upto, in rounds by bounds */
+	NvCutoff	cutoff;			/* of upto, in rounds by bounds */
 	int			keep;
 	bool		more;			/* entries beyond upto were seen */
 	Candidate  *candidates;		/* in the order in which they were seen */
@@ -161,7 +161,7 @@ set_upto(IvfSearcher *s, Candidate upto)
 {
 	s->upto = upto;
 	if (s->by_bound)
-		nv_space_reach(&s->ix.space, &s->base.goal.query, upto.key, &s->reach);
+		nv_space_cutoff(&s->ix.space, &s->base.goal.query, upto.key, &s->cutoff);
 }
 
 /*
@@ -324,14 +324,14 @@ measure_entry(IvfSearcher *s, const IvfRecord *record)
 	if (s->ix.meta.bits > 0 && s->stored.data != NULL)
 	{
 		distance = nv_distance_between(&s->ix.space, &s->stored, &v);
-		if (nv_beyond(&s->reach, distance, v.error + s->stored.error))
+		if (nv_beyond(&s->cutoff, distance, v.error + s->stored.error))
 		{
 			s->more = true;
 			return;
 		}
 	}
 	distance = distance_of(s, &v);
-	if (nv_beyond(&s->reach, distance, v.error))
+	if (nv_beyond(&s->cutoff, distance, v.error))
 		s->more = true;
 	else
 		add_candidate(s, nv_space_lower_bound(&s->ix.space, &s->base.goal.query, distance, v.error),
