@@ -234,6 +234,7 @@ step_from_floats(const NvSpace *space, const NvQuery *query, const NvStored *v, 
 	return nv_kern.step_f32(query->elements, x, space->length, t, greatest);
 }
 
+/* The step from a vector of float4. */
 static float
 step_from_float4(const NvSpace *space, const NvQuery *query, const NvStored *v, float part,
 				 float *t, float *greatest)
@@ -243,6 +244,7 @@ step_from_float4(const NvSpace *space, const NvQuery *query, const NvStored *v, 
 	return nv_kern.step_f32(query->elements, v->data, space->length, t, greatest);
 }
 
+/* The step from a vector of halves. */
 static float
 step_from_float2(const NvSpace *space, const NvQuery *query, const NvStored *v, float part,
 				 float *t, float *greatest)
@@ -252,6 +254,7 @@ step_from_float2(const NvSpace *space, const NvQuery *query, const NvStored *v, 
 	return nv_kern.step_f32_f16(query->elements, v->data, space->length, t, greatest);
 }
 
+/* The step from a vector of 8-bit codes. */
 static float
 step_from_sq8(const NvSpace *space, const NvQuery *query, const NvStored *v, float part,
 			  float *t, float *greatest)
@@ -262,6 +265,7 @@ step_from_sq8(const NvSpace *space, const NvQuery *query, const NvStored *v, flo
 							   part * v->offset, t, greatest);
 }
 
+/* The step from a vector of 16-bit codes. */
 static float
 step_from_sq16(const NvSpace *space, const NvQuery *query, const NvStored *v, float part,
 			   float *t, float *greatest)
@@ -272,12 +276,14 @@ step_from_sq16(const NvSpace *space, const NvQuery *query, const NvStored *v, fl
 
 /* ---- bit strings ---- */
 
+/* The number of bits that differ. */
 static float
 hamming_between(const NvSpace *space, const NvStored *a, const NvStored *b)
 {
 	return (float) nv_kern.hamming(a->data, b->data, a->bytes);
 }
 
+/* The part of the bits of either that the two do not share. */
 static float
 jaccard_between(const NvSpace *space, const NvStored *a, const NvStored *b)
 {

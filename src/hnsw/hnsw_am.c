@@ -98,6 +98,7 @@ phase_name(int64 phase)
 	return NULL;
 }
 
+/* The handler of access method hnsw. */
 NV_FUNCTION(hnswhandler)
 {
 	IndexAmRoutine *am = nv_make_handler(&hnsw_method);

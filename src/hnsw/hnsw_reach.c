@@ -484,6 +484,7 @@ lead_on(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, uint
 	pfree(unconstify(void *, node.stored.data));
 }
 
+/* Whether a slot holds a live node; returns its level. */
 static bool
 is_live(HnswIndex *ix, uint32 slot, int *level)
 {
@@ -542,6 +543,7 @@ connect_round(HnswIndex *ix, uint32 entry, int entry_level, const uint8 *dead, u
 	return lost;
 }
 
+/* Connect nodes in rounds, until all are reached. */
 void
 hnsw_connect_all(HnswIndex *ix, uint32 entry, const uint8 *dead, uint32 nslots)
 {

@@ -162,6 +162,7 @@ extern int	ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, int wanted, flo
 
 /* ivf_group.c */
 
+/* The group in a page. */
 static inline IvfGroup *
 ivf_group_of(Page page)
 {

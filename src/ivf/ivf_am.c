@@ -137,11 +137,13 @@ make_handler(amoptions_function options)
 	return am;
 }
 
+/* The handler of access method ivf. */
 NV_FUNCTION(ivfhandler)
 {
 	PG_RETURN_POINTER(make_handler(ivf_parse_options));
 }
 
+/* The handler of access method ivfflat. */
 NV_FUNCTION(ivfflathandler)
 {
 	PG_RETURN_POINTER(make_handler(ivf_parse_flat_options));

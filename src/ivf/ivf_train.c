@@ -232,6 +232,7 @@ move_sample(IvfBuild *build)
 	}
 }
 
+/* The order of floats, for selection. */
 static inline bool
 is_less(const float *a, const float *b)
 {
