@@ -123,6 +123,13 @@ extern void hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node);
  */
 extern bool hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref);
 
+/*
+ * The same for who looks at many slots in their order: the page stays locked from
+ * one to the next on it, whatever this returns, until hnsw_release().  At first the
+ * buffer of ref is InvalidBuffer.  Interrupts are checked for between two pages.
+ */
+extern bool hnsw_read_next(HnswIndex *ix, uint32 slot, HnswRef *ref);
+
 /* Start fetching a node that will probably be read soon into the CPU's caches. */
 extern void hnsw_prefetch(HnswIndex *ix, uint32 slot);
 
