@@ -207,6 +207,24 @@ hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level)
 		nv_metapage_damaged(ix->rel);
 }
 
+/* Change the entry point in the metapage. */
+void
+hnsw_set_entry(HnswIndex *ix, uint32 slot, int level)
+{
+	Buffer		buffer = nv_read_buffer(ix->rel, HNSW_META_BLOCK);
+	NvChange	change;
+	HnswMeta   *meta;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	nv_page_check(ix->rel, buffer, NV_PAGE_META);
+	nv_change_begin(&change, ix->rel, ix->logged);
+	meta = (HnswMeta *) NV_PAGE_CONTENTS(nv_change_page(&change, buffer, false));
+	meta->entry = slot;
+	meta->entry_level = (uint16) level;
+	nv_change_finish(&change);
+	UnlockReleaseBuffer(buffer);
+}
+
 /* Whether a vector of an index can have so many bytes. */
 bool
 hnsw_vector_bytes_valid(const HnswIndex *ix, uint32 bytes)
