@@ -54,10 +54,10 @@ typedef struct HnswMemory HnswMemory;
 /* Edges that vacuum has noted, to walk the graph without reading it again.  hnsw_notes.c */
 typedef struct HnswNotes HnswNotes;
 
-/*
- * An open index.  The graph is in memory while the first part of it is
- * built, and in pages otherwise.
- */
+/* Where slots are: in memory, while the first part of an index is built, or in pages. */
+typedef struct HnswStore HnswStore;
+
+/* An open index. */
 typedef struct HnswIndex
 {
 	NV_INDEX_CORE;
@@ -66,7 +66,8 @@ typedef struct HnswIndex
 	uint32		max_bytes;		/* of a stored vector, if it is fine */
 	bool		logged;			/* whether changes are logged */
 	LWLock	   *build_lock;		/* among the processes of a build, in place of the update lock */
-	HnswMemory *memory;			/* or NULL */
+	const HnswStore *store;
+	HnswMemory *memory;			/* if that is where slots are, or NULL */
 	HnswNotes  *notes;			/* or NULL */
 	char	   *assembled;		/* room for one vector longer than a node holds, or NULL */
 	float	   *edge_floats;	/* 2 * space.length, if there are codes */
@@ -80,7 +81,44 @@ typedef struct HnswRef
 	Buffer		buffer;			/* share-locked, or InvalidBuffer: in memory */
 } HnswRef;
 
-/* hnsw_page.c: opening an index, reading nodes, slots */
+/* A node being changed. */
+typedef struct HnswNodeChange
+{
+	Buffer		buffer;			/* exclusively locked; in memory these are not used */
+	NvChange	logged;
+} HnswNodeChange;
+
+/* What a store does; the first three are called by functions of the same name. */
+struct HnswStore
+{
+	bool		(*read) (HnswIndex *ix, uint32 slot, HnswRef *ref);
+	bool		(*read_next) (HnswIndex *ix, uint32 slot, HnswRef *ref);
+	void		(*prefetch) (HnswIndex *ix, uint32 slot);
+
+	/*
+	 * Copy so many bytes of the rest of a vector out of a slot; returns the next slot
+	 * of it.  ref is the node, whose page stays locked.
+	 */
+	uint32		(*read_rest) (HnswIndex *ix, uint32 slot, const HnswRef *ref, char *out,
+							  uint32 bytes);
+
+	/*
+	 * Begin to change a node: locks its page, of which the caller holds none.  NULL, and
+	 * nothing to finish, when the slot holds no live node of this version any more.
+	 */
+	HnswNode   *(*change_begin) (HnswIndex *ix, uint32 slot, uint32 version,
+								 HnswNodeChange *change);
+	void		(*change_finish) (HnswNodeChange *change);
+
+	bool		stays;			/* whether vectors stay where they are when a node is released */
+};
+
+extern const HnswStore hnsw_page_store;
+
+/* hnsw_memory.c: have slots in this memory from now on, or if it is NULL in pages. */
+extern void hnsw_use_memory(HnswIndex *ix, HnswMemory *memory);
+
+/* hnsw_page.c: opening an index, slots */
 
 /* Where things are in a node: follows from m, node_tids, bits and slot_bytes. */
 extern void hnsw_layout(const HnswMeta *meta, HnswLayout *layout);
@@ -110,6 +148,8 @@ extern void hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level);
 /* Make a node the entry point, or none.  The update lock is held exclusively. */
 extern void hnsw_set_entry(HnswIndex *ix, uint32 slot, int level);
 
+/* hnsw_store.c: reading nodes */
+
 /* Whether a vector of an index can have so many bytes. */
 extern bool hnsw_vector_bytes_valid(const HnswIndex *ix, uint32 bytes);
 
@@ -121,17 +161,29 @@ extern void hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node);
  * the slot holds none.  ERROR (INDEX_CORRUPTED) when there is no such slot, or
  * what it holds makes no sense.
  */
-extern bool hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref);
+static inline bool
+hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref)
+{
+	return ix->store->read(ix, slot, ref);
+}
 
 /*
  * The same for who looks at many slots in their order: the page stays locked from
  * one to the next on it, whatever this returns, until hnsw_release().  At first the
  * buffer of ref is InvalidBuffer.  Interrupts are checked for between two pages.
  */
-extern bool hnsw_read_next(HnswIndex *ix, uint32 slot, HnswRef *ref);
+static inline bool
+hnsw_read_next(HnswIndex *ix, uint32 slot, HnswRef *ref)
+{
+	return ix->store->read_next(ix, slot, ref);
+}
 
 /* Start fetching a node that will probably be read soon into the CPU's caches. */
-extern void hnsw_prefetch(HnswIndex *ix, uint32 slot);
+static inline void
+hnsw_prefetch(HnswIndex *ix, uint32 slot)
+{
+	ix->store->prefetch(ix, slot);
+}
 
 /* Let go of a node. */
 static inline void

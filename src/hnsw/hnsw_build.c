@@ -145,7 +145,7 @@ finish_memory(HnswBuild *build)
 	hnsw_array_free(build, build->shared->order);
 	hnsw_memory_detach(build->ix.memory);
 	build->on_pages = true;
-	build->ix.memory = NULL;
+	hnsw_use_memory(&build->ix, NULL);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }
@@ -203,8 +203,8 @@ open_build(HnswBuild *build)
 	hnsw_open_new(&build->ix, build->rel, &build->shared->meta, build->mean);
 	build->ix.logged = false;
 	build->ix.build_lock = &build->shared->update_lock;
-	build->ix.memory = hnsw_memory_attach(&build->shared->memory, build->ix.meta.slot_bytes,
-										  build->alone);
+	hnsw_use_memory(&build->ix, hnsw_memory_attach(&build->shared->memory,
+												   build->ix.meta.slot_bytes, build->alone));
 	nv_query_alloc(&build->ix.space, &build->query);
 	build->stored = palloc_extended(build->ix.max_bytes, MCXT_ALLOC_HUGE);
 }

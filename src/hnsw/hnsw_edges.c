@@ -162,34 +162,14 @@ bool
 hnsw_replace_edges(HnswIndex *ix, uint32 slot, uint32 version, const NvStored *self,
 				   const HnswCandidate *neighbors, int n)
 {
-	Buffer		buffer;
-	HnswNode   *node;
-	NvChange	change;
+	HnswNodeChange change;
+	HnswNode   *node = ix->store->change_begin(ix, slot, version, &change);
 
-	if (ix->memory != NULL)
-	{
-		HnswRef		ref;
-
-		hnsw_read(ix, slot, &ref);
-		hnsw_set_edges(ix, unconstify(HnswNode *, ref.node), self, neighbors, n);
-		return true;
-	}
-
-	buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
-	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
-	node = (HnswNode *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
-	if (node->kind != HNSW_SLOT_NODE || node->version != version || (node->flags & HNSW_DEAD))
-	{
-		UnlockReleaseBuffer(buffer);
+	Assert(n <= hnsw_max_edges(&ix->meta));
+	if (node == NULL)
 		return false;
-	}
-	Assert(nv_may_change(buffer) && n <= hnsw_max_edges(&ix->meta));
-	nv_change_begin(&change, ix->rel, ix->logged);
-	node = (HnswNode *) hnsw_slot_at(&ix->meta, nv_change_page(&change, buffer, false), slot);
 	hnsw_set_edges(ix, node, self, neighbors, n);
-	nv_change_finish(&change);
-	UnlockReleaseBuffer(buffer);
+	ix->store->change_finish(&change);
 	if (ix->notes != NULL)
 		hnsw_note_change(ix->notes, slot);
 	return true;

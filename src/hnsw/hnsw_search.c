@@ -835,8 +835,8 @@ add_found(HnswSearch *s, uint32 slot, const HnswNode *node, const NvStored *v, f
 	f->dead = (node->flags & HNSW_DEAD) != 0;
 	f->ntids = node->ntids;
 	f->stored = *v;
-	/* what is in memory stays where it is, unless it was put together */
-	if (s->keep_vectors && !f->dead && (s->ix->memory == NULL || v->data == s->ix->assembled))
+	/* a vector that was put together is overwritten by the next such one */
+	if (s->keep_vectors && !f->dead && (!s->ix->store->stays || v->data == s->ix->assembled))
 		f->stored.data = keep_vector(s, v);
 	s->nfound++;
 }
