@@ -560,7 +560,7 @@ extern bool hnsw_add_edge_near(HnswSurroundings *around, uint32 from,
 
 /*
  * Write the header of a node and the beginning of its vector into a zeroed
- * slot.  more is HNSW_NO_SLOT afterwards, and so is what is below.
+ * slot.  rest is HNSW_NO_SLOT afterwards, and so is what is below.
  */
 extern void hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level,
 						   int top_level, const ItemPointerData *tid);

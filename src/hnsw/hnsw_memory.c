@@ -170,10 +170,10 @@ memory_prefetch(HnswIndex *ix, uint32 slot)
 static uint32
 memory_read_rest(HnswIndex *ix, uint32 slot, const HnswRef *ref, char *out, uint32 bytes)
 {
-	const HnswMore *more = (const HnswMore *) hnsw_memory_slot(ix->memory, slot);
+	const HnswRest *rest = (const HnswRest *) hnsw_memory_slot(ix->memory, slot);
 
-	memcpy(out, more->data, bytes);
-	return more->next;
+	memcpy(out, rest->data, bytes);
+	return rest->next;
 }
 
 /* Find a node to change.  One process alone changes edges in this way: no version is asked for. */

@@ -102,7 +102,7 @@ layout_valid(const HnswMeta *meta, const HnswLayout *layout)
 		return false;
 	return meta->node_tids >= HNSW_FEWEST_TIDS && meta->node_tids <= HNSW_NODE_TIDS &&
 		meta->node_tids % 2 == 0 && meta->slot_bytes % 8 == 0 &&
-		meta->slot_bytes > offsetof(HnswMore, data) && meta->slot_bytes <= NV_PAGE_ROOM &&
+		meta->slot_bytes > offsetof(HnswRest, data) && meta->slot_bytes <= NV_PAGE_ROOM &&
 		meta->slot_bytes >= layout->vector &&
 		meta->slots_per_page == NV_PAGE_ROOM / meta->slot_bytes &&
 		meta->mean_pages == (meta->has_mean ? nv_mean_pages(meta->dims) : 0);

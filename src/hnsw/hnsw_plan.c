@@ -491,7 +491,7 @@ plan_sparse(const HnswMeta *meta, const Sample *s)
 		for (int i = 0; i < n; i++)
 		{
 			uint32		rest = s->sizes[i] - Min(s->sizes[i], bytes - layout.vector);
-			uint32		room = bytes - offsetof(HnswMore, data);
+			uint32		room = bytes - offsetof(HnswRest, data);
 
 			total += bytes * (1.0 + (rest + room - 1) / room);
 		}

@@ -133,27 +133,27 @@ begin_slot(HnswIndex *ix, NvChange *change, Buffer *buffer, uint32 *slot)
 
 /* Write what of a vector its node does not hold, the end first. */
 static uint32
-write_more(HnswIndex *ix, const NvStored *v)
+write_rest(HnswIndex *ix, const NvStored *v)
 {
-	uint32		room = ix->meta.slot_bytes - offsetof(HnswMore, data);
+	uint32		room = ix->meta.slot_bytes - offsetof(HnswRest, data);
 	uint32		next = HNSW_NO_SLOT;
-	uint32		rest;
+	uint32		left;
 
 	if (v->bytes <= ix->layout.vector_room)
 		return next;
-	rest = v->bytes - ix->layout.vector_room;
+	left = v->bytes - ix->layout.vector_room;
 	Assert(room > 0);
-	for (int64 start = (rest - 1) / room * (int64) room; start >= 0; start -= room)
+	for (int64 start = (left - 1) / room * (int64) room; start >= 0; start -= room)
 	{
 		NvChange	change;
 		Buffer		buffer;
 		uint32		slot;
-		HnswMore   *more = (HnswMore *) begin_slot(ix, &change, &buffer, &slot);
+		HnswRest   *rest = (HnswRest *) begin_slot(ix, &change, &buffer, &slot);
 
-		more->kind = HNSW_SLOT_MORE;
-		more->next = next;
-		memcpy(more->data, (const char *) v->data + ix->layout.vector_room + start,
-			   Min(room, rest - start));
+		rest->kind = HNSW_SLOT_REST;
+		rest->next = next;
+		memcpy(rest->data, (const char *) v->data + ix->layout.vector_room + start,
+			   Min(room, left - start));
 		nv_change_finish(&change);
 		UnlockReleaseBuffer(buffer);
 		next = slot;
@@ -171,7 +171,7 @@ hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level, int 
 	node->kind = HNSW_SLOT_NODE;
 	node->level = (uint8) level;
 	node->top_level = level == 0 ? (uint16) top_level : 0;
-	node->more = HNSW_NO_SLOT;
+	node->rest = HNSW_NO_SLOT;
 	node->vector_bytes = v->bytes;
 	node->scale = v->scale;
 	node->offset = v->offset;
@@ -192,19 +192,19 @@ hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level, int 
 uint32
 hnsw_write_node(HnswIndex *ix, const HnswNewNode *new, const HnswCandidate *neighbors, int n)
 {
-	uint32		more = write_more(ix, &new->stored);
+	uint32		rest = write_rest(ix, &new->stored);
 	NvChange	change;
 	Buffer		buffer;
 	uint32		slot;
 	HnswNode   *node;
 
-	if (more != HNSW_NO_SLOT)
+	if (rest != HNSW_NO_SLOT)
 		NV_TEST_POINT("insert_more_written");
 	node = (HnswNode *) begin_slot(ix, &change, &buffer, &slot);
 	hnsw_fill_node(ix, node, &new->stored, new->level, new->top_level, &new->tid);
 	if (new->level > 0)
 		*HNSW_BELOW(&ix->layout, node) = new->below;
-	node->more = more;
+	node->rest = rest;
 	hnsw_set_edges(ix, node, &new->stored, neighbors, n);
 	nv_change_finish(&change);
 	UnlockReleaseBuffer(buffer);

@@ -93,7 +93,7 @@ page_read_rest(HnswIndex *ix, uint32 slot, const HnswRef *ref, char *out, uint32
 {
 	Buffer		buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
 	bool		same_page = buffer == ref->buffer;
-	const HnswMore *more;
+	const HnswRest *rest;
 	uint32		next;
 
 	/* whoever wants two pages must not hold one that others wait for */
@@ -101,11 +101,11 @@ page_read_rest(HnswIndex *ix, uint32 slot, const HnswRef *ref, char *out, uint32
 	if (!same_page)
 		LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
-	more = (const HnswMore *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
-	if (more->kind != HNSW_SLOT_MORE)
+	rest = (const HnswRest *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
+	if (rest->kind != HNSW_SLOT_REST)
 		hnsw_damaged(ix, slot, "does not hold the rest of a vector");
-	memcpy(out, more->data, bytes);
-	next = more->next;
+	memcpy(out, rest->data, bytes);
+	next = rest->next;
 	if (same_page)
 		ReleaseBuffer(buffer);
 	else
@@ -167,8 +167,8 @@ hnsw_stored(HnswIndex *ix, const HnswRef *ref)
 		.sum = node->sum,
 		.square = node->square
 	};
-	uint32		room = ix->meta.slot_bytes - offsetof(HnswMore, data);
-	uint32		slot = node->more;
+	uint32		room = ix->meta.slot_bytes - offsetof(HnswRest, data);
+	uint32		slot = node->rest;
 
 	if (likely(v.bytes <= ix->layout.vector_room))
 		return v;

@@ -50,9 +50,9 @@ typedef struct Vacuum
 	uint32		nslots;
 	uint8	   *dead;			/* nodes, one bit a slot */
 	uint8	   *room;			/* slots that are free */
-	uint8	   *more;			/* rests of vectors that were there at the start */
+	uint8	   *rest;			/* rests of vectors that were there at the start */
 	uint8	   *used;			/* and those of live nodes */
-	bool		any_more;
+	bool		any_rest;
 	UpperNode  *upper;
 	Size		nupper;
 	Size		upper_room;
@@ -197,10 +197,10 @@ note_page(Vacuum *v, Page page, uint32 first_slot)
 	{
 		const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
 
-		if (node->kind == HNSW_SLOT_MORE)
+		if (node->kind == HNSW_SLOT_REST)
 		{
-			nv_set_bit(v->more, first_slot + i);
-			v->any_more = true;
+			nv_set_bit(v->rest, first_slot + i);
+			v->any_rest = true;
 		}
 		if (node->kind != HNSW_SLOT_NODE)
 			continue;
@@ -288,7 +288,7 @@ take_size(Vacuum *v)
 {
 	Size		old = v->nslots / 8 + 1;
 	Size		bytes;
-	uint8	  **maps[] = {&v->dead, &v->room, &v->more, &v->used};
+	uint8	  **maps[] = {&v->dead, &v->room, &v->rest, &v->used};
 
 	v->nblocks = RelationGetNumberOfBlocks(v->ix.rel);
 	v->nslots = v->nblocks > v->first_block ? hnsw_first_slot(&v->ix.meta, v->nblocks) : 0;
@@ -357,18 +357,18 @@ replace_entry(Vacuum *v)
 
 /* Mark the rest of a live node's vector as used. */
 static void
-use_more(Vacuum *v, uint32 slot)
+use_rest(Vacuum *v, uint32 slot)
 {
 	for (uint32 n = 0; slot != HNSW_NO_SLOT && n <= v->nslots; n++)
 	{
 		Buffer		buffer;
-		const HnswMore *more;
+		const HnswRest *rest;
 
 		if (slot < v->nslots)
 			nv_set_bit(v->used, slot);
 		buffer = read_block(v, hnsw_slot_block(&v->ix.meta, slot), BUFFER_LOCK_SHARE);
-		more = (const HnswMore *) hnsw_slot_at(&v->ix.meta, BufferGetPage(buffer), slot);
-		slot = more->kind == HNSW_SLOT_MORE ? more->next : HNSW_NO_SLOT;
+		rest = (const HnswRest *) hnsw_slot_at(&v->ix.meta, BufferGetPage(buffer), slot);
+		slot = rest->kind == HNSW_SLOT_REST ? rest->next : HNSW_NO_SLOT;
 		UnlockReleaseBuffer(buffer);
 	}
 }
@@ -392,8 +392,8 @@ survey_page(Vacuum *v, BlockNumber block, uint32 *rests)
 			continue;
 		hnsw_check_node(&v->ix, first_slot + i, node);
 		hnsw_note(v->ix.notes, first_slot + i, node);
-		if (node->more != HNSW_NO_SLOT)
-			rests[n++] = node->more;
+		if (node->rest != HNSW_NO_SLOT)
+			rests[n++] = node->rest;
 	}
 	UnlockReleaseBuffer(buffer);
 	return n;
@@ -411,7 +411,7 @@ survey(Vacuum *v)
 		int			n = survey_page(v, block, rests);
 
 		for (int i = 0; v->ndead > 0 && i < n; i++)
-			use_more(v, rests[i]);
+			use_rest(v, rests[i]);
 	}
 	pfree(rests);
 }
@@ -723,7 +723,7 @@ is_garbage(const Vacuum *v, const HnswNode *node, uint32 slot, HnswSlotKind kind
 		return false;
 	if (kind == HNSW_SLOT_NODE)
 		return (node->flags & HNSW_DEAD) && nv_bit(v->dead, slot);
-	return nv_bit(v->more, slot) && !nv_bit(v->used, slot);
+	return nv_bit(v->rest, slot) && !nv_bit(v->used, slot);
 }
 
 /* Free what nothing points to any more, of a kind. */
@@ -754,9 +754,9 @@ has_garbage(const Vacuum *v, BlockNumber block, HnswSlotKind kind, bool *room)
 
 	for (uint32 slot = first_slot; slot < first_slot + v->ix.meta.slots_per_page; slot++)
 	{
-		bool		more = nv_bit(v->more, slot) && !nv_bit(v->used, slot);
+		bool		rest = nv_bit(v->rest, slot) && !nv_bit(v->used, slot);
 
-		garbage |= kind == HNSW_SLOT_NODE ? nv_bit(v->dead, slot) : more;
+		garbage |= kind == HNSW_SLOT_NODE ? nv_bit(v->dead, slot) : rest;
 		*room |= nv_bit(v->room, slot) || nv_bit(v->dead, slot);
 	}
 	*room |= garbage;
@@ -847,8 +847,8 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 		NV_TEST_POINT("vacuum_frees");
 		/* a scan that still finds a dead node reads the rest of its vector, too */
 		free_all(&v, HNSW_SLOT_NODE);
-		if (v.any_more)
-			free_all(&v, HNSW_SLOT_MORE);
+		if (v.any_rest)
+			free_all(&v, HNSW_SLOT_REST);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
