@@ -33,9 +33,12 @@ hnsw_init(void)
 
 /* ---- costs ---- */
 
+/* Of what a search that goes on visits, one in so many goes out: see hnsw_scan.c. */
+#define VISITS_PER_ROW 2
+
 /*
  * A search visits each candidate it keeps, and a few nodes on the way down; rows
- * beyond ef_search cost a visit each.  The nearer the visited pages come to being
+ * beyond ef_search cost some visits each.  The nearer the visited pages come to being
  * the whole index, the less their order matters, as in a bitmap scan of a table;
  * what was read then is at hand.
  */
@@ -70,7 +73,7 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	*startup = visits * visit_cost +
 		read * index_pages * (random_cost - (random_cost - seq_cost) * sqrt(read));
 	*total = *startup + Max(0, costs.numIndexTuples - hnsw_ef_search) *
-		(visit_cost + (1 - read) * random_cost);
+		VISITS_PER_ROW * (visit_cost + (1 - read) * random_cost);
 	*selectivity = costs.indexSelectivity;
 	*correlation = 0;
 	*pages = Min(costs.numIndexPages, visits);
