@@ -539,14 +539,16 @@ nv_stored_valid(const NvSpace *space, const NvStored *v)
 	return v->sum == sums.a && v->square == sums.aa;
 }
 
-/* Take the norm from the vector, or from the sums over its codes. */
+/* Take the norm from the vector, or from the sums over its codes; of sparse ones nothing is kept. */
 float
 nv_stored_norm2(const NvSpace *space, const NvStored *v)
 {
 	double		offset = v->offset,
 				scale = v->scale;
 
-	Assert(space->ip && space->type->dense != NULL);
+	Assert(space->ip);
+	if (space->type->dense == NULL)
+		return -nv_distance_between(space, v, v);
 	if (space->form != NV_FORM_SQ8 || nv_stored_fine(space, v))
 		return v->norm2;
 	return (float) Max(0, space->length * offset * offset + 2 * offset * scale * v->sum +

@@ -311,6 +311,7 @@ typedef struct HnswCandidate
 {
 	float		distance;
 	uint32		slot;
+	float		norm2;			/* by the inner product, while neighbors are chosen */
 	bool		dead;			/* if it comes from hnsw_load_candidate() */
 	NvStored	stored;
 } HnswCandidate;
@@ -329,25 +330,27 @@ hnsw_edge_distance(const HnswIndex *ix, const NvStored *a, const NvStored *b)
 }
 
 /*
- * Choose at most "limit" of n candidates as neighbors of one node, by the
- * heuristic of the HNSW paper (Malkov and Yashunin, 2018, algorithm 4): the
- * nearest first, and none that is nearer to one already chosen than to the
- * node, or with "fill" not much nearer.  One with the node's own vector does not
- * count for that, except against others that have it.  With "fill", what the
- * heuristic left out then fills free places, nearest first, but those that have
- * the vector of a chosen one last.  Equally near ones come as in
- * hnsw_sort_candidates().  The chosen ones are moved to the front, in
- * that order; returns their number.
+ * Choose at most "limit" of n candidates as neighbors of one node, of which self is the
+ * vector, by the heuristic of the HNSW paper (Malkov and Yashunin, 2018, algorithm 4): the
+ * nearest first, and none that is nearer to one already chosen than to the node.  One with
+ * the node's own vector does not count for that, except against others that have it.
+ * By the inner product the longest stand for nearly all others; next come those that are
+ * not nearer to a chosen one by the Euclidean distance, in the same order.
+ * With "fill", free places go to those of the rest that are not much nearer to a chosen
+ * one; then to any, nearest first, but those that have the vector of a chosen one last.
+ * Equally near ones come as in hnsw_sort_candidates().  The chosen ones are moved to the
+ * front, in the order of their choice; returns their number.
  */
-extern int	hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, uint32 after, int limit,
-						bool fill);
+extern int	hnsw_choose(HnswIndex *ix, const NvStored *self, HnswCandidate *candidates, int n,
+						uint32 after, int limit, bool fill);
 
 /*
  * The same when the first "kept" candidates, each of them once, are chosen already.
  * nstrict, unless it is NULL: how many of the next were chosen without "fill".
  */
-extern int	hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n,
-							   uint32 after, int limit, bool fill, int *nstrict);
+extern int	hnsw_choose_beside(HnswIndex *ix, const NvStored *self, HnswCandidate *candidates,
+							   int kept, int n, uint32 after, int limit, bool fill,
+							   int *nstrict);
 
 /*
  * Sort candidates, nearest first; equally near ones by their slots, from the one after
@@ -357,11 +360,12 @@ extern int	hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept
 extern void hnsw_sort_candidates(HnswCandidate *candidates, int n, uint32 after);
 
 /*
- * Which of n sorted neighbors of a node is missed least: one whose vector a nearer
- * one has, else the farthest that a live nearer one (*stands) stands for, else the
- * last (*stands is -1).
+ * Which of n sorted neighbors of a node, of which self is the vector, is missed least:
+ * one whose vector a nearer one has, else the farthest that a live nearer one (*stands)
+ * stands for, else the last (*stands is -1).
  */
-extern int	hnsw_find_spare(HnswIndex *ix, const HnswCandidate *candidates, int n, int *stands);
+extern int	hnsw_find_spare(HnswIndex *ix, const NvStored *self, HnswCandidate *candidates,
+							int n, int *stands);
 
 /*
  * Give a node (of which self is the vector) these n neighbors.  Those that it

@@ -373,7 +373,7 @@ find_given_up(Surroundings *around, const Source *source, Exchange *x, int n, ui
 		x->cover = find_cover(around, x->list, n, i, -1, new_slot);
 		return i;
 	}
-	i = hnsw_find_spare(around->ix, x->list, n, &stands);
+	i = hnsw_find_spare(around->ix, &source->stored, x->list, n, &stands);
 	if (x->list[i].slot != new_slot)
 	{
 		x->cover = find_cover(around, x->list, n, i, stands, new_slot);
@@ -824,7 +824,7 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placem
 		note_found(&place->around, &found[i], level, level > 0);
 	if (nfound > 0)
 		place->after = found[place->hash % nfound].slot;
-	n = hnsw_choose_beside(ix, c, 0, n, place->after, hnsw_chosen_edges(ix), true,
+	n = hnsw_choose_beside(ix, &place->stored, c, 0, n, place->after, hnsw_chosen_edges(ix), true,
 						   &place->nstrict[level]);
 	/* the search's copies are overwritten on the next level */
 	for (int i = 0; level > 0 && i < n; i++)

@@ -501,7 +501,9 @@ farthest_from(const Repair *repair, int first, int end)
 /*
  * Of the new neighbors of a repaired node, the nearest of those that are farther than
  * all it kept gets an edge back, if that is worth it: where a whole cluster died, only
- * these lead from one to another.
+ * these lead from one to another.  By the inner product all of them are asked, as for a
+ * new node: the long vectors that died were the neighbors of nearly all, and those that
+ * take their place are known to few.
  */
 static void
 offer_way_back(Vacuum *v, const Repair *repair, float farthest_kept, int kept, int n)
@@ -510,11 +512,11 @@ offer_way_back(Vacuum *v, const Repair *repair, float farthest_kept, int kept, i
 
 	for (int i = kept; i < n; i++)
 	{
-		if (repair->candidates[i].distance > farthest_kept)
-		{
-			hnsw_offer_edge(&v->ix, repair->candidates[i].slot, &self);
+		if (repair->candidates[i].distance <= farthest_kept)
+			continue;
+		hnsw_offer_edge(&v->ix, repair->candidates[i].slot, &self);
+		if (!v->ix.space.ip)
 			return;
-		}
 	}
 }
 
@@ -619,12 +621,12 @@ try_repair(Vacuum *v, uint32 slot)
 		add_beyond_dead(v, &repair, FEW_BEYOND, farthest_from(&repair, kept, repair.n));
 	Assert(kept <= repair.n && repair.n <= repair.room);
 	farthest_kept = farthest_from(&repair, 0, kept);
-	n = hnsw_choose_beside(ix, repair.candidates, kept, repair.n, slot, limit, true,
-						   NULL);
+	n = hnsw_choose_beside(ix, &repair.node.stored, repair.candidates, kept, repair.n, slot,
+						   limit, true, NULL);
 	if (!hnsw_replace_edges(ix, slot, repair.node.version, &repair.node.stored,
 							repair.candidates, n))
 		return false;
-	if (kept > 0)
+	if (kept > 0 || ix->space.ip)
 		offer_way_back(v, &repair, farthest_kept, kept, n);
 	return true;
 }
