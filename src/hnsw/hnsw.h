@@ -120,7 +120,7 @@ extern void hnsw_use_memory(HnswIndex *ix, HnswMemory *memory);
 
 /* hnsw_page.c: opening an index, slots */
 
-/* Where things are in a node: follows from m, node_tids, bits and slot_bytes. */
+/* Compute where things are in a node, from m, node_tids, bits and slot_bytes. */
 extern void hnsw_layout(const HnswMeta *meta, HnswLayout *layout);
 
 /*
@@ -220,14 +220,14 @@ hnsw_down(const HnswIndex *ix, const HnswNode *node)
 	return node->level > 0 ? HNSW_BELOW(&ix->layout, node)->down : HNSW_NO_SLOT;
 }
 
-/* And its node on level 0; none for those that are there. */
+/* The node of the same vector on level 0; none for those that are there. */
 static inline uint32
 hnsw_base(const HnswIndex *ix, const HnswNode *node)
 {
 	return node->level > 0 ? HNSW_BELOW(&ix->layout, node)->base : HNSW_NO_SLOT;
 }
 
-/* Block of a slot, and the slot in its page. */
+/* The block that a slot is in. */
 static inline BlockNumber
 hnsw_slot_block(const HnswMeta *meta, uint32 slot)
 {
@@ -470,13 +470,13 @@ hnsw_level_ef(const HnswIndex *ix, int level)
  */
 extern HnswNotes *hnsw_notes_begin(uint32 nslots, Size limit);
 
-/* Note the edges of a live node; none that is not noted is alive. */
+/* Note the edges of a live node.  A node without a note counts as dead. */
 extern void hnsw_note(HnswNotes *notes, uint32 slot, const HnswNode *node);
 
-/* Whether there are notes on all live nodes; no if notes is NULL. */
+/* Whether there are notes on all live nodes; there are none if notes is NULL. */
 extern bool hnsw_notes_complete(const HnswNotes *notes);
 
-/* Whether there are notes on a slot: such as there are for all, and it is none of the last. */
+/* Whether there are notes on a slot: notes are complete, and it was there when they began. */
 extern bool hnsw_notes_cover(const HnswNotes *notes, uint32 slot);
 
 /* A node as it was noted. */
@@ -542,7 +542,7 @@ typedef enum HnswInsistence
  */
 typedef struct HnswSurroundings HnswSurroundings;
 
-/* Begin to know nodes, in memory of the current context. */
+/* Begin with nothing known, in memory of the current context. */
 extern HnswSurroundings *hnsw_surroundings_begin(HnswIndex *ix);
 
 /*

@@ -42,7 +42,7 @@ typedef struct Check
 #define PROBLEM(check, slot, ...) \
 	nv_report_problem((check)->report, hnsw_slot_block(&(check)->ix.meta, slot), __VA_ARGS__)
 
-/* Copy a page into check->page; false, and reported, when it is no slot page. */
+/* Copy a page into check->page.  Returns false, after a report, if it is no slot page. */
 static bool
 load_page(Check *check, BlockNumber block, bool report)
 {
@@ -213,7 +213,7 @@ check_rest(Check *check, uint32 slot, const HnswNode *node)
 	return rest == HNSW_NO_SLOT;
 }
 
-/* What a node says of its vector, and that the vector is the same on all levels. */
+/* Check what a node says of its vector, and that the vector is the same on all levels. */
 static void
 check_vector(Check *check, uint32 slot, const HnswNodeCopy *self, const HnswNode *node)
 {

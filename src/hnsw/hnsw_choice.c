@@ -20,7 +20,7 @@ is_nearer(const HnswCandidate *a, const HnswCandidate *b, uint32 after)
 		(a->distance == b->distance && a->slot - after < b->slot - after);
 }
 
-/* A shell sort inlines the comparison; n is a hundred or so. */
+/* Sort by a shell sort, which has the comparison inlined; n is a hundred or so. */
 void
 hnsw_sort_candidates(HnswCandidate *candidates, int n, uint32 after)
 {
@@ -42,7 +42,7 @@ hnsw_sort_candidates(HnswCandidate *candidates, int n, uint32 after)
 	}
 }
 
-/* Sorted; drop what comes twice. */
+/* Drop candidates that come twice, which in a sorted array are neighbors. */
 static int
 unique_candidates(HnswCandidate *candidates, int n)
 {
@@ -65,10 +65,10 @@ typedef enum Rule
 	MUCH_NEARER					/* by a factor */
 } Rule;
 
-/* That factor (Jayaram Subramanya et al., "DiskANN", 2019: alpha). */
+/* This is the factor: alpha of Jayaram Subramanya et al., "DiskANN", 2019. */
 #define MUCH_NEARER_BY 1.1f
 
-/* The neighbors of one node are being chosen, or given up. */
+/* What a choice among the neighbors of one node goes by. */
 typedef struct Choice
 {
 	HnswIndex  *ix;
@@ -82,7 +82,7 @@ first_rule(const HnswIndex *ix)
 	return ix->space.ip ? LONGER : NEARER;
 }
 
-/* By the inner product, distances between vectors take their norms. */
+/* Set the norms of candidates, from which the inner product makes Euclidean distances. */
 static void
 begin_choice(Choice *choice, HnswIndex *ix, const NvStored *self, HnswCandidate *candidates,
 			 int n)

@@ -54,7 +54,7 @@ struct HnswSurroundings
 	int			nested;			/* edges being put back, each because of the one before */
 };
 
-/* So often other processes may give up edges of a node; in a damaged graph it could be for ever. */
+/* An edge is put back so often at most; in a damaged graph there might be no end of it. */
 #define MOST_NESTED 16
 
 #define FIRST_KNOWN 512
@@ -97,7 +97,7 @@ read_known(HnswSurroundings *around, KnownNode *known, bool vector)
 	hnsw_release(&ref);
 }
 
-/* Look a node up; valid until the next one is. */
+/* Look a node up.  The result is valid until another node is looked up. */
 static KnownNode *
 know(HnswSurroundings *around, uint32 slot)
 {
@@ -129,7 +129,7 @@ hnsw_note_found(HnswSurroundings *around, const HnswFound *found, int level, boo
 	known->edges = NULL;
 }
 
-/* Edges of a node are about to change, or have: forget them. */
+/* Forget the edges of a node, which are about to change or have changed. */
 static void
 forget_edges(HnswSurroundings *around, uint32 slot)
 {
@@ -279,7 +279,7 @@ find_cover(HnswSurroundings *around, const HnswCandidate *list, int n, int place
 	return HNSW_NO_SLOT;
 }
 
-/* The farthest but the new one whose end can be reached in another way, or -1. */
+/* Find the farthest one, but not the new one, that can be reached in another way; -1: none. */
 static int
 find_dispensable(HnswSurroundings *around, Exchange *x, int n, uint32 new_slot)
 {
@@ -294,7 +294,7 @@ find_dispensable(HnswSurroundings *around, Exchange *x, int n, uint32 new_slot)
 	return -1;
 }
 
-/* Which one is given up where none can be reached in another way: the last that lives. */
+/* Find which one is given up where none can be reached in another way: the last that lives. */
 static int
 find_victim(const HnswCandidate *candidates, int n, uint32 new_slot)
 {
@@ -430,7 +430,7 @@ pass_on(HnswSurroundings *around, const HnswCandidate *neighbor, const HnswCandi
 		swap_last_edge(around, neighbor->slot, given_up);
 }
 
-/* One try; false when the node changed meanwhile. */
+/* Try to add an edge.  Returns false when the node changed meanwhile. */
 static bool
 try_add_edge(HnswSurroundings *around, uint32 from, const HnswCandidate *neighbor,
 			 HnswInsistence insistence, bool *added)

@@ -207,7 +207,7 @@ store_finely(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placement 
 	return true;
 }
 
-/* Search all levels; true when a node with the same vector took the row. */
+/* Search all levels.  Returns true when a node with the same vector took the row. */
 static bool
 find_place(HnswIndex *ix, const NvQuery *query, uint32 entry, int entry_level, Placement *place,
 		   ItemPointer tid)
@@ -320,7 +320,7 @@ insert_locked(HnswIndex *ix, NvQuery *query, Placement *place, ItemPointer tid, 
 	return true;
 }
 
-/* A hash of a row's place. */
+/* Hash the place of a row. */
 uint64
 hnsw_hash_row(const ItemPointerData *tid, uint64 salt)
 {
@@ -360,7 +360,7 @@ unlock_update(HnswIndex *ix, bool exclusive)
 		UnlockPage(ix->rel, HNSW_UPDATE_LOCK, exclusive ? ExclusiveLock : ShareLock);
 }
 
-/* Insert a vector; if the entry point may change, with the update lock exclusively. */
+/* Insert a vector, with the update lock held exclusively if the entry point may change. */
 void
 hnsw_insert_query(HnswIndex *ix, NvQuery *query, ItemPointer tid)
 {

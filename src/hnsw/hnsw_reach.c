@@ -60,7 +60,7 @@ reach(Walk *walk, uint32 slot)
 		walk->overflow = true;
 }
 
-/* Neighbors of a node, from notes if there are any; their number, or -1 if there is no node. */
+/* List the neighbors of a node, from a note if there is one; returns how many, -1: no node. */
 static int
 neighbors_of(HnswIndex *ix, uint32 slot, uint32 *neighbors)
 {
@@ -182,7 +182,7 @@ hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uint32 nslots)
 	walk_end(&walk);
 }
 
-/* For qsort(): the nearest first. */
+/* The order of what was found, nearest first, for qsort(). */
 static int
 compare_found(const void *a, const void *b)
 {
@@ -192,7 +192,7 @@ compare_found(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The node of the entry point's vector on a level, or HNSW_NO_SLOT. */
+/* Find the node of the entry point's vector on a level; HNSW_NO_SLOT if there is none. */
 static uint32
 entry_on_level(HnswIndex *ix, uint32 entry, int level)
 {
@@ -272,7 +272,7 @@ nodes_near(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, u
 	return near;
 }
 
-/* Link a node from the nearest one that takes it.  Returns whether one did. */
+/* Add an edge to a node from the nearest one that takes it.  Returns whether one did. */
 static bool
 connect_node(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, uint32 slot)
 {
@@ -360,7 +360,7 @@ is_live(HnswIndex *ix, uint32 slot, int *level)
 	return live;
 }
 
-/* One round; returns how many nodes were out of reach. */
+/* Connect what one walk does not reach.  Returns how many nodes that were. */
 static uint32
 connect_round(HnswIndex *ix, uint32 entry, int entry_level, const uint8 *dead, uint32 nslots)
 {

@@ -151,7 +151,7 @@ uses_kept(const HnswSearch *s)
 	return s->seen == kept_seen;
 }
 
-/* The search's memory goes. */
+/* The memory of a search is about to be freed: the table that it used is free again. */
 static void
 seen_end(void *search)
 {
@@ -191,7 +191,7 @@ seen_free(HnswSearch *s)
 	pfree(s->seen);
 }
 
-/* An empty table of a size; "size" fits into a new one, or the room that there is. */
+/* Make the table an empty one of a size, for which it has room. */
 static void
 seen_clear(HnswSearch *s, uint32 size)
 {
@@ -307,7 +307,7 @@ hash_slot(const HnswSearch *s, uint32 slot)
 	return (slot * 2654435769u) >> s->seen_shift;
 }
 
-/* The entry of a slot, or the empty one where it belongs; i is its hash. */
+/* Find the entry of a slot, or the empty one where it belongs, from its hash i on. */
 static inline uint32
 find_seen_from(const HnswSearch *s, uint32 slot, uint32 i)
 {
@@ -316,7 +316,7 @@ find_seen_from(const HnswSearch *s, uint32 slot, uint32 i)
 	return i;
 }
 
-/* The entry of a slot, or the empty one where it belongs. */
+/* Find the entry of a slot, or the empty one where it belongs. */
 static inline uint32
 find_seen(const HnswSearch *s, uint32 slot)
 {
@@ -333,7 +333,7 @@ hash_neighbors(const HnswSearch *s, const uint32 *neighbors, int n, uint32 *hash
 		__builtin_prefetch(&s->seen[hashes[i]], 1);
 }
 
-/* Double the table: in its room, or in new memory. */
+/* Double the table, in the room that it has or in new memory. */
 static pg_noinline void
 grow_seen(HnswSearch *s)
 {
@@ -368,28 +368,28 @@ grow_seen(HnswSearch *s)
 	seen_free(&old);
 }
 
-/* Whether n more are too many. */
+/* Whether n more entries are so many that the table should grow. */
 static inline bool
 lacks_seen(const HnswSearch *s, uint32 n)
 {
 	return (s->nseen + n) / 2 > s->seen_mask / 3;
 }
 
-/* Whether they are so many that the table must grow, however short memory is. */
+/* Whether n more entries are so many that the table must grow, however short memory is. */
 static inline bool
 crowds_seen(const HnswSearch *s, uint32 n)
 {
 	return s->nseen + n > s->seen_mask / 8 * 7;
 }
 
-/* What the table takes when it has grown; the old one, or its copy, is there meanwhile. */
+/* Bytes of the table when it has grown; until it has, the old one or its copy is there too. */
 static inline Size
 larger_seen_bytes(const HnswSearch *s)
 {
 	return sizeof(Seen) * 2 * ((Size) s->seen_mask + 1);
 }
 
-/* Distances that overflow are the largest there is, so that a search goes on. */
+/* A distance that overflows becomes the largest that there is, so that a search goes on. */
 static inline float
 clamp(float distance)
 {
@@ -439,14 +439,14 @@ NV_DEFINE_HEAP(near, float, is_more, NV_HEAP_PUT)
 NV_DEFINE_HEAP(far, float, is_less, NV_HEAP_PUT)
 NV_DEFINE_SELECT(select_least, float, is_less)
 
-/* Room for so many: that which there is, or a quarter more. */
+/* How much room an array for n has: as much as before if that is enough, or a quarter more. */
 static inline uint32
 room_for(uint32 room, uint32 n)
 {
 	return n <= room ? room : Max(n, room + room / 4);
 }
 
-/* Bytes that room for n more candidates, and so many distances, takes in addition. */
+/* Bytes that room for n more candidates, and for so many distances, takes in addition. */
 static inline Size
 frontier_growth(const Frontier *f, uint32 n, uint32 nnear, uint32 nfar)
 {
@@ -596,7 +596,7 @@ may_visit(const HnswSearch *s)
 
 /* ---- the pool ---- */
 
-/* Twice as many as are kept, and some more, fit before the pool is cut back. */
+/* The pool has room for twice as many candidates as are kept, and some more, before it is cut. */
 #define POOL_ROOM(kept) (2 * (kept) + 64)
 
 /* Empty the pool, and make room for what ef may become. */
@@ -647,7 +647,7 @@ pool_swap(HnswSearch *s, int a, int b)
 	s->seen[seen].place = b;
 }
 
-/* Keep the best (Hoare's selection), and let in only what is better. */
+/* Keep the best candidates, by Hoare's selection, and from now on let in only better ones. */
 static pg_noinline void
 pool_cut(HnswSearch *s)
 {
@@ -791,7 +791,7 @@ grow_found(HnswSearch *s)
 	s->found = repalloc_huge(s->found, sizeof(HnswFound) * s->found_room);
 }
 
-/* A copy of a vector that was found. */
+/* Copy a vector that was found. */
 static char *
 keep_vector(HnswSearch *s, const NvStored *v)
 {
@@ -878,7 +878,7 @@ measure_step(HnswSearch *s, const NvStored *v, float *weight)
 	return distance;
 }
 
-/* Estimates of the neighbors of a node, which measure_step() measured. */
+/* Estimate the distances of the neighbors of a node, which measure_step() has measured. */
 static void
 estimate_neighbors(const HnswSearch *s, const HnswNode *node, float distance, float weight,
 				   float *estimates)
@@ -1140,7 +1140,7 @@ hnsw_search_step(HnswSearch *s)
 	return pick_next(s);
 }
 
-/* Begin with so many nodes seen in mind; what a larger search left is given back. */
+/* Make the table of nodes seen one for a search with this ef; a much larger one is given back. */
 static void
 reset_seen(HnswSearch *s, int ef)
 {
@@ -1186,7 +1186,7 @@ hnsw_search_level(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 		;
 }
 
-/* From pool and best to the frontier.  Room is reserved. */
+/* Move what pool and best know to the frontier.  Room is reserved. */
 static void
 begin_frontier(HnswSearch *s)
 {
@@ -1221,7 +1221,7 @@ begin_frontier(HnswSearch *s)
 	s->going_on = true;
 }
 
-/* As if the search had begun with the larger ef: nothing is visited twice. */
+/* Go on with a larger ef; what was visited is not visited again. */
 bool
 hnsw_search_more(HnswSearch *s, int ef, Size limit)
 {
@@ -1255,7 +1255,7 @@ free_array(void *array)
 		pfree(array);
 }
 
-/* In the order of the slots: a page is read once, and by the hardware's prefetching. */
+/* Visit nodes in the order of their slots, so that each page is read once, and in order. */
 void
 hnsw_search_rest(HnswSearch *s)
 {

@@ -12,7 +12,7 @@
 #include "nv_testpoint.h"
 #include "storage/indexfsm.h"
 
-/* Number of a free slot in a page, or -1; *others: there are more. */
+/* Find a free slot in a page; -1 if there is none.  *others tells whether there are more. */
 static int
 find_free(const HnswMeta *meta, Page page, bool *others)
 {
@@ -109,7 +109,7 @@ found:
 	return buffer;
 }
 
-/* Begin to write a slot: returns it, zeroed, in the page to be changed. */
+/* Begin to write to a free slot.  Returns it, zeroed, in the page to be changed. */
 static char *
 begin_slot(HnswIndex *ix, NvChange *change, Buffer *buffer, uint32 *slot)
 {
@@ -131,7 +131,7 @@ begin_slot(HnswIndex *ix, NvChange *change, Buffer *buffer, uint32 *slot)
 	return at;
 }
 
-/* Write what of a vector its node does not hold, the end first. */
+/* Write the rest of a vector, the end first, so that each part can say where the next is. */
 static uint32
 write_rest(HnswIndex *ix, const NvStored *v)
 {
@@ -161,7 +161,7 @@ write_rest(HnswIndex *ix, const NvStored *v)
 	return next;
 }
 
-/* Write all of a node but its edges, its levels below and the rest of its vector. */
+/* Fill in a node, but for its edges, the nodes below it and the rest of its vector. */
 void
 hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level, int top_level,
 			   const ItemPointerData *tid)
@@ -188,7 +188,7 @@ hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level, int 
 	memcpy(HNSW_VECTOR(&ix->layout, node), v->data, Min(v->bytes, ix->layout.vector_room));
 }
 
-/* Write a node to a free slot, after what of its vector it does not hold. */
+/* Write a node to a free slot, after the rest of its vector. */
 uint32
 hnsw_write_node(HnswIndex *ix, const HnswNewNode *new, const HnswCandidate *neighbors, int n)
 {
@@ -211,7 +211,7 @@ hnsw_write_node(HnswIndex *ix, const HnswNewNode *new, const HnswCandidate *neig
 	return slot;
 }
 
-/* Look at the slots one after the other, and once at a page. */
+/* Look at one slot after the other, and only once at each page. */
 uint32
 hnsw_find_live(HnswIndex *ix, int level, uint32 near, const uint8 *among, uint32 nslots)
 {

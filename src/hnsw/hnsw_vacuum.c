@@ -27,7 +27,7 @@
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 
-/* With fewer live neighbors than this part of its places, a node gets new ones by a search. */
+/* A node with fewer live neighbors than this part of its places gets new ones by a search. */
 #define MANY_LIVE 0.625
 
 /* A node above level 0, seen by pass 1. */
@@ -90,7 +90,7 @@ read_block(Vacuum *v, BlockNumber block, int lock)
 	return read_block_now(v, block, lock);
 }
 
-/* A live node that could be the entry point. */
+/* Take note of a live node, which may become the entry point. */
 static void
 note_live(Vacuum *v, uint32 slot, int level)
 {
@@ -102,7 +102,7 @@ note_live(Vacuum *v, uint32 slot, int level)
 
 /* ---- pass 1 ---- */
 
-/* Drop dead rows from a node (an image of it); returns how many. */
+/* Drop dead rows from a copy of a node.  Returns how many there were. */
 static int
 drop_rows(Vacuum *v, HnswNode *node)
 {
@@ -189,7 +189,7 @@ note_upper(Vacuum *v, uint32 slot, const HnswNode *node)
 	v->upper[v->nupper++] = (UpperNode) {slot, hnsw_base(&v->ix, node), node->level};
 }
 
-/* Remember what a page holds after that. */
+/* Remember what a page holds now that dead rows are gone from it. */
 static void
 note_page(Vacuum *v, Page page, uint32 first_slot)
 {
@@ -216,7 +216,7 @@ note_page(Vacuum *v, Page page, uint32 first_slot)
 	}
 }
 
-/* Pages are locked exclusively only when there is something to change. */
+/* Remove dead rows from a page, which is locked exclusively only if there are any. */
 static void
 mark_dead(Vacuum *v)
 {
@@ -306,7 +306,7 @@ take_size(Vacuum *v)
 	}
 }
 
-/* Look for live nodes, with the update lock held: no delays. */
+/* Look for live nodes.  The update lock is held, so there are no delays. */
 static void
 find_highest(Vacuum *v)
 {
@@ -399,7 +399,7 @@ survey_page(Vacuum *v, BlockNumber block, uint32 *rests)
 	return n;
 }
 
-/* Inserts that may still lead to dead nodes are done: what is noted now holds. */
+/* Take notes on all nodes.  Inserts that could still lead to dead ones are done, so they hold. */
 static void
 survey(Vacuum *v)
 {
@@ -418,7 +418,7 @@ survey(Vacuum *v)
 
 /* ---- pass 4 ---- */
 
-/* Of a dead neighbor that led far away, so many neighbors may take its place. */
+/* So many neighbors of a dead one that led far away may take its place. */
 #define FEW_BEYOND 2
 
 /* The candidates for the neighbors of a node. */
@@ -494,7 +494,7 @@ add_beyond_dead(Vacuum *v, Repair *repair, int most, float farther_than)
 	}
 }
 
-/* The distance of the farthest of some candidates, the first of which is this. */
+/* The distance of the farthest of the candidates from number "first" on, before "end". */
 static float
 farthest_from(const Repair *repair, int first, int end)
 {
@@ -655,7 +655,7 @@ repair_node(Vacuum *v, uint32 slot)
 	MemoryContextReset(v->scratch);
 }
 
-/* Nodes of a page that have dead neighbors. */
+/* List the nodes of a page that have dead neighbors. */
 static int
 find_broken(Vacuum *v, BlockNumber block, uint32 *broken)
 {
@@ -726,7 +726,7 @@ is_garbage(const Vacuum *v, const HnswNode *node, uint32 slot, HnswSlotKind kind
 	return nv_bit(v->rest, slot) && !nv_bit(v->used, slot);
 }
 
-/* Free what nothing points to any more, of a kind. */
+/* Free the slots of a kind in a page to which nothing points any more. */
 static void
 free_in_page(Vacuum *v, Buffer buffer, uint32 first_slot, HnswSlotKind kind)
 {
@@ -745,7 +745,7 @@ free_in_page(Vacuum *v, Buffer buffer, uint32 first_slot, HnswSlotKind kind)
 	nv_change_finish(&change);
 }
 
-/* Whether a block holds something to be freed, as far as is known; *room: anything free then. */
+/* Whether a block has slots to free, as far as is known; *room: and any free slots then. */
 static bool
 has_garbage(const Vacuum *v, BlockNumber block, HnswSlotKind kind, bool *room)
 {
