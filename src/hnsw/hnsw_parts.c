@@ -401,7 +401,8 @@ choose_own(HnswParts *parts, uint32 number, int level, Candidates *candidates)
 	collect_candidates(parts, number, level, candidates);
 	load_candidates(parts, candidates);
 	measure_candidates(parts, candidates, 0, &self);
-	n = hnsw_choose(parts->ix, candidates->c, candidates->n, slot, parts->chosen, true);
+	n = hnsw_choose(parts->ix, &self, candidates->c, candidates->n, slot, parts->chosen,
+					true);
 	choice[0] = n;
 	for (int i = 0; i < n; i++)
 	{
@@ -531,8 +532,8 @@ link_vector(HnswParts *parts, uint32 number, int level, Candidates *candidates)
 	if (candidates->n > limit)
 	{
 		measure_candidates(parts, candidates, kept, &self);
-		candidates->n = hnsw_choose_beside(parts->ix, candidates->c, kept, candidates->n, slot,
-										   limit, true, NULL);
+		candidates->n = hnsw_choose_beside(parts->ix, &self, candidates->c, kept, candidates->n,
+										   slot, limit, true, NULL);
 	}
 	else
 	{
