@@ -16,7 +16,7 @@
 
 #include "hnsw/hnsw_build.h"
 
-/* Of a leaf about so many are looked at for a list, up to some more: others come in other rounds. */
+/* So many of a leaf, or a few more, are looked at for a list: others come in other rounds. */
 #define LEAF_NEAREST 32
 #define LEAF_SLACK 8
 

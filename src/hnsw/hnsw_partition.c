@@ -167,7 +167,7 @@ drop_leaders(const HnswSegment *segment, int nleaders, const uint32 *counts, uin
 	return n >= 2 && n < nleaders;
 }
 
-/* Bring the members of each group together, in the order that they have; groups begin at starts[]. */
+/* Bring the members of each group together, in the order that they have. */
 static void
 gather_groups(HnswParts *parts, const HnswSegment *segment, int nleaders, const uint32 *counts)
 {
@@ -319,7 +319,7 @@ note_segment(HnswParts *parts, uint32 first, uint32 n, bool is_task)
 		parts->tasks[shared->ntasks++] = (HnswSegment) {first, n};
 }
 
-/* One process: take the next large segment and its leaders; a segment of none when all are split. */
+/* One process: take the next large segment and its leaders; one of none when all are split. */
 static void
 begin_split(HnswParts *parts, uint64 seed)
 {
