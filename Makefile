@@ -16,16 +16,21 @@
 #
 # demo and check install what the machine lacks and need no other step.
 
-EXTENSION = nanovec
-EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" nanovec.control)
+EXTENSION = nanovec nanovec_collections
+version_of = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(1).control)
+EXTVERSION = $(call version_of,nanovec)
 
 MODULE_big = nanovec
 SRCS = $(sort $(wildcard src/*.c src/*/*.c))
 OBJS = $(SRCS:.c=.o)
 
-SQL_PARTS = $(addprefix sql/ext/, $(shell sed '/^\#/d' sql/ext/ORDER))
+parts_of = $(addprefix $(1)/, $(shell sed '/^\#/d' $(1)/ORDER))
+SQL_PARTS = $(call parts_of,sql/ext)
 SQL_SCRIPT = nanovec--$(EXTVERSION).sql
-DATA_built = $(SQL_SCRIPT)
+# collections, in SQL and PL/pgSQL, are an extension on top
+COLLECTIONS_PARTS = $(call parts_of,sql/collections)
+COLLECTIONS_SCRIPT = nanovec_collections--$(call version_of,nanovec_collections).sql
+DATA_built = $(SQL_SCRIPT) $(COLLECTIONS_SCRIPT)
 
 # make installcheck, on a server that has the extension installed.
 # test_setup makes functions that the other tests call.
@@ -43,7 +48,7 @@ ALIAS_FILES = build/alias/vector.so build/alias/vector.control \
 	build/alias/vector--$(ALIAS_VERSION).sql $(ALIAS_UPDATES) \
 	build/alias/vector--nanovec--$(ALIAS_VERSION).sql
 
-EXTRA_CLEAN = $(SRCS:.c=.d) nanovec--*.sql build results test/unit/build bench/kernels/build
+EXTRA_CLEAN = $(SRCS:.c=.d) nanovec--*.sql nanovec_collections--*.sql build results test/unit/build bench/kernels/build
 
 # No -march=native: kernels choose their instructions at run time.
 PG_CPPFLAGS = -Isrc -DNANOVEC_VERSION='"$(EXTVERSION)"' -MMD -MP
@@ -150,6 +155,10 @@ src/quant/%.o src/hnsw/hnsw_graph.o: CFLAGS += $(CFLAGS_VECTORIZE)
 $(SQL_SCRIPT): $(SQL_PARTS) sql/ext/ORDER
 	printf '%s\n' '\echo Use "CREATE EXTENSION nanovec" to load this file. \quit' > $@
 	cat $(SQL_PARTS) >> $@
+
+$(COLLECTIONS_SCRIPT): $(COLLECTIONS_PARTS) sql/collections/ORDER
+	printf '%s\n' '\echo Use "CREATE EXTENSION nanovec_collections" to load this file. \quit' > $@
+	cat $(COLLECTIONS_PARTS) >> $@
 
 .PHONY: install-pgvector-alias uninstall-pgvector-alias pgvector-alias
 
