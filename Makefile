@@ -141,6 +141,11 @@ $(error $(PG_CONFIG) not found: install the server development package of Postgr
 endif
 include $(PGXS)
 
+# Flags that PostgreSQL was built with and another compiler does not know
+ifdef DROP_CFLAGS
+override CFLAGS := $(filter-out $(DROP_CFLAGS),$(CFLAGS))
+endif
+
 include src/simd/flags.mk
 override CFLAGS += $(NV_FLOAT_CFLAGS)
 override BITCODE_CFLAGS += $(NV_FLOAT_CFLAGS)

@@ -20,16 +20,28 @@ CREATE FUNCTION nanovec.order_sql(c nanovec.collections, query text)
 $$;
 COMMENT ON FUNCTION nanovec.order_sql(nanovec.collections, text) IS 'SQL of what rows are sorted by';
 
--- The statement of a search, for $1, a vector, and $2, how many rows.  Clients
--- may run it themselves.
-CREATE FUNCTION nanovec.search_sql(c nanovec.collections, filter jsonb, document_filter jsonb, include text[])
+-- The statement of a search for $1, a vector.  How many rows is part of it where
+-- it is known, so that a prepared statement needs to be planned once only; else it is $2.
+CREATE FUNCTION nanovec.search_sql(c nanovec.collections, filter jsonb, document_filter jsonb, include text[], k int DEFAULT NULL)
 	RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT format('SELECT id, %s AS distance, %s FROM %s WHERE %s ORDER BY %s LIMIT $2', nanovec.distance_sql(c, '$1'),
+	SELECT format('SELECT id, %s AS distance, %s FROM %s WHERE %s ORDER BY %s LIMIT %s', nanovec.distance_sql(c, '$1'),
 		nanovec.result_columns(include), (SELECT format('%I.%I', n.nspname, r.relname) FROM pg_class AS r
 			JOIN pg_namespace AS n ON n.oid = r.relnamespace WHERE r.oid = c.relation),
-		nanovec.condition(c, filter, document_filter), nanovec.order_sql(c, '$1'))
+		nanovec.condition(c, filter, document_filter), nanovec.order_sql(c, '$1'), coalesce(k::text, '$2'))
 $$;
-COMMENT ON FUNCTION nanovec.search_sql(nanovec.collections, jsonb, jsonb, text[]) IS 'the statement of a search, with parameters $1, a vector, and $2, a number of rows';
+COMMENT ON FUNCTION nanovec.search_sql(nanovec.collections, jsonb, jsonb, text[], int) IS 'the statement of a search, with parameters $1, a vector, and $2, a number of rows';
+
+-- The same for clients, which run it themselves
+CREATE FUNCTION nanovec.search_statement(collection text, filter jsonb, document_filter jsonb, include text[], k int,
+		tenant text DEFAULT 'default_tenant', database text DEFAULT 'default_database')
+	RETURNS text LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	c nanovec.collections := nanovec.find(collection, tenant, database);
+BEGIN
+	PERFORM nanovec.check_query(c, coalesce(c.dimension, 0), k);
+	RETURN nanovec.search_sql(c, filter, document_filter, include, k);
+END $$;
+COMMENT ON FUNCTION nanovec.search_statement(text, jsonb, jsonb, text[], int, text, text) IS 'the statement of a search by a client, with parameter $1, a vector';
 
 CREATE FUNCTION nanovec.check_query(c nanovec.collections, dimensions int, k int)
 	RETURNS void LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
