@@ -14,6 +14,7 @@ from .client import open_async as open_async
 from .errors import (
     AlreadyExistsError,
     InvalidArgumentError,
+    InvalidFileError,
     NanovecError,
     NotFoundError,
     PermissionDeniedError,
@@ -32,6 +33,7 @@ __all__ = [
     "GetResult",
     "HybridResult",
     "InvalidArgumentError",
+    "InvalidFileError",
     "NanovecError",
     "NotFoundError",
     "PermissionDeniedError",

@@ -116,8 +116,8 @@ def create(
 ) -> Operation[CollectionInfo]:
     """Make a collection, or take the one that is there."""
     parameters = [
-        name, wanted.dimension, wanted.metric, Jsonb(wanted.index or {}), Jsonb(wanted.schema or {}),
-        list(wanted.promote), wanted.normalized, wanted.type, wanted.text_search,
+        name, wanted.dimension, wanted.metric, Jsonb(wanted.index or {}),
+        Jsonb(wanted.schema or {}), list(wanted.promote), wanted.normalized, wanted.type, wanted.text_search,
         Jsonb(wanted.metadata or {}), space.tenant, space.database,
     ]  # fmt: skip
     try:
@@ -195,7 +195,8 @@ class CollectionOperations:
             vectors = None if matrix is None else Vectors(matrix[part])
             steps.append(
                 Fetch(
-                    f"SELECT nanovec.{function}($1, $2::text[], $3, $4::text[], $5::jsonb[], $6, $7)",
+                    f"SELECT nanovec.{function}($1, $2::text[], $3, $4::text[], $5::jsonb[], "
+                    "$6, $7)",
                     [
                         self.info.name, list(ids[part]), vectors,
                         None if documents is None else list(documents[part]),
@@ -365,7 +366,9 @@ class CollectionOperations:
     def _settings(self, options: dict[str, Any] | None) -> dict[str, str]:
         wanted = self.info.index | (options or {})
         if options and set(options) - {"ef_search", "n_probe"}:
-            raise InvalidArgumentError("search options are ef_search, for hnsw, and n_probe, for ivf")
+            raise InvalidArgumentError(
+                "search options are ef_search, for hnsw, and n_probe, for ivf"
+            )
         names = {"ef_search": "hnsw.ef_search", "n_probe": "ivf.probes"}
         return {names[key]: str(int(wanted[key])) for key in names if key in wanted}
 

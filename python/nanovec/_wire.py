@@ -15,7 +15,7 @@ import numpy.typing as npt
 import orjson
 import psycopg
 from psycopg import pq, sql
-from psycopg.abc import AdaptContext
+from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Dumper, Loader
 from psycopg.types import TypeInfo
 from psycopg.types.json import set_json_dumps, set_json_loads
@@ -94,7 +94,6 @@ def _loader(element: str) -> type[Loader]:
     return VectorLoader
 
 
-
 def register(context: AdaptContext, vector: TypeInfo, halfvec: TypeInfo) -> None:
     """Teach a connection what nanovec's types are."""
     adapters = context.adapters if context else psycopg.adapters
@@ -108,6 +107,11 @@ def register(context: AdaptContext, vector: TypeInfo, halfvec: TypeInfo) -> None
     adapters.register_loader(halfvec.oid, _loader(">f2"))
     set_json_loads(orjson.loads, context)
     set_json_dumps(dump_json, context)
+
+
+def as_sql(statement: str) -> sql.SQL:
+    """A statement of this package's own, or one that the server compiled and quoted."""
+    return sql.SQL(statement)  # pyright: ignore[reportArgumentType]
 
 
 def type_query() -> sql.SQL:
@@ -129,7 +133,9 @@ def as_matrix(embeddings: Any, rows: int | None = None) -> FloatArray:
     try:
         array = np.asarray(embeddings, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(f"embeddings are not vectors of equal length: {error}") from error
+        raise InvalidArgumentError(
+            f"embeddings are not vectors of equal length: {error}"
+        ) from error
     if array.ndim != 2 or array.shape[1] == 0:
         raise InvalidArgumentError(
             f"embeddings must be vectors, a row for each; their shape is {array.shape}"
@@ -191,7 +197,7 @@ class CopyReader:
         self._fields = fields
         self._begun = False
 
-    def feed(self, data: bytes | memoryview, row: Callable[[list[bytes | None]], None]) -> None:
+    def feed(self, data: Buffer, row: Callable[[list[bytes | None]], None]) -> None:
         """Take a piece, and call row for each row that it completes."""
         self._buffer += data
         if not self._begun:

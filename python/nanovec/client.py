@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import sql
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from . import _operations as ops
 from ._operations import CopyIn, Definition, Fetch, Operation, Pipeline, Space, Step
-from ._wire import register, type_infos, type_query
+from ._wire import as_sql, register, type_infos, type_query
 from .embedded import EmbeddedServer
 from .errors import NanovecError, ServerError, translate
 from .models import (
@@ -47,11 +46,6 @@ def _set(settings: dict[str, str]) -> Fetch:
     return Fetch(f"SELECT {names}", [text for pair in settings.items() for text in pair])
 
 
-def _as_sql(statement: str) -> sql.SQL:
-    # statements are this package's own, or what the server compiled and quoted
-    return sql.SQL(statement)  # pyright: ignore[reportArgumentType]
-
-
 def _translated(error: psycopg.Error | PoolTimeout) -> NanovecError:
     if isinstance(error, PoolTimeout):
         return ServerError(f"no connection to the server: {error}")
@@ -72,7 +66,7 @@ def _take(conn: psycopg.Connection, step: Step) -> Any:
     """Take one step of an operation."""
     if isinstance(step, Fetch):
         cursor = psycopg.RawCursor(conn)
-        cursor.execute(_as_sql(step.statement), step.parameters, prepare=step.prepare, binary=True)
+        cursor.execute(as_sql(step.statement), step.parameters, prepare=step.prepare, binary=True)
         return cursor.fetchall() if _rows(cursor) else []
     if isinstance(step, Pipeline):
         steps = ([_set(step.settings)] if step.settings else []) + step.steps
@@ -81,12 +75,12 @@ def _take(conn: psycopg.Connection, step: Step) -> Any:
             for one in steps:
                 cursor = psycopg.RawCursor(conn)
                 cursor.execute(
-                    _as_sql(one.statement), one.parameters, prepare=one.prepare, binary=True
+                    as_sql(one.statement), one.parameters, prepare=one.prepare, binary=True
                 )
                 cursors.append(cursor)
         return [cursor.fetchall() for cursor in cursors][len(steps) - len(step.steps) :]
     assert isinstance(step, CopyIn)
-    with conn.transaction(), conn.cursor() as cursor, cursor.copy(_as_sql(step.statement)) as copy:
+    with conn.transaction(), conn.cursor() as cursor, cursor.copy(as_sql(step.statement)) as copy:
         for piece in step.pieces:
             copy.write(piece)
     return None
@@ -403,7 +397,7 @@ async def _take_async(conn: psycopg.AsyncConnection, step: Step) -> Any:
     if isinstance(step, Fetch):
         cursor = psycopg.AsyncRawCursor(conn)
         await cursor.execute(
-            _as_sql(step.statement), step.parameters, prepare=step.prepare, binary=True
+            as_sql(step.statement), step.parameters, prepare=step.prepare, binary=True
         )
         return await cursor.fetchall() if _rows(cursor) else []
     if isinstance(step, Pipeline):
@@ -413,7 +407,7 @@ async def _take_async(conn: psycopg.AsyncConnection, step: Step) -> Any:
             for one in steps:
                 cursor = psycopg.AsyncRawCursor(conn)
                 await cursor.execute(
-                    _as_sql(one.statement), one.parameters, prepare=one.prepare, binary=True
+                    as_sql(one.statement), one.parameters, prepare=one.prepare, binary=True
                 )
                 cursors.append(cursor)
         found = [await cursor.fetchall() for cursor in cursors]
@@ -422,7 +416,7 @@ async def _take_async(conn: psycopg.AsyncConnection, step: Step) -> Any:
     async with (
         conn.transaction(),
         conn.cursor() as cursor,
-        cursor.copy(_as_sql(step.statement)) as copy,
+        cursor.copy(as_sql(step.statement)) as copy,
     ):
         for piece in step.pieces:
             await copy.write(piece)
@@ -733,7 +727,7 @@ async def connect_async(
             await conn.execute("CREATE EXTENSION IF NOT EXISTS nanovec_collections CASCADE")
     except psycopg.Error as error:
         raise _translated(error) from error
-    pool = AsyncConnectionPool(
+    pool: AsyncConnectionPool[psycopg.AsyncConnection] = AsyncConnectionPool(
         dsn,
         kwargs=_CONNECTED,
         configure=_configure_async,

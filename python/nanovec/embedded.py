@@ -46,7 +46,7 @@ _START_SECONDS = 600.0
 
 # Servers and watchers that this process started.  They go on when it ends; those
 # that end before it are to be waited for, or they stay in the list of processes.
-_children: list[subprocess.Popen[bytes]] = []
+_children: list[subprocess.Popen] = []
 
 
 def _reap() -> None:
@@ -88,7 +88,9 @@ class Account:
 
     def start_options(self) -> dict:
         """What makes subprocess run a program as this user, with none of libpq's settings."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_", "LANG"))}
+        environment = {
+            k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_", "LANG"))
+        }
         options: dict = {"env": environment | {"LC_ALL": "C"}, "cwd": "/"}
         if self.changes:
             options |= {"user": self.uid, "group": self.gid, "extra_groups": []}
@@ -101,7 +103,7 @@ class Account:
 
 
 class EmbeddedServer:
-    """The server of a directory, started if it does not run, and kept running while this is open."""
+    """The server of a directory, started if it does not run; it runs while this is open."""
 
     def __init__(self, path: str | os.PathLike[str], *, keep_running: bool = False) -> None:
         self.path = Path(path).expanduser().absolute()
@@ -319,8 +321,9 @@ class EmbeddedServer:
         self.account.own(new)
         done = self.account.run(
             [
-                self._binaries.program("initdb"), "-D", new, "-U", ROLE, "-A", "trust", "-E", "UTF8",
-                "--sync-method=syncfs", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+                self._binaries.program("initdb"), "-D", new, "-U", ROLE, "-A", "trust",
+                "-E", "UTF8", "--locale=C", "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8", "--sync-method=syncfs",
             ]
         )  # fmt: skip
         if done.returncode != 0:
@@ -341,7 +344,7 @@ class EmbeddedServer:
         directory.chmod(0o700)
 
     def _remove_stale_pid(self, data: Path) -> None:
-        """Remove a lock file whose process is another one by now, as after a restart of a container."""
+        """Remove a lock file whose process is another one, as after a restart of a container."""
         pid = _watch.server_pid(str(self.path))
         if pid is None:
             return
@@ -364,7 +367,9 @@ class EmbeddedServer:
             "jit": "off",
             "log_line_prefix": "%m [%p] ",
         }
-        lines = [f"{key} = '{value.replace(chr(39), chr(39) * 2)}'" for key, value in settings.items()]
+        lines = [
+            f"{key} = '{value.replace(chr(39), chr(39) * 2)}'" for key, value in settings.items()
+        ]
         conf = data / "nanovec.conf"
         conf.write_text("# written at each start of the server\n" + "\n".join(lines) + "\n")
         self.account.own(conf)
@@ -408,7 +413,9 @@ class EmbeddedServer:
 
 def _number(version: str) -> tuple[int, ...]:
     """A version that can be compared."""
-    return tuple(int("".join(c for c in part if c.isdigit()) or 0) for part in version.split(".")[:3])
+    return tuple(
+        int("".join(c for c in part if c.isdigit()) or 0) for part in version.split(".")[:3]
+    )
 
 
 def stop(path: str | os.PathLike[str]) -> bool:

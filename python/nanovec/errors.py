@@ -24,6 +24,10 @@ class InvalidArgumentError(NanovecError, ValueError):
     """Something given is wrong: ids, dimensions, a filter, metadata, an option."""
 
 
+class InvalidFileError(InvalidArgumentError):
+    """A file is damaged, or not what its name says."""
+
+
 class PermissionDeniedError(NanovecError):
     """The role may not do this."""
 

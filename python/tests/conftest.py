@@ -8,9 +8,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import nanovec
 import psycopg
 import pytest
+
+import nanovec
 
 DEBIAN = os.environ.get("NANOVEC_TEST_DSN")
 

@@ -2,10 +2,11 @@
 
 import threading
 
-import nanovec
 import numpy as np
 import psycopg
 import pytest
+
+import nanovec
 
 RNG = np.random.default_rng(1)
 
@@ -25,7 +26,10 @@ def test_rows_in_and_out(client):
     assert books.info.dimension is None and books.info.metadata == {"of": "a test"}
     assert books.query([1, 2], k=3).ids == [[]]
     vectors = RNG.normal(size=(3, 4)).astype(np.float32)
-    assert books.add(["a", "b", "c"], vectors, ["one", None, "drei \U0001f600"], [{"n": 1}, None, {}]) == 3
+    assert (
+        books.add(["a", "b", "c"], vectors, ["one", None, "drei \U0001f600"], [{"n": 1}, None, {}])
+        == 3
+    )
     assert books.info.dimension == 4
     got = books.get(include=["documents", "metadatas", "embeddings"])
     assert got.ids == ["a", "b", "c"] and got.documents == ["one", None, "drei \U0001f600"]
@@ -41,7 +45,10 @@ def test_rows_in_and_out(client):
     assert books.get(["a"]).metadatas == [{"m": 2.5}]
     assert books.count() == 5 and books.count(where={"m": {"$gt": 2}}) == 1
     assert [len(books.get(limit=2, offset=n)) for n in (0, 2, 4)] == [2, 2, 1]
-    assert books.delete(["a", "nobody"]) == 1 and books.delete(where_document={"$contains": "fiv"}) == 1
+    assert (
+        books.delete(["a", "nobody"]) == 1
+        and books.delete(where_document={"$contains": "fiv"}) == 1
+    )
     assert sorted(books.peek().ids) == ["b", "c", "d"]
     books.rename("papers")
     books.set_metadata({"k": [1]})
@@ -78,7 +85,11 @@ def test_distances(client, metric, kind):
 def test_filters_find_all_of_few(client):
     rows = RNG.normal(size=(5000, 8)).astype(np.float32)
     c = client.create_collection("c", 8, schema={"n": "int"}, promote=["n"])
-    c.add([str(i) for i in range(5000)], rows, metadatas=[{"n": i, "rare": i % 1000} for i in range(5000)])
+    c.add(
+        [str(i) for i in range(5000)],
+        rows,
+        metadatas=[{"n": i, "rare": i % 1000} for i in range(5000)],
+    )
     for where in ({"rare": 7}, {"n": {"$in": [7, 1007, 2007, 3007, 4007]}}):
         for options in (None, {"ef_search": 20}):
             result = c.query(rows[0], k=10, where=where, options=options)
@@ -114,7 +125,9 @@ def test_hybrid(client):
     c = client.create_collection("c", 2, text_search="english")
     c.add(["a", "b", "c"], [[1, 0], [0, 1], [1, 1]], ["running dogs", "a cat", None])
     result = c.hybrid([0, 1], "dog", k=2)
-    assert result.ids[0] == "a" and result.text_ranks[0] == 1 and result.documents[0] == "running dogs"
+    assert (
+        result.ids[0] == "a" and result.text_ranks[0] == 1 and result.documents[0] == "running dogs"
+    )
     with pytest.raises(nanovec.InvalidArgumentError, match="text search"):
         client.create_collection("d", 2).hybrid([0, 1], "dog")
 
@@ -125,7 +138,11 @@ def test_what_is_wrong_is_said(client):
         (lambda: client.get_collection("x"), nanovec.NotFoundError, '"x" does not exist'),
         (lambda: client.create_collection("c"), nanovec.AlreadyExistsError, "already exists"),
         (lambda: client.create_collection("d", metric="dot"), nanovec.InvalidArgumentError, "dot"),
-        (lambda: client.create_collection("d", 2, text_search="klingon"), nanovec.NanovecError, "klingon"),
+        (
+            lambda: client.create_collection("d", 2, text_search="klingon"),
+            nanovec.NanovecError,
+            "klingon",
+        ),
         (lambda: c.add([], []), nanovec.InvalidArgumentError, "no ids"),
         (lambda: c.add("ab", [[1, 2], [1, 2]]), nanovec.InvalidArgumentError, "list of texts"),
         (lambda: c.add(["a", "a"], [[1, 2], [1, 2]]), nanovec.InvalidArgumentError, "twice"),
@@ -136,15 +153,27 @@ def test_what_is_wrong_is_said(client):
         (lambda: c.add(["a\0"], [[1, 2]]), nanovec.InvalidArgumentError, "NUL"),
         (lambda: c.add([3], [[1, 2]]), nanovec.InvalidArgumentError, "must be a text"),
         (lambda: c.add(["a"], [[1, 2]]), nanovec.InvalidArgumentError, '"n" is required'),
-        (lambda: c.add(["a"], [[1, 2]], metadatas=[{"n": object()}]), nanovec.InvalidArgumentError, "JSON"),
-        (lambda: c.add(["a"], [[1, 2]], documents=["x", "y"]), nanovec.InvalidArgumentError, "documents"),
+        (
+            lambda: c.add(["a"], [[1, 2]], metadatas=[{"n": object()}]),
+            nanovec.InvalidArgumentError,
+            "JSON",
+        ),
+        (
+            lambda: c.add(["a"], [[1, 2]], documents=["x", "y"]),
+            nanovec.InvalidArgumentError,
+            "documents",
+        ),
         (lambda: c.query([1, 2, 3]), nanovec.InvalidArgumentError, "2 dimensions"),
         (lambda: c.query([1, 2], k=0), nanovec.InvalidArgumentError, "k must"),
         (lambda: c.query([1, 2], where={"a": {"$like": 1}}), nanovec.InvalidArgumentError, "like"),
-        (lambda: c.query([1, 2], where_document={"$regex": "("}), nanovec.InvalidArgumentError, "regular"),
+        (
+            lambda: c.query([1, 2], where_document={"$regex": "("}),
+            nanovec.InvalidArgumentError,
+            "regular",
+        ),
         (lambda: c.query([1, 2], include=["x"]), nanovec.InvalidArgumentError, "include"),
         (lambda: c.query([1, 2], options={"x": 1}), nanovec.InvalidArgumentError, "options"),
-        (lambda: c.delete(), nanovec.InvalidArgumentError, "which rows"),
+        (c.delete, nanovec.InvalidArgumentError, "which rows"),
         (lambda: client.drop_collection("x"), nanovec.NotFoundError, "x"),
     ]
     for action, kind, text in cases:
@@ -156,7 +185,14 @@ def test_what_is_wrong_is_said(client):
     with pytest.raises(nanovec.InvalidArgumentError, match="type int"):
         c.add([str(i) for i in range(1000)], RNG.normal(size=(1000, 2)), metadatas=many)
     assert c.count() == 0
-    assert c.add([str(i) for i in range(1000)], RNG.normal(size=(1000, 2)), metadatas=[{"n": i} for i in range(1000)]) == 1000
+    assert (
+        c.add(
+            [str(i) for i in range(1000)],
+            RNG.normal(size=(1000, 2)),
+            metadatas=[{"n": i} for i in range(1000)],
+        )
+        == 1000
+    )
     # large batches skip those that are there, as small ones do
     more = [{"n": i} for i in range(1500)]
     assert c.add([str(i) for i in range(1500)], RNG.normal(size=(1500, 2)), metadatas=more) == 500
@@ -219,7 +255,9 @@ def test_tenants(dsn):
             assert acme.get_collection("docs").query([1, 2]).ids == [["a"]]
             acme.drop_collection("docs")
         conn.execute(f"DROP OWNED BY {name}, {other}")
-        conn.execute(f"UPDATE nanovec.tenants SET owner = current_user::regrole; DROP ROLE {name}, {other}")
+        conn.execute(
+            f"UPDATE nanovec.tenants SET owner = current_user::regrole; DROP ROLE {name}, {other}"
+        )
 
 
 async def test_async(dsn):
@@ -227,9 +265,16 @@ async def test_async(dsn):
         c = await client.create_collection("c")
         rows = RNG.normal(size=(800, 4)).astype(np.float32)
         async with c.batch():
-            assert await c.add([str(i) for i in range(800)], rows, metadatas=[{"n": i} for i in range(800)]) == 800
+            assert (
+                await c.add(
+                    [str(i) for i in range(800)], rows, metadatas=[{"n": i} for i in range(800)]
+                )
+                == 800
+            )
         assert (await c.query(rows[:2], k=1)).ids == [["0"], ["1"]]
-        assert (await c.query(rows[3], k=2, where={"n": 3}, options={"ef_search": 50})).ids == [["3"]]
+        assert (await c.query(rows[3], k=2, where={"n": 3}, options={"ef_search": 50})).ids == [
+            ["3"]
+        ]
         assert await c.upsert(["0"], rows[1:2]) == 1 and await c.update(["0"], documents=["x"]) == 1
         assert (await c.get(["0"])).documents == ["x"]
         assert (await c.peek(3)).embeddings.shape == (3, 4)

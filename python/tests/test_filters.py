@@ -3,17 +3,55 @@
 import random
 import re
 
-import nanovec
 import numpy as np
 import pytest
 
-FIELDS = ["n", "f", "s", "b", "free", "tags", "it's", 'qu"ote', "$x"[1:], "a.b", "; DROP TABLE c; --"]
+import nanovec
+
+FIELDS = [
+    "n",
+    "f",
+    "s",
+    "b",
+    "free",
+    "tags",
+    "it's",
+    'qu"ote',
+    "$x"[1:],
+    "a.b",
+    "; DROP TABLE c; --",
+]
 STRINGS = [
     "", "a", "A", "b", "zebra", "'", "''", '"', "\\", "\\'", "%", "_", "x' OR '1'='1", "'; DROP TABLE c; --",
     "$1", "{}", "null", "true", "1", "\U0001f600", "\u00e9", "e\u0301", "\n", "E'\\x41'", "$$", ")", "(",
 ]  # fmt: skip
-NUMBERS = [0, 1, -1, 2, 3, 5.5, 0.1, 1e10, -2.25, 1.0, 9007199254740993, 1e300, 9223372036854775807, 1e-5]
-DOCUMENTS = [None, "", "The cat", "the cat's %", "100% _real_", "back\\slash", "zwei\nZeilen", "'quoted'", "cat cat"]
+NUMBERS = [
+    0,
+    1,
+    -1,
+    2,
+    3,
+    5.5,
+    0.1,
+    1e10,
+    -2.25,
+    1.0,
+    9007199254740993,
+    1e300,
+    9223372036854775807,
+    1e-5,
+]
+DOCUMENTS = [
+    None,
+    "",
+    "The cat",
+    "the cat's %",
+    "100% _real_",
+    "back\\slash",
+    "zwei\nZeilen",
+    "'quoted'",
+    "cat cat",
+]
 
 
 def scalar(r):
@@ -59,14 +97,26 @@ def condition_again(r):
 def random_filter(r, depth=0):
     kind = r.random()
     if depth < 3 and kind < 0.3:
-        return {r.choice(["$and", "$or"]): [random_filter(r, depth + 1) for _ in range(r.randrange(1, 4))]}
+        return {
+            r.choice(["$and", "$or"]): [
+                random_filter(r, depth + 1) for _ in range(r.randrange(1, 4))
+            ]
+        }
     if depth < 3 and kind < 0.4:
         return {"$not": random_filter(r, depth + 1)}
     return {r.choice(FIELDS): condition(r) for _ in range(r.choice([1, 1, 2]))}
 
 
 def kind(v):
-    return "b" if isinstance(v, bool) else "n" if isinstance(v, (int, float)) else "s" if isinstance(v, str) else "o"
+    return (
+        "b"
+        if isinstance(v, bool)
+        else "n"
+        if isinstance(v, (int, float))
+        else "s"
+        if isinstance(v, str)
+        else "o"
+    )
 
 
 def equal(a, b):
@@ -91,7 +141,9 @@ def holds_one(row, field, op, value):
         return not holds_field(row, field, value)
     if not there or kind(have) != kind(value):
         return False
-    return {"$gt": have > value, "$gte": have >= value, "$lt": have < value, "$lte": have <= value}[op]
+    return {"$gt": have > value, "$gte": have >= value, "$lt": have < value, "$lte": have <= value}[
+        op
+    ]
 
 
 def holds_field(row, field, value):
@@ -140,7 +192,11 @@ def random_document_filter(r, depth=0):
     operator = r.choice(["$contains", "$not_contains", "$regex", "$not_regex"])
     if operator.endswith("regex"):
         return {operator: r.choice(["cat", "^The", "'s", "c.t", "[0-9]+", "cat$", "^$", "(a|Z)e?"])}
-    return {operator: r.choice(["cat", "Cat", "'", "%", "_", "\\", "100%", "\n", "t c", "' OR true --", "s %"])}
+    return {
+        operator: r.choice(
+            ["cat", "Cat", "'", "%", "_", "\\", "100%", "\n", "t c", "' OR true --", "s %"]
+        )
+    }
 
 
 def test_the_evaluation_itself():
@@ -167,10 +223,14 @@ def test_random_filters(client, promoted):
         truth = [
             i
             for i, row, document in zip(ids, rows, documents, strict=True)
-            if holds(row, where) and (where_document is None or holds_document(document, where_document))
+            if holds(row, where)
+            and (where_document is None or holds_document(document, where_document))
         ]
         found_some += 0 < len(truth) < len(rows)
-        assert c.get(where=where, where_document=where_document).ids == truth, (where, where_document)
+        assert c.get(where=where, where_document=where_document).ids == truth, (
+            where,
+            where_document,
+        )
         if n % 10 == 0:
             result = c.query([1, 2, 3, 4], k=400, where=where, where_document=where_document)
             assert sorted(result.ids[0]) == truth, (where, where_document)
@@ -182,7 +242,22 @@ def test_hostile_filters(client):
     c = client.create_collection("c", 2)
     c.add(["a"], [[1, 2]], ["x"], [{"a": 1}])
     r = random.Random(5)
-    pieces = [*STRINGS, *NUMBERS, None, True, [], {}, "$and", "$or", "$not", "$eq", "$in", "$gt", "$exists", "$regex"]
+    pieces = [
+        *STRINGS,
+        *NUMBERS,
+        None,
+        True,
+        [],
+        {},
+        "$and",
+        "$or",
+        "$not",
+        "$eq",
+        "$in",
+        "$gt",
+        "$exists",
+        "$regex",
+    ]
 
     def anything(depth=0):
         choice = r.random()

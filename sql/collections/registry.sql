@@ -149,3 +149,18 @@ CREATE FUNCTION nanovec.vector_schema()
 		WHERE e.extname = 'nanovec'
 $$;
 COMMENT ON FUNCTION nanovec.vector_schema() IS 'the schema that nanovec is in, quoted';
+
+-- How far an import of a file has come, written with the rows themselves
+CREATE TABLE nanovec.imports (
+	collection uuid NOT NULL REFERENCES nanovec.collections ON DELETE CASCADE,
+	source text NOT NULL,
+	rows_read bigint NOT NULL DEFAULT 0,
+	rows_bad bigint NOT NULL DEFAULT 0,
+	in_batch boolean NOT NULL,
+	changed_at timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (collection, source)
+);
+COMMENT ON TABLE nanovec.imports IS 'imports that have not come to their end, and where they go on';
+ALTER TABLE nanovec.imports ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON nanovec.imports USING (EXISTS (SELECT FROM nanovec.collections AS c WHERE c.id = collection));
+GRANT SELECT, INSERT, UPDATE, DELETE ON nanovec.imports TO PUBLIC;
