@@ -70,7 +70,7 @@ endif
 # These set up the machine themselves and so must work where PostgreSQL is not
 # installed yet: PGXS is not asked for.
 SELF_CONTAINED = demo check check-unit check-bench check-build check-fuzz check-regress \
-	check-isolation check-tap check-clients check-quality check-large soak check-pg check-upgrade check-crash fuzz \
+	check-isolation check-tap check-clients check-python check-quality check-large soak check-pg check-upgrade check-crash fuzz \
 	check-asan check-valgrind check-assert \
 	reference bench bench-quick
 
@@ -82,9 +82,9 @@ demo:
 	@test/lib/run.sh demo
 
 check:
-	@test/lib/run.sh unit bench build fuzz regress isolation tap clients quality quick
+	@test/lib/run.sh unit bench build fuzz regress isolation tap clients python quality quick
 
-check-unit check-bench check-build check-fuzz check-regress check-isolation check-tap check-clients check-large: check-%:
+check-unit check-bench check-build check-fuzz check-regress check-isolation check-tap check-clients check-python check-large: check-%:
 	@test/lib/run.sh $*
 
 # QUALITY="WORD ..." for some cells: see test/quality/README.md

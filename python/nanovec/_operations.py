@@ -117,8 +117,8 @@ def create(
     """Make a collection, or take the one that is there."""
     parameters = [
         name, wanted.dimension, wanted.metric, Jsonb(wanted.index or {}),
-        Jsonb(wanted.schema or {}), list(wanted.promote), wanted.normalized, wanted.type, wanted.text_search,
-        Jsonb(wanted.metadata or {}), space.tenant, space.database,
+        Jsonb(wanted.schema or {}), list(wanted.promote), wanted.normalized, wanted.type,
+        wanted.text_search, Jsonb(wanted.metadata or {}), space.tenant, space.database,
     ]  # fmt: skip
     try:
         yield Fetch(

@@ -25,7 +25,16 @@ def server_pid(directory):
         os.kill(pid, 0)
     except (OSError, ValueError):
         return None
-    return pid
+    return None if is_zombie(pid) else pid
+
+
+def is_zombie(pid):
+    """Has a process ended, and its parent not asked for it yet?"""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
+            return file.read().rpartition(b")")[2].split()[0] == b"Z"
+    except (OSError, IndexError):
+        return False
 
 
 def stop(directory, timeout=300.0):

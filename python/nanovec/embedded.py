@@ -356,7 +356,7 @@ class EmbeddedServer:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
         settings = {
             "listen_addresses": "",
-            "unix_socket_directories": f'"{self.socket_directory}"',
+            "unix_socket_directories": _quoted(str(self.socket_directory), '"'),
             "unix_socket_permissions": "0700",
             "extension_control_path": f"$system:{self._engine}",
             "dynamic_library_path": f"$libdir:{self._engine / 'lib'}",
@@ -367,8 +367,10 @@ class EmbeddedServer:
             "jit": "off",
             "log_line_prefix": "%m [%p] ",
         }
+        # a backslash escapes within the quotes of a configuration file
         lines = [
-            f"{key} = '{value.replace(chr(39), chr(39) * 2)}'" for key, value in settings.items()
+            f"{key} = {_quoted(value.replace(chr(92), chr(92) * 2), chr(39))}"
+            for key, value in settings.items()
         ]
         conf = data / "nanovec.conf"
         conf.write_text("# written at each start of the server\n" + "\n".join(lines) + "\n")
@@ -409,6 +411,11 @@ class EmbeddedServer:
         except psycopg.Error as error:
             raise translate(error) from error
         self._write("nanovec.json", json.dumps(current) + "\n")
+
+
+def _quoted(text: str, quote: str) -> str:
+    """Text between quotes, with those in it doubled."""
+    return quote + text.replace(quote, quote * 2) + quote
 
 
 def _number(version: str) -> tuple[int, ...]:

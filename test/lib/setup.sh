@@ -114,6 +114,9 @@ setup_machine()
 				perl -MIPC::Run -e 1 2> /dev/null || missing+=(libipc-run-perl) ;;
 			clients)
 				need_clients ;;
+			python)
+				need python3 python3
+				python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv) ;;
 			bench|quality)
 				need python3 python3 ;;
 		esac
