@@ -285,8 +285,7 @@ def _query_vectors(
     if vector is not None:
         return ["1"], [_parse(vector, "--vector")]
     assert file is not None
-    reader = transfer.READERS[transfer.suffix_of(file, transfer.READERS)]
-    batch = next(iter(reader(file, ReadOptions(), 0)), None)
+    batch = next(transfer.read_batches(file, ReadOptions(), 0), None)
     if batch is None or len(batch.rows) == 0:
         raise InvalidArgumentError(f"{file} has no rows")
     most = min(len(batch.rows), rows_of_a_batch(1))

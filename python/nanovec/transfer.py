@@ -283,6 +283,19 @@ def collection_of_archive(client: Client, path: Path, name: str | None) -> Colle
         raise InvalidFileError(f"{path} says of its collection what cannot be: {error}") from error
 
 
+def read_batches(path: Path, options: ReadOptions, start: int) -> Iterator[Batch]:
+    """The rows of a file; what the libraries raise for a damaged one is an InvalidFileError."""
+    reader = READERS[suffix_of(path, READERS)]
+    if not path.is_file():
+        raise InvalidFileError(f"{path} is no file")
+    try:
+        yield from reader(path, options, start)
+    except NanovecError:
+        raise
+    except Exception as error:
+        raise InvalidFileError(f"{path} cannot be read: {error or type(error).__name__}") from error
+
+
 def import_file(
     client: Client,
     collection: Collection,
@@ -296,7 +309,7 @@ def import_file(
 ) -> ImportResult:
     """Import a file; after a break, the same call goes on where it was."""
     options = options or ReadOptions()
-    reader = READERS[suffix_of(path, READERS)]
+    suffix_of(path, READERS)
     if not path.is_file():
         raise InvalidFileError(f"{path} is no file")
     importer = Importer(
@@ -311,7 +324,7 @@ def import_file(
         start = importer.begin(restart)
         if start == 0 and bad_rows is not None:
             bad_rows.unlink(missing_ok=True)
-        importer.run(reader(path, options, start))
+        importer.run(read_batches(path, options, start))
         importer.end()
     except psycopg.Error as error:
         raise translate(error) from error

@@ -73,12 +73,11 @@ def local(embedded):
         conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-_count = 0
+_results: list[str] = []
 
 
 def pytest_runtest_logreport(report):
     """Write results as TAP, for test/lib/run.sh to count."""
-    global _count
     tap = os.environ.get("NANOVEC_TAP")
     if tap is None or (report.when != "call" and report.outcome == "passed"):
         return
@@ -86,6 +85,6 @@ def pytest_runtest_logreport(report):
         if report.outcome == "skipped":
             file.write(f"# NOT RUN: {report.nodeid}: {report.longrepr[-1]}\n")
             return
-        _count += 1
+        _results.append(report.nodeid)
         sign = "ok" if report.outcome == "passed" else "not ok"
-        file.write(f"{sign} {_count} - {report.nodeid}\n")
+        file.write(f"{sign} {len(_results)} - {report.nodeid}\n")

@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 
-import nanovec
 import numpy as np
 import pytest
+
+import nanovec
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-import nanovec
 import numpy as np
 import psycopg
 import pytest
+
+import nanovec
 from nanovec import _watch, embedded
 
 

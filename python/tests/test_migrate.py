@@ -3,10 +3,11 @@
 import subprocess
 import sys
 
-import nanovec
 import numpy as np
 import psycopg
 import pytest
+
+import nanovec
 from nanovec import migrate
 
 SPACES = ("l2", "cosine", "ip")
