@@ -17,6 +17,7 @@
 #include "catalog/pg_opfamily.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -38,6 +39,8 @@ nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric)
 	const NvSpaceMetric *m;
 	const NvElementType *type;
 
+	/* catalogs are looked into, so no page may be locked: see README */
+	Assert(InterruptHoldoffCount == 0);
 	/* pgvector's: our library in its place, or a session older than the update */
 	if (metric_proc->fn_nargs != 1)
 		ereport(ERROR,

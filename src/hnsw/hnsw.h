@@ -14,7 +14,9 @@
 
 #include "access/genam.h"
 #include "am/am_bitmap.h"
+#include "am/am_insert.h"
 #include "am/am_inspect.h"
+#include "am/am_search.h"
 #include "am/am_vector.h"
 #include "am/am_wal.h"
 #include "hnsw/hnsw_page.h"
@@ -58,12 +60,10 @@ typedef struct HnswNotes HnswNotes;
  */
 typedef struct HnswIndex
 {
-	Relation	rel;
+	NV_INDEX_CORE;
 	HnswMeta	meta;			/* its last fields may be out of date */
 	HnswLayout	layout;
-	NvSpace		space;
-	uint32		vector_bytes;	/* of a stored vector; of sparse ones, the most */
-	uint32		max_bytes;		/* of one, if it is fine */
+	uint32		max_bytes;		/* of a stored vector, if it is fine */
 	bool		logged;			/* whether changes are logged */
 	LWLock	   *build_lock;		/* among the processes of a build, in place of the update lock */
 	HnswMemory *memory;			/* or NULL */
@@ -98,14 +98,11 @@ extern double hnsw_noise(const HnswMeta *meta);
 /* The space of an index. */
 extern NvSpaceSpec hnsw_spec(const HnswMeta *meta);
 
-/*
- * Open the index for the current memory context.  ERROR (INDEX_CORRUPTED, or
- * FEATURE_NOT_SUPPORTED for a format of another version).
- */
+/* Open the index for the current memory context; errors of nv_index_open(). */
 extern void hnsw_open(HnswIndex *ix, Relation rel);
 
-/* The same from a metapage at hand; mean is the caller's, and may be NULL. */
-extern void hnsw_open_with(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *mean);
+/* Open an index that is being built, as nv_index_open_new() does. */
+extern void hnsw_open_new(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *mean);
 
 /* Read the entry point: its slot (or HNSW_NO_SLOT) and level. */
 extern void hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level);
@@ -122,6 +119,13 @@ extern void hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node);
  * what it holds makes no sense.
  */
 extern bool hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref);
+
+/*
+ * The same for who looks at many slots in their order: the page stays locked from
+ * one to the next on it, whatever this returns, until hnsw_release().  At first the
+ * buffer of ref is InvalidBuffer.  Interrupts are checked for between two pages.
+ */
+extern bool hnsw_read_next(HnswIndex *ix, uint32 slot, HnswRef *ref);
 
 /* Start fetching a node that will probably be read soon into the CPU's caches. */
 extern void hnsw_prefetch(HnswIndex *ix, uint32 slot);
@@ -304,6 +308,7 @@ typedef struct HnswCandidate
 {
 	float		distance;
 	uint32		slot;
+	float		norm2;			/* by the inner product, while neighbors are chosen */
 	bool		dead;			/* if it comes from hnsw_load_candidate() */
 	NvStored	stored;
 } HnswCandidate;
@@ -322,25 +327,27 @@ hnsw_edge_distance(const HnswIndex *ix, const NvStored *a, const NvStored *b)
 }
 
 /*
- * Choose at most "limit" of n candidates as neighbors of one node, by the
- * heuristic of the HNSW paper (Malkov and Yashunin, 2018, algorithm 4): the
- * nearest first, and none that is nearer to one already chosen than to the
- * node, or with "fill" not much nearer.  One with the node's own vector does not
- * count for that, except against others that have it.  With "fill", what the
- * heuristic left out then fills free places, nearest first, but those that have
- * the vector of a chosen one last.  Equally near ones come as in
- * hnsw_sort_candidates().  The chosen ones are moved to the front, in
- * that order; returns their number.
+ * Choose at most "limit" of n candidates as neighbors of one node, of which self is the
+ * vector, by the heuristic of the HNSW paper (Malkov and Yashunin, 2018, algorithm 4): the
+ * nearest first, and none that is nearer to one already chosen than to the node.  One with
+ * the node's own vector does not count for that, except against others that have it.
+ * By the inner product the longest stand for nearly all others; next come those that are
+ * not nearer to a chosen one by the Euclidean distance, in the same order.
+ * With "fill", free places go to those of the rest that are not much nearer to a chosen
+ * one; then to any, nearest first, but those that have the vector of a chosen one last.
+ * Equally near ones come as in hnsw_sort_candidates().  The chosen ones are moved to the
+ * front, in the order of their choice; returns their number.
  */
-extern int	hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, uint32 after, int limit,
-						bool fill);
+extern int	hnsw_choose(HnswIndex *ix, const NvStored *self, HnswCandidate *candidates, int n,
+						uint32 after, int limit, bool fill);
 
 /*
  * The same when the first "kept" candidates, each of them once, are chosen already.
  * nstrict, unless it is NULL: how many of the next were chosen without "fill".
  */
-extern int	hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n,
-							   uint32 after, int limit, bool fill, int *nstrict);
+extern int	hnsw_choose_beside(HnswIndex *ix, const NvStored *self, HnswCandidate *candidates,
+							   int kept, int n, uint32 after, int limit, bool fill,
+							   int *nstrict);
 
 /*
  * Sort candidates, nearest first; equally near ones by their slots, from the one after
@@ -350,11 +357,12 @@ extern int	hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept
 extern void hnsw_sort_candidates(HnswCandidate *candidates, int n, uint32 after);
 
 /*
- * Which of n sorted neighbors of a node is missed least: one whose vector a nearer
- * one has, else the farthest that a live nearer one (*stands) stands for, else the
- * last (*stands is -1).
+ * Which of n sorted neighbors of a node, of which self is the vector, is missed least:
+ * one whose vector a nearer one has, else the farthest that a live nearer one (*stands)
+ * stands for, else the last (*stands is -1).
  */
-extern int	hnsw_find_spare(HnswIndex *ix, const HnswCandidate *candidates, int n, int *stands);
+extern int	hnsw_find_spare(HnswIndex *ix, const NvStored *self, HnswCandidate *candidates,
+							int n, int *stands);
 
 /*
  * Give a node (of which self is the vector) these n neighbors.  Those that it
@@ -477,9 +485,7 @@ extern bool hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvS
 extern bool hnsw_replace_edges(HnswIndex *ix, uint32 slot, uint32 version, const NvStored *self,
 							   const HnswCandidate *neighbors, int n);
 
-extern bool hnsw_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid,
-						Relation heap, IndexUniqueCheck unique, bool unchanged,
-						IndexInfo *info);
+extern const NvInsertMethod hnsw_insert_method;
 
 /* A hash of the place of a row; salts give independent ones. */
 extern uint64 hnsw_hash_row(const ItemPointerData *tid, uint64 salt);
@@ -515,11 +521,7 @@ extern IndexBuildResult *hnsw_build(Relation heap, Relation rel, IndexInfo *info
 extern void hnsw_build_empty(Relation rel);
 
 /* hnsw_scan.c */
-extern IndexScanDesc hnsw_begin_scan(Relation rel, int nkeys, int norderbys);
-extern void hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
-						int norderbys);
-extern bool hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction);
-extern void hnsw_end_scan(IndexScanDesc scan);
+extern const NvSearchMethod hnsw_search_method;
 
 /* hnsw_vacuum.c */
 extern IndexBulkDeleteResult *hnsw_bulk_delete(IndexVacuumInfo *info,

@@ -200,7 +200,7 @@ open_build(HnswBuild *build)
 	build->context = CurrentMemoryContext;
 	build->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw build row",
 										   ALLOCSET_DEFAULT_SIZES);
-	hnsw_open_with(&build->ix, build->rel, &build->shared->meta, build->mean);
+	hnsw_open_new(&build->ix, build->rel, &build->shared->meta, build->mean);
 	build->ix.logged = false;
 	build->ix.build_lock = &build->shared->update_lock;
 	build->ix.memory = hnsw_memory_attach(&build->shared->memory, build->ix.meta.slot_bytes,

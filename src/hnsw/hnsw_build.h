@@ -52,6 +52,10 @@ typedef struct HnswBuildShared
 	bool		broken_hot_chain;
 } HnswBuildShared;
 
+/* Batches of so many pairs need 50 GB, more than a test can have. */
+StaticAssertDecl(sizeof(((HnswBuildShared *) NULL)->npairs) > sizeof(uint32),
+				 "pairs of half of all nodes are more than a uint32 can count");
+
 /* One process's view of a build. */
 typedef struct HnswBuild
 {

@@ -141,6 +141,7 @@ is_node(const Check *check, uint32 slot, int level)
 		check->slots[slot].good && check->slots[slot].level == level;
 }
 
+/* Check the edges of a node against the nodes that they lead to. */
 static void
 check_edges(Check *check, uint32 slot, const HnswNode *node)
 {
@@ -161,6 +162,7 @@ check_edges(Check *check, uint32 slot, const HnswNode *node)
 	}
 }
 
+/* Check that a node and those of the same vector on other levels know of each other. */
 static void
 check_levels(Check *check, uint32 slot, const HnswNode *node)
 {
@@ -272,6 +274,7 @@ check_codes(Check *check, uint32 slot, const HnswNodeCopy *self, const HnswNode 
 	}
 }
 
+/* Check every node beside others, which needs their pages too. */
 static void
 look_at_nodes(Check *check)
 {

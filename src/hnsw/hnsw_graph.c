@@ -1327,12 +1327,43 @@ unique_candidates(HnswCandidate *candidates, int n)
 	return kept;
 }
 
-/*
- * With free places to fill, a candidate may be this much nearer to a chosen one
- * than to the node (Jayaram Subramanya et al., "DiskANN", 2019: alpha).
- * Negative distances, of inner products, have no such ratio.
- */
-#define FILL_ALPHA 1.1f
+/* By which rule a chosen candidate stands for another one; the first are tried first. */
+typedef enum Rule
+{
+	LONGER,						/* inner product only: it is better for it than the node is */
+	NEARER,						/* it is nearer to it than the node is */
+	MUCH_NEARER					/* by a factor */
+} Rule;
+
+/* That factor (Jayaram Subramanya et al., "DiskANN", 2019: alpha). */
+#define MUCH_NEARER_BY 1.1f
+
+/* The neighbors of one node are being chosen, or given up. */
+typedef struct Choice
+{
+	HnswIndex  *ix;
+	float		norm2;			/* of the node's vector, by the inner product */
+} Choice;
+
+/* The first rule that there is for a metric. */
+static Rule
+first_rule(const HnswIndex *ix)
+{
+	return ix->space.ip ? LONGER : NEARER;
+}
+
+/* By the inner product, distances between vectors take their norms. */
+static void
+begin_choice(Choice *choice, HnswIndex *ix, const NvStored *self, HnswCandidate *candidates,
+			 int n)
+{
+	choice->ix = ix;
+	if (!ix->space.ip)
+		return;
+	choice->norm2 = nv_stored_norm2(&ix->space, self);
+	for (int i = 0; i < n; i++)
+		candidates[i].norm2 = nv_stored_norm2(&ix->space, &candidates[i].stored);
+}
 
 /*
  * Whether a chosen candidate stands for another one.  From one that has the
@@ -1340,20 +1371,21 @@ unique_candidates(HnswCandidate *candidates, int n)
  * what has this vector, too, or else the node would have no other neighbor.
  */
 static bool
-stands_for(HnswIndex *ix, const HnswCandidate *chosen, const HnswCandidate *c, float alpha)
+stands_for(const Choice *choice, const HnswCandidate *chosen, const HnswCandidate *c, Rule rule)
 {
+	HnswIndex  *ix = choice->ix;
 	float		distance = hnsw_edge_distance(ix, &chosen->stored, &c->stored);
+	float		own = c->distance;
 
-	if (alpha * distance > c->distance)
+	if (rule != LONGER && ix->space.ip)
+	{
+		/* |a - b|^2 = |a|^2 + |b|^2 - 2 <a, b> */
+		distance = chosen->norm2 + c->norm2 + 2 * distance;
+		own = choice->norm2 + c->norm2 + 2 * own;
+	}
+	if (rule == MUCH_NEARER && MUCH_NEARER_BY * distance > own)
 		return false;
-	return distance < c->distance || nv_stored_equal(&chosen->stored, &c->stored);
-}
-
-/* How much nearer, where places are to be filled. */
-static float
-fill_alpha(const HnswIndex *ix)
-{
-	return ix->space.metric == NV_SPACE_IP ? 1 : FILL_ALPHA;
+	return distance < own || (distance == own && nv_stored_equal(&chosen->stored, &c->stored));
 }
 
 /*
@@ -1361,16 +1393,16 @@ fill_alpha(const HnswIndex *ix)
  * them, stands for it; -1 if none does.  left_out: what is known of them, or 0.
  */
 static int
-find_standing(HnswIndex *ix, const HnswCandidate *candidates, int place, float alpha,
+find_standing(const Choice *choice, const HnswCandidate *candidates, int place, Rule rule,
 			  int8 *left_out)
 {
 	for (int i = 0; i < place; i++)
 	{
 		if (left_out[i] > 0 || candidates[i].dead ||
-			!stands_for(ix, &candidates[i], &candidates[place], alpha))
+			!stands_for(choice, &candidates[i], &candidates[place], rule))
 			continue;
 		if (left_out[i] == 0)
-			left_out[i] = find_standing(ix, candidates, i, alpha, left_out) >= 0 ? 1 : -1;
+			left_out[i] = find_standing(choice, candidates, i, rule, left_out) >= 0 ? 1 : -1;
 		if (left_out[i] < 0)
 			return i;
 	}
@@ -1378,11 +1410,12 @@ find_standing(HnswIndex *ix, const HnswCandidate *candidates, int place, float a
 }
 
 int
-hnsw_find_spare(HnswIndex *ix, const HnswCandidate *candidates, int n, int *stands)
+hnsw_find_spare(HnswIndex *ix, const NvStored *self, HnswCandidate *candidates, int n,
+				int *stands)
 {
-	/* in many dimensions hardly one is nearer to another by much */
-	const float alphas[] = {fill_alpha(ix), 1};
+	Choice		choice;
 
+	begin_choice(&choice, ix, self, candidates, n);
 	/* equal vectors have the same distance to the bit */
 	for (int i = n - 1; i > 0; i--)
 	{
@@ -1391,13 +1424,14 @@ hnsw_find_spare(HnswIndex *ix, const HnswCandidate *candidates, int n, int *stan
 			nv_stored_equal(&candidates[i].stored, &candidates[i - 1].stored))
 			return i;
 	}
-	for (int a = 0; a < (int) lengthof(alphas); a++)
+	/* in many dimensions hardly one is much nearer to another */
+	for (int rule = MUCH_NEARER; rule >= (int) first_rule(ix); rule--)
 	{
 		int8		left_out[HNSW_MAX_SLOTS + 1] = {0};
 
 		for (int i = n - 1; i > 0; i--)
 		{
-			*stands = find_standing(ix, candidates, i, alphas[a], left_out);
+			*stands = find_standing(&choice, candidates, i, (Rule) rule, left_out);
 			if (*stands >= 0)
 				return i;
 		}
@@ -1406,89 +1440,95 @@ hnsw_find_spare(HnswIndex *ix, const HnswCandidate *candidates, int n, int *stan
 	return n - 1;
 }
 
-/* Add candidates to those chosen, as far as they have, or have not, the vector of one of these. */
-static int
-fill_places(HnswCandidate *candidates, int chosen, int limit, const HnswCandidate *refused,
-			const bool *repeats, int nrefused, bool repeated)
+/* Candidates that were not chosen. */
+typedef struct Refused
 {
-	for (int i = 0; i < nrefused && chosen < limit; i++)
+	HnswCandidate *candidates;
+	bool	   *repeats;		/* because a chosen one has the same vector */
+	int			n;
+} Refused;
+
+/* Add refused candidates to those chosen, as far as they repeat one of these, or do not. */
+static int
+fill_places(HnswCandidate *candidates, int chosen, int limit, const Refused *refused, bool repeat)
+{
+	for (int i = 0; i < refused->n && chosen < limit; i++)
 	{
-		if (repeats[i] == repeated)
-			candidates[chosen++] = refused[i];
+		if (refused->repeats[i] == repeat)
+			candidates[chosen++] = refused->candidates[i];
 	}
 	return chosen;
 }
 
 /*
  * Add to the chosen candidates, up to a limit, those of n others, nearest first, that
- * none of them stands for.  The rest is refused; repeats: because a chosen one has the
- * same vector.  Returns how many are chosen then.
+ * none of them stands for.  The rest is refused, unless there is no room left for it
+ * anyway; the others may be the refused ones of before.  Returns how many are chosen then.
  */
 static int
-choose_among(HnswIndex *ix, HnswCandidate *chosen, int nchosen, const HnswCandidate *from, int n,
-			 int limit, float alpha, HnswCandidate *refused, bool *repeats, int *nrefused)
+choose_among(const Choice *choice, HnswCandidate *chosen, int nchosen, const HnswCandidate *from,
+			 int n, int limit, Rule rule, Refused *refused)
 {
-	*nrefused = 0;
+	refused->n = 0;
 	for (int i = 0; i < n && nchosen < limit; i++)
 	{
 		HnswCandidate c = from[i];
 		int			k = 0;
 
 		CHECK_FOR_INTERRUPTS();
-		while (k < nchosen && !stands_for(ix, &chosen[k], &c, alpha))
+		while (k < nchosen && !stands_for(choice, &chosen[k], &c, rule))
 			k++;
 		if (k == nchosen)
 			chosen[nchosen++] = c;
 		else
 		{
-			repeats[*nrefused] = nv_stored_equal(&chosen[k].stored, &c.stored);
-			refused[(*nrefused)++] = c;
+			refused->repeats[refused->n] = nv_stored_equal(&chosen[k].stored, &c.stored);
+			refused->candidates[refused->n++] = c;
 		}
 	}
 	return nchosen;
 }
 
 int
-hnsw_choose(HnswIndex *ix, HnswCandidate *candidates, int n, uint32 after, int limit, bool fill)
+hnsw_choose(HnswIndex *ix, const NvStored *self, HnswCandidate *candidates, int n, uint32 after,
+			int limit, bool fill)
 {
-	return hnsw_choose_beside(ix, candidates, 0, n, after, limit, fill, NULL);
+	return hnsw_choose_beside(ix, self, candidates, 0, n, after, limit, fill, NULL);
 }
 
 int
-hnsw_choose_beside(HnswIndex *ix, HnswCandidate *candidates, int kept, int n, uint32 after,
-				   int limit, bool fill, int *nstrict)
+hnsw_choose_beside(HnswIndex *ix, const NvStored *self, HnswCandidate *candidates, int kept, int n,
+				   uint32 after, int limit, bool fill, int *nstrict)
 {
-	HnswCandidate *refused;
-	bool	   *repeats;
-	int			nrefused = 0;
-	int			chosen = kept;
+	Rule		rule = first_rule(ix);
+	Refused		refused = {0};
+	Choice		choice;
+	int			chosen;
 
 	Assert(kept <= n && limit <= hnsw_max_edges(&ix->meta));
+	begin_choice(&choice, ix, self, candidates, n);
 	hnsw_sort_candidates(candidates + kept, n - kept, after);
 	n = kept + unique_candidates(candidates + kept, n - kept);
-	refused = palloc(sizeof(HnswCandidate) * Max(n, 1));
-	repeats = palloc(sizeof(bool) * Max(n, 1));
-	chosen = choose_among(ix, candidates, chosen, candidates + kept, n - kept, limit, 1,
-						  refused, repeats, &nrefused);
+	refused.candidates = palloc(sizeof(HnswCandidate) * Max(n, 1));
+	refused.repeats = palloc(sizeof(bool) * Max(n, 1));
+	chosen = choose_among(&choice, candidates, kept, candidates + kept, n - kept, limit, rule,
+						  &refused);
 	if (nstrict != NULL)
 		*nstrict = chosen - kept;
-	/* strictly first, or in many dimensions near ones would leave no place to ways out of clusters */
-	if (fill && fill_alpha(ix) > 1)
+	/* in this order, or in many dimensions near ones would leave no place to ways out of clusters */
+	while (rule < (fill ? MUCH_NEARER : NEARER))
 	{
-		HnswCandidate *others = palloc(sizeof(HnswCandidate) * Max(nrefused, 1));
-
-		memcpy(others, refused, sizeof(HnswCandidate) * nrefused);
-		chosen = choose_among(ix, candidates, chosen, others, nrefused, limit, fill_alpha(ix),
-							  refused, repeats, &nrefused);
-		pfree(others);
+		rule++;
+		chosen = choose_among(&choice, candidates, chosen, refused.candidates, refused.n, limit,
+							  rule, &refused);
 	}
 	if (fill)
 	{
-		chosen = fill_places(candidates, chosen, limit, refused, repeats, nrefused, false);
-		chosen = fill_places(candidates, chosen, limit, refused, repeats, nrefused, true);
+		chosen = fill_places(candidates, chosen, limit, &refused, false);
+		chosen = fill_places(candidates, chosen, limit, &refused, true);
 	}
-	pfree(repeats);
-	pfree(refused);
+	pfree(refused.repeats);
+	pfree(refused.candidates);
 	return chosen;
 }
 

@@ -11,7 +11,6 @@
 
 #include <math.h>
 
-#include "am/am_row.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nv_random.h"
@@ -373,7 +372,7 @@ find_given_up(Surroundings *around, const Source *source, Exchange *x, int n, ui
 		x->cover = find_cover(around, x->list, n, i, -1, new_slot);
 		return i;
 	}
-	i = hnsw_find_spare(around->ix, x->list, n, &stands);
+	i = hnsw_find_spare(around->ix, &source->stored, x->list, n, &stands);
 	if (x->list[i].slot != new_slot)
 	{
 		x->cover = find_cover(around, x->list, n, i, stands, new_slot);
@@ -824,7 +823,7 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placem
 		note_found(&place->around, &found[i], level, level > 0);
 	if (nfound > 0)
 		place->after = found[place->hash % nfound].slot;
-	n = hnsw_choose_beside(ix, c, 0, n, place->after, hnsw_chosen_edges(ix), true,
+	n = hnsw_choose_beside(ix, &place->stored, c, 0, n, place->after, hnsw_chosen_edges(ix), true,
 						   &place->nstrict[level]);
 	/* the search's copies are overwritten on the next level */
 	for (int i = 0; level > 0 && i < n; i++)
@@ -1120,48 +1119,33 @@ hnsw_insert_query(HnswIndex *ix, NvQuery *query, ItemPointer tid)
 
 #define SCRATCH_BYTES (512 * 1024)
 
-/* What aminsert keeps from row to row of a statement. */
-typedef struct InsertState
+typedef struct HnswInserter
 {
+	NvInserter	base;
 	HnswIndex	ix;
-	NvQuery		query;
-	MemoryContext scratch;
-} InsertState;
+} HnswInserter;
 
-static InsertState *
-begin_inserts(Relation rel, IndexInfo *info)
+/* Open an index for inserts. */
+static NvInserter *
+open_inserter(Relation rel)
 {
-	MemoryContext old = MemoryContextSwitchTo(info->ii_Context);
-	InsertState *state = palloc0(sizeof(InsertState));
+	HnswInserter *inserter = palloc0(sizeof(HnswInserter));
 
-	hnsw_open(&state->ix, rel);
-	nv_query_alloc(&state->ix.space, &state->query);
-	/* what one insert needs is kept for the next */
-	state->scratch = AllocSetContextCreate(info->ii_Context, "hnsw insert", 0, SCRATCH_BYTES,
-										   ALLOCSET_DEFAULT_MAXSIZE);
-	MemoryContextSwitchTo(old);
-	info->ii_AmCache = state;
-	return state;
+	hnsw_open(&inserter->ix, rel);
+	nv_inserter_init(&inserter->base, &hnsw_insert_method, &inserter->ix.core, SCRATCH_BYTES);
+	return &inserter->base;
 }
 
-bool
-hnsw_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid, Relation heap,
-			IndexUniqueCheck unique, bool unchanged, IndexInfo *info)
+/* Insert a row, whose vector is the inserter's query. */
+static void
+insert_row(NvInserter *base, ItemPointer tid)
 {
-	InsertState *state = info->ii_AmCache;
-	MemoryContext old;
-	NvRow		row;
+	HnswInserter *inserter = (HnswInserter *) base;
 
-	if (!nv_row_take(&row, values, isnull))
-		return false;
-	if (state == NULL)
-		state = begin_inserts(rel, info);
-	state->ix.rel = rel;
-
-	old = MemoryContextSwitchTo(state->scratch);
-	if (nv_query_set(&state->ix.space, row.vector, &state->query))
-		hnsw_insert_query(&state->ix, &state->query, tid);
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(state->scratch);
-	return false;
+	hnsw_insert_query(&inserter->ix, &base->query, tid);
 }
+
+const NvInsertMethod hnsw_insert_method = {
+	.open = open_inserter,
+	.insert = insert_row
+};

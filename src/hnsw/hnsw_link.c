@@ -323,7 +323,6 @@ choose_level(Linker *linker, Lane *lane)
 	int			nfound;
 	HnswFound  *found = hnsw_found(lane->search, &nfound);
 	HnswCandidate *c = reserve_candidates(linker, nfound + node->nedges);
-	bool		fill;
 	int			n = 0;
 
 	for (int i = 0; i < nfound; i++)
@@ -340,9 +339,8 @@ choose_level(Linker *linker, Lane *lane)
 	for (int i = 0; i < node->nedges; i++)
 		set_candidate(linker, n++, HNSW_NEIGHBORS(node)[i], self);
 
-	/* by the inner product, one long vector stands for all others */
-	fill = linker->second || ix->space.ip;
-	n = hnsw_choose(ix, c, n, slot, fill ? hnsw_chosen_edges(ix) : ix->meta.m, fill);
+	n = hnsw_choose(ix, self, c, n, slot, linker->second ? hnsw_chosen_edges(ix) : ix->meta.m,
+					linker->second);
 	Assert(n < linker->choice_width);
 	choice[0] = n;
 	for (int i = 0; i < n; i++)
@@ -520,8 +518,8 @@ change_node(Linker *linker, const HnswPair *pairs, int npairs, char *copy)
 	for (int i = needed; i < n; i++)
 		set_candidate(linker, i, c[i].slot, &self);
 	if (n > limit)
-		n = hnsw_choose(ix, c, n, pairs[0].node, hnsw_chosen_edges(ix),
-						linker->second || ix->space.ip);
+		n = hnsw_choose(ix, &self, c, n, pairs[0].node, hnsw_chosen_edges(ix),
+						linker->second);
 	hnsw_set_edges(ix, node, &self, linker->candidates, n);
 }
 
@@ -679,12 +677,8 @@ hnsw_link(HnswBuild *build)
 										 MCXT_ALLOC_HUGE);
 
 	run_pass(&linker);
-	/* by the inner product, nodes have all their neighbors after the first */
-	if (!build->ix.space.ip)
-	{
-		linker.second = true;
-		run_pass(&linker);
-	}
+	linker.second = true;
+	run_pass(&linker);
 	hnsw_array_free(build, shared->choices);
 	hnsw_array_free(build, shared->pairs);
 

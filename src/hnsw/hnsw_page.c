@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "hnsw/hnsw_memory.h"
+#include "miscadmin.h"
 
 /* Raise the error of a slot that is not what it should be. */
 void
@@ -139,19 +140,14 @@ static const NvIndexFormat format = {
 	.spec = meta_spec
 };
 
-/* Set up an open index.  It keeps the floats of its space. */
+/* Set up what follows from the core and the metapage. */
 static void
-open_with_floats(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *floats)
+init_index(HnswIndex *ix)
 {
-	NvSpaceSpec spec = hnsw_spec(meta);
+	const HnswMeta *meta = &ix->meta;
 
-	memset(ix, 0, sizeof(*ix));
-	ix->rel = rel;
-	ix->meta = *meta;
 	ix->logged = true;
 	hnsw_layout(meta, &ix->layout);
-	nv_spec_init(&spec, floats, &ix->space);
-	ix->vector_bytes = nv_space_max_bytes(&ix->space);
 	Assert(meta->slot_bytes >= ix->layout.vector);
 	Assert(meta->slots_per_page * meta->slot_bytes <= NV_PAGE_ROOM);
 	ix->max_bytes = meta->form == NV_FORM_SQ8 ? 2 * ix->vector_bytes : ix->vector_bytes;
@@ -170,19 +166,19 @@ open_with_floats(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float 
 void
 hnsw_open(HnswIndex *ix, Relation rel)
 {
-	HnswMeta	meta;
-	const float *floats = nv_index_load(&format, rel, &meta);
-
-	open_with_floats(ix, rel, &meta, floats);
+	memset(ix, 0, sizeof(*ix));
+	nv_index_open(&ix->core, &format, rel, &ix->meta);
+	init_index(ix);
 }
 
 /* Open an index that is being built. */
 void
-hnsw_open_with(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *mean)
+hnsw_open_new(HnswIndex *ix, Relation rel, const HnswMeta *meta, const float *mean)
 {
-	NvSpaceSpec spec = hnsw_spec(meta);
-
-	open_with_floats(ix, rel, meta, nv_index_floats(&spec, mean));
+	memset(ix, 0, sizeof(*ix));
+	nv_index_open_new(&ix->core, &format, rel, meta, mean);
+	ix->meta = *meta;
+	init_index(ix);
 }
 
 /* Count the slots by the size of the file. */
@@ -230,36 +226,70 @@ hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node)
 		hnsw_damaged(ix, slot, "has a header that makes no sense");
 }
 
-/* Find a node in memory, or lock its page. */
-bool
-hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref)
+/* The node in a slot of a locked page, or NULL. */
+static inline const HnswNode *
+node_on_page(HnswIndex *ix, Buffer buffer, uint32 slot)
 {
-	Buffer		buffer;
-	const HnswNode *node;
+	const HnswNode *node =
+		(const HnswNode *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
 
-	ref->buffer = InvalidBuffer;
-	if (ix->memory != NULL)
-	{
-		ref->node = (const HnswNode *) hnsw_memory_slot(ix->memory, slot);
-		return ref->node->kind == HNSW_SLOT_NODE;
-	}
-
-	buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	node = (const HnswNode *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
 	if (unlikely(node->kind != HNSW_SLOT_NODE))
 	{
 		/* a crash right after the file grew leaves a page of zeros */
 		if (!PageIsNew(BufferGetPage(buffer)))
 			nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
-		UnlockReleaseBuffer(buffer);
-		return false;
+		return NULL;
 	}
 	/* this finds pages of another kind too, without two more cache lines */
 	hnsw_check_node(ix, slot, node);
-	ref->node = node;
-	ref->buffer = buffer;
-	return true;
+	return node;
+}
+
+/* Find a node in memory. */
+static inline bool
+read_memory(HnswIndex *ix, uint32 slot, HnswRef *ref)
+{
+	ref->node = (const HnswNode *) hnsw_memory_slot(ix->memory, slot);
+	return ref->node->kind == HNSW_SLOT_NODE;
+}
+
+/* Find a node in memory, or lock its page. */
+bool
+hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref)
+{
+	ref->buffer = InvalidBuffer;
+	if (ix->memory != NULL)
+		return read_memory(ix, slot, ref);
+
+	ref->buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
+	LockBuffer(ref->buffer, BUFFER_LOCK_SHARE);
+	ref->node = node_on_page(ix, ref->buffer, slot);
+	if (ref->node != NULL)
+		return true;
+	hnsw_release(ref);
+	ref->buffer = InvalidBuffer;
+	return false;
+}
+
+/* Find a node in memory or on the page that is locked, or lock another page. */
+bool
+hnsw_read_next(HnswIndex *ix, uint32 slot, HnswRef *ref)
+{
+	BlockNumber block = hnsw_slot_block(&ix->meta, slot);
+
+	if (ix->memory != NULL)
+		return read_memory(ix, slot, ref);
+
+	if (ref->buffer == InvalidBuffer || BufferGetBlockNumber(ref->buffer) != block)
+	{
+		hnsw_release(ref);
+		ref->buffer = InvalidBuffer;
+		CHECK_FOR_INTERRUPTS();
+		ref->buffer = nv_read_buffer(ix->rel, block);
+		LockBuffer(ref->buffer, BUFFER_LOCK_SHARE);
+	}
+	ref->node = node_on_page(ix, ref->buffer, slot);
+	return ref->node != NULL;
 }
 
 /* Prefetch all of a slot. */

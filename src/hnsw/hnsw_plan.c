@@ -100,8 +100,9 @@ typedef struct Sample
 
 /* ---- sample ---- */
 
+/* The distance of two rows of the sample: Euclidean, or by L1. */
 static float
-measure(const Sample *s, const float *a, const float *b)
+distance_of(const Sample *s, const float *a, const float *b)
 {
 	if (s->space.metric == NV_SPACE_L1)
 		return nv_kern.l1_f32(a, b, s->space.dims);
@@ -146,6 +147,7 @@ look_at_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool ali
 	MemoryContextReset(s->scratch);
 }
 
+/* Keep a distance, if it is one of the nearest of a probe. */
 static void
 note_distance(Probe *probe, float distance)
 {
@@ -184,7 +186,7 @@ measure_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool ali
 		{
 			if (!ItemPointerEquals(&s->probes[i].tid, tid))
 				note_distance(&s->probes[i],
-							  measure(s, s->probes[i].elements, s->query.elements));
+							  distance_of(s, s->probes[i].elements, s->query.elements));
 		}
 	}
 	MemoryContextSwitchTo(old);
@@ -201,6 +203,7 @@ forget_rows(Sample *s)
 		memset(s->sum, 0, sizeof(double) * s->space.dims);
 }
 
+/* Sample the table. */
 static void
 take_sample(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *meta, Sample *s)
 {
@@ -244,6 +247,7 @@ take_sample(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *meta, 
 
 /* ---- storage ---- */
 
+/* The order of floats, for qsort(). */
 static int
 compare_floats(const void *a, const void *b)
 {
@@ -302,6 +306,7 @@ rounding_of(const Sample *s, const HnswMeta *meta, NvForm form, const float *mea
 	return parts[n * 4 / 5];
 }
 
+/* Choose the form of stored vectors. */
 static NvForm
 choose_form(const Sample *s, HnswMeta *meta, HnswStorage storage, const float *mean)
 {
@@ -528,6 +533,7 @@ plan_layout(HnswMeta *meta, HnswStorage storage, const Sample *s)
 
 /* ---- the plan ---- */
 
+/* Fill in what the definition of the index says. */
 static void
 read_definition(Relation rel, HnswMeta *meta, HnswStorage *storage)
 {
@@ -562,6 +568,7 @@ read_definition(Relation rel, HnswMeta *meta, HnswStorage *storage)
 		meta->form = element == NV_ELEMENT_BIT ? NV_FORM_BITS : NV_FORM_SPARSE;
 }
 
+/* The mean of the sample. */
 static float *
 mean_of(const Sample *s)
 {
@@ -590,6 +597,7 @@ near_distance(const Sample *s)
 	return distances[n / 2];
 }
 
+/* Choose how the index is laid out. */
 void
 hnsw_plan(Relation heap, Relation rel, IndexInfo *info, HnswMeta *meta, float **mean)
 {

@@ -278,26 +278,26 @@ hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uint32 nslots)
 	walk_end(&walk);
 }
 
-/* Look at the slots one after the other. */
+/* Look at the slots one after the other, and once at a page. */
 uint32
 hnsw_find_live(HnswIndex *ix, int level, uint32 near, const uint8 *among, uint32 nslots)
 {
-	for (uint32 i = 1; i <= nslots; i++)
+	HnswRef		ref = {.buffer = InvalidBuffer};
+	uint32		found = HNSW_NO_SLOT;
+
+	for (uint32 i = 1; i <= nslots && found == HNSW_NO_SLOT; i++)
 	{
 		uint32		slot = (uint32) (((uint64) near + i) % nslots);
-		HnswRef		ref;
-		bool		found;
 
+		/* where no page is locked: among many that are not wanted, or in memory */
 		CHECK_FOR_INTERRUPTS();
-		if (slot == near || (among != NULL && !nv_bit(among, slot)) ||
-			!hnsw_read(ix, slot, &ref))
-			continue;
-		found = ref.node->level == level && !(ref.node->flags & HNSW_DEAD);
-		hnsw_release(&ref);
-		if (found)
-			return slot;
+		if (slot != near && (among == NULL || nv_bit(among, slot)) &&
+			hnsw_read_next(ix, slot, &ref) &&
+			ref.node->level == level && !(ref.node->flags & HNSW_DEAD))
+			found = slot;
 	}
-	return HNSW_NO_SLOT;
+	hnsw_release(&ref);
+	return found;
 }
 
 /* How many nodes are looked at for a free place. */
@@ -484,6 +484,7 @@ lead_on(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, uint
 	pfree(unconstify(void *, node.stored.data));
 }
 
+/* Whether a slot holds a live node; returns its level. */
 static bool
 is_live(HnswIndex *ix, uint32 slot, int *level)
 {
@@ -542,6 +543,7 @@ connect_round(HnswIndex *ix, uint32 entry, int entry_level, const uint8 *dead, u
 	return lost;
 }
 
+/* Connect nodes in rounds, until all are reached. */
 void
 hnsw_connect_all(HnswIndex *ix, uint32 entry, const uint8 *dead, uint32 nslots)
 {

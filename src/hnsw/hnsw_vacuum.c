@@ -65,12 +65,14 @@ typedef struct Vacuum
 	MemoryContext scratch;
 } Vacuum;
 
+/* Whether a slot holds a node without rows. */
 static bool
 is_dead(const Vacuum *v, uint32 slot)
 {
 	return slot < v->nslots && nv_bit(v->dead, slot);
 }
 
+/* Read and lock a block. */
 static Buffer
 read_block_now(Vacuum *v, BlockNumber block, int lock)
 {
@@ -80,6 +82,7 @@ read_block_now(Vacuum *v, BlockNumber block, int lock)
 	return buffer;
 }
 
+/* Read and lock a block, as slowly as vacuum is told to be. */
 static Buffer
 read_block(Vacuum *v, BlockNumber block, int lock)
 {
@@ -117,6 +120,7 @@ drop_rows(Vacuum *v, HnswNode *node)
 	return dropped;
 }
 
+/* Check the headers of all nodes in a page. */
 static void
 check_page(Vacuum *v, Page page, uint32 first_slot)
 {
@@ -164,6 +168,7 @@ mark_page(Vacuum *v, Page page)
 	}
 }
 
+/* Remember that a node has no rows left. */
 static void
 note_dead(Vacuum *v, uint32 slot)
 {
@@ -171,6 +176,7 @@ note_dead(Vacuum *v, uint32 slot)
 	v->ndead++;
 }
 
+/* Remember a node of an upper level. */
 static void
 note_upper(Vacuum *v, uint32 slot, const HnswNode *node)
 {
@@ -276,9 +282,9 @@ wait_for_inserts(Vacuum *v)
 	UnlockPage(v->ix.rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 }
 
-/* Note how large the index is now. */
+/* Take note of how large the index is now, and make room in the bitmaps for its slots. */
 static void
-measure(Vacuum *v)
+take_size(Vacuum *v)
 {
 	Size		old = v->nslots / 8 + 1;
 	Size		bytes;
@@ -335,7 +341,7 @@ replace_entry(Vacuum *v)
 	int			level;
 
 	LockPage(v->ix.rel, HNSW_UPDATE_LOCK, ExclusiveLock);
-	measure(v);
+	take_size(v);
 	hnsw_get_entry(&v->ix, &entry, &level);
 	if (entry != HNSW_NO_SLOT &&
 		(is_dead(v, entry) || (v->highest != HNSW_NO_SLOT && level < v->highest_level)))
@@ -439,6 +445,7 @@ is_settled(const Vacuum *v, const Repair *repair, uint32 slot)
 	return false;
 }
 
+/* Where the next candidate goes; there is room for it. */
 static HnswCandidate *
 next_candidate(Repair *repair)
 {
@@ -501,7 +508,9 @@ farthest_from(const Repair *repair, int first, int end)
 /*
  * Of the new neighbors of a repaired node, the nearest of those that are farther than
  * all it kept gets an edge back, if that is worth it: where a whole cluster died, only
- * these lead from one to another.
+ * these lead from one to another.  By the inner product all of them are asked, as for a
+ * new node: the long vectors that died were the neighbors of nearly all, and those that
+ * take their place are known to few.
  */
 static void
 offer_way_back(Vacuum *v, const Repair *repair, float farthest_kept, int kept, int n)
@@ -510,14 +519,15 @@ offer_way_back(Vacuum *v, const Repair *repair, float farthest_kept, int kept, i
 
 	for (int i = kept; i < n; i++)
 	{
-		if (repair->candidates[i].distance > farthest_kept)
-		{
-			hnsw_offer_edge(&v->ix, repair->candidates[i].slot, &self);
+		if (repair->candidates[i].distance <= farthest_kept)
+			continue;
+		hnsw_offer_edge(&v->ix, repair->candidates[i].slot, &self);
+		if (!v->ix.space.ip)
 			return;
-		}
 	}
 }
 
+/* Count the nodes that are alive. */
 static int
 count_live(const Vacuum *v)
 {
@@ -619,16 +629,17 @@ try_repair(Vacuum *v, uint32 slot)
 		add_beyond_dead(v, &repair, FEW_BEYOND, farthest_from(&repair, kept, repair.n));
 	Assert(kept <= repair.n && repair.n <= repair.room);
 	farthest_kept = farthest_from(&repair, 0, kept);
-	n = hnsw_choose_beside(ix, repair.candidates, kept, repair.n, slot, limit, true,
-						   NULL);
+	n = hnsw_choose_beside(ix, &repair.node.stored, repair.candidates, kept, repair.n, slot,
+						   limit, true, NULL);
 	if (!hnsw_replace_edges(ix, slot, repair.node.version, &repair.node.stored,
 							repair.candidates, n))
 		return false;
-	if (kept > 0)
+	if (kept > 0 || ix->space.ip)
 		offer_way_back(v, &repair, farthest_kept, kept, n);
 	return true;
 }
 
+/* Give a node other neighbors than dead ones, however often it changes meanwhile. */
 static void
 repair_node(Vacuum *v, uint32 slot)
 {
@@ -671,6 +682,7 @@ find_broken(Vacuum *v, BlockNumber block, uint32 *broken)
 	return n;
 }
 
+/* Repair all nodes that lead to dead ones. */
 static void
 repair_all(Vacuum *v)
 {
@@ -703,6 +715,7 @@ repair_all(Vacuum *v)
 
 /* ---- pass 5 ---- */
 
+/* Whether a slot of a kind can be freed. */
 static bool
 is_garbage(const Vacuum *v, const HnswNode *node, uint32 slot, HnswSlotKind kind)
 {
@@ -750,6 +763,7 @@ has_garbage(const Vacuum *v, BlockNumber block, HnswSlotKind kind, bool *room)
 	return garbage;
 }
 
+/* Free all slots of a kind that can be freed. */
 static void
 free_all(Vacuum *v, HnswSlotKind kind)
 {
@@ -776,6 +790,7 @@ free_all(Vacuum *v, HnswSlotKind kind)
 
 /* ---- entry points ---- */
 
+/* Prepare for a vacuum. */
 static void
 begin(Vacuum *v, IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 {
@@ -785,11 +800,12 @@ begin(Vacuum *v, IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	v->stats = stats;
 	v->first_block = 1 + v->ix.meta.mean_pages;
 	v->highest = HNSW_NO_SLOT;
-	measure(v);
+	take_size(v);
 	v->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw vacuum node",
 									   ALLOCSET_DEFAULT_SIZES);
 }
 
+/* Remove dead rows: ambulkdelete. */
 IndexBulkDeleteResult *
 hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 				 IndexBulkDeleteCallback callback, void *state)

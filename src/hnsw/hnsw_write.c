@@ -52,6 +52,7 @@ put(Writer *w, uint32 slot)
 	}
 }
 
+/* The order of nodes by distance, for qsort(). */
 static int
 compare_near(const void *a, const void *b)
 {

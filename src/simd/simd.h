@@ -45,15 +45,16 @@ typedef int32_t nv_i32 __attribute__((aligned(1), may_alias));
 /* Children in one fast-scan block, and coordinates in one of its groups. */
 #define NV_FASTSCAN_BLOCK 32
 #define NV_FASTSCAN_GROUP 4
-/* uint16 sums of uint8 table entries do not overflow up to this many groups. */
+/* Sums of uint8 table entries do not overflow a uint16 with up to this many groups. */
 #define NV_FASTSCAN_MAX_GROUPS 256
-/* In the table of a step: the greatest magnitude of a coordinate, and what stands for 0. */
+/* In the table of a step, a coordinate has at most this magnitude, and this stands for 0. */
 #define NV_STEP_MOST 31
 #define NV_STEP_ZERO 128
 
 /* The upper half of a float: what a code keeps beside its bits. */
 typedef uint16_t NvHalfFloat;
 
+/* The float of which this is the upper half. */
 static inline float
 nv_half_float(NvHalfFloat h)
 {

@@ -41,6 +41,8 @@ arch=${ARCH:-}
 [ -z "$arch" ] || [ "$arch $(uname -m)" = "i386 x86_64" ] ||
 	die "ARCH is i386, on an x86-64 machine, or not given"
 [ "$(id -u)" -eq 0 ] || die "needs root, for chroot"
+# before anything goes to a log, so that the message is seen
+need debootstrap chroot unshare
 
 if [ -z "${NANOVEC_OWN_MOUNTS:-}" ]; then
 	exec env NANOVEC_OWN_MOUNTS=1 unshare --mount --propagation private \
@@ -79,7 +81,6 @@ make_debian()
 {
 	local new=$root.new mirror
 
-	need debootstrap chroot
 	mirror=$(private_apt_mirror)
 	rm -rf "$new"
 	mkdir -p "$new"

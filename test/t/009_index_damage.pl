@@ -190,6 +190,17 @@ sub page_of
 	return $which eq 'first' ? $pages[0] : $pages[-1];
 }
 
+# Write a file anew.
+sub write_whole
+{
+	my ($path, $bytes) = @_;
+
+	open(my $fh, '+<:raw', $path) or die "$path: $!";
+	syswrite($fh, $bytes);
+	close($fh);
+	return;
+}
+
 # What some SQL says while a field of the first thing on a page is wrong
 sub with_field
 {
@@ -239,6 +250,39 @@ unlike(with_field('DELETE FROM items WHERE id % 10 = 3; VACUUM items', $path,
 		1 + $layout->{mean_pages} + int($layout->{entry} / $layout->{per_page}),
 		$layout->{entry} % $layout->{per_page} * $layout->{slot_bytes} + $layout->{tids}, 'V', $layout->{entry}),
 	qr/timeout/, 'vacuum ends where a way down leads back');
+
+# Nodes without edges, which a crash may leave: a search that runs out of nodes that
+# it can reach reads the others.  All on level 0 lose theirs, so that it reaches one.
+$path = path_of('c');
+$layout = hnsw_layout($path);
+my $count = 'SELECT count(id) FROM (SELECT id FROM items ORDER BY c <-> (SELECT c FROM items WHERE id = 5) LIMIT %d) s;';
+$node->stop;
+my $file = slurp_file($path);
+my $lone = $file;
+my $cut_off = 0;
+foreach my $page (1 + $layout->{mean_pages} .. length($file) / PAGE - 1)
+{
+	foreach my $slot (0 .. $layout->{per_page} - 1)
+	{
+		my $place = PAGE * $page + 24 + $slot * $layout->{slot_bytes};
+
+		# HnswNode: kind, level and, from the fifth byte on, nedges
+		next if substr($lone, $place, 2) ne "\xa5\0";
+		substr($lone, $place + 4, 2) = "\0\0";
+		$cut_off++;
+	}
+}
+write_whole($path, $lone);
+$node->start;
+my $rows = $node->safe_psql('postgres', 'SELECT count(*) FROM items');
+is($cut_off, $rows, 'all nodes are cut off');
+is($node->safe_psql('postgres', join('', map { sprintf($count, $_) } 10, 300)), "10\n$rows", 'a scan finds nodes that it cannot reach');
+is($node->safe_psql('postgres', 'SET hnsw.iterative_scan = relaxed_order;' . sprintf($count, 300)), $rows, 'in relaxed order, too');
+is($node->safe_psql('postgres', 'SET hnsw.max_scan_tuples = 250;' . sprintf($count, 300)), '1', 'unless it may not read so many rows');
+is($node->safe_psql('postgres', 'SET hnsw.iterative_scan = off;' . sprintf($count, 300)), '1', 'or may not go on');
+$node->stop;
+write_whole($path, $file);
+$node->start;
 
 # The planner looks into ivf's metapage for what a search costs; queries that do
 # not use the index go on when it is damaged, or of another version.

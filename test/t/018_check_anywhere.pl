@@ -1,6 +1,7 @@
 # nanovec_index_check() finds nothing wrong in a sound index that was made on
 # another kind of CPU, whose sums of floats are added in another order; it keeps
-# nobody waiting for a catalog; and it works on a standby.
+# nobody waiting for a catalog, nor does the error about a metapage; and it works on
+# a standby.
 
 use strict;
 use warnings;
@@ -46,6 +47,18 @@ my @indexes = (
 	[ 'i_l2', 'vector(133)', 'vector_l2_ops', 'ivf', 'lists = 9' ],
 	[ 'i_ip', 'vector(133)', 'vector_ip_ops', 'ivf', 'lists = 9' ],
 	[ 'i_cos', 'halfvec(133)', 'halfvec_cosine_ops', 'ivf', 'lists = 9' ]);
+
+# Write some bytes into a file, at an offset.
+sub overwrite
+{
+	my ($file, $offset, $bytes) = @_;
+
+	open(my $fh, '+<:raw', $file) or die "$file: $!";
+	sysseek($fh, $offset, 0);
+	syswrite($fh, $bytes);
+	close($fh);
+	return;
+}
 
 sub restart_with
 {
@@ -150,6 +163,41 @@ my ($locked, $checked) = map { slurp_file("$tmp/$_.out") } qw(locker checker);
 like($locked, qr/^page locks\|0$/m, 'the check waits for a catalog without the lock that inserts wait for');
 like($checked, qr/^0$/m, 'and then goes on');
 
+# What names pgvector's index looks up a schema.  Statements that hold a page's lock
+# cannot be cancelled.
+$node->safe_psql('postgres', q{
+	CREATE TABLE old (v vector(3));
+	INSERT INTO old VALUES ('[1,2,3]');
+	CREATE INDEX old_idx ON old USING hnsw (v vector_l2_ops)});
+my $old = $node->data_dir . '/' . $node->safe_psql('postgres', q{SELECT pg_relation_filepath('old_idx')});
+$node->stop;
+overwrite($old, 24, pack('V', 0xa953a953) . "\0" x (8192 - 28));
+$node->start;
+$lock_run = start_sql('schema_locker', 'SELECT pg_advisory_lock(1);' . until_waiting("locktype = 'advisory'") . q{
+	BEGIN;
+	LOCK TABLE pg_namespace IN ACCESS EXCLUSIVE MODE;
+	SELECT pg_advisory_unlock(1);
+} . until_waiting('relation = 2615') . q{
+	SELECT pg_sleep(2);
+	COMMIT;
+});
+$node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory'});
+my $search_run = start_sql('searcher', q{
+	SET enable_seqscan = off;
+	EXPLAIN SELECT FROM t_h_l2_plain_0 ORDER BY v <-> (SELECT v FROM kinds LIMIT 1);
+	SELECT FROM old WHERE false;
+	SELECT pg_advisory_lock_shared(1);
+	SET statement_timeout = '200ms';
+	SELECT * FROM old ORDER BY v <-> '[1,2,3]';
+});
+$lock_run->finish;
+$search_run->finish;
+like(slurp_file("$tmp/searcher.err"), qr/canceling statement due to statement timeout/,
+	'what waits for a schema to name in an error holds no page');
+$node->psql('postgres', q{SET enable_seqscan = off; SELECT * FROM old ORDER BY v <-> '[1,2,3]'}, stderr => \my $told);
+like($told, qr/index "old_idx" was made by pgvector.*REINDEX INDEX public\.old_idx/s, 'which is then told');
+$node->safe_psql('postgres', 'DROP TABLE old');
+
 # ---- a standby ----
 
 $node->safe_psql('postgres', q{
@@ -173,13 +221,10 @@ like($err, qr/ERROR:  cannot access unlogged indexes during recovery/, 'nor tell
 # signs of the codes of a node
 my $path = $standby->data_dir . '/' . $standby->safe_psql('postgres', q{SELECT pg_relation_filepath('h_l2_plain_0')});
 $standby->stop;
-open(my $fh, '+<:raw', $path) or die "$path: $!";
 my $layout = hnsw_layout($path);
 cmp_ok($layout->{bits}, '>', 0, 'nodes have codes');
 my $block = 1 + $layout->{mean_pages};
-sysseek($fh, 8192 * $block + 24 + $layout->{codes}, 0);
-syswrite($fh, "\xaa\x55" x 20);
-close($fh);
+overwrite($path, 8192 * $block + 24 + $layout->{codes}, "\xaa\x55" x 20);
 $standby->start;
 $standby->psql('postgres', q{SELECT * FROM nanovec_index_check('h_l2_plain_0')}, stdout => \$out, stderr => \$err);
 like($out, qr/^$block\|node 0 /, 'it finds damage');

@@ -51,7 +51,7 @@ class Subject:
 
 # KIND DIMS [ROWS], metrics; those with a * are tried with every check
 HNSW_VECTOR = """
-    uniform 3           l2 ip cosine l1
+    uniform 3           l2 ip* cosine l1
     uniform 16          l2 ip* cosine l1
     uniform 64          l2 ip cosine
     uniform 128 10000   l2
