@@ -18,11 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import h5py
 import numpy as np
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ._wire import dump_json
 from .errors import InvalidFileError
@@ -253,6 +250,9 @@ def read_csv(path: Path, options: ReadOptions, start: int) -> Iterator[Batch]:
 def read_parquet(path: Path, options: ReadOptions, start: int) -> Iterator[Batch]:
     """A column embedding of lists of numbers; id, document, metadata, and others."""
 
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     def records() -> Iterator[tuple[int, Any, str]]:
         try:
             with pq.ParquetFile(path) as file:
@@ -383,6 +383,8 @@ _HDF5_NAMES = ("embeddings", "train", "vectors")
 
 def read_hdf5(path: Path, options: ReadOptions, start: int) -> Iterator[Batch]:
     """A dataset embeddings, train or vectors, or the one named; ids, documents, metadatas."""
+    import h5py
+
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -586,6 +588,11 @@ class ParquetWriter(Writer):
     """Columns id, embedding, document, and metadata as JSON."""
 
     def open(self) -> None:
+        # these take long to load, and most commands do not need them
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._pa = pa
         self._schema = pa.schema(
             [
                 ("id", pa.string()),
@@ -597,6 +604,7 @@ class ParquetWriter(Writer):
         self._file = pq.ParquetWriter(self.partial, self._schema)
 
     def write(self, rows: list[Row]) -> None:
+        pa = self._pa
         flat = pa.array(np.concatenate([row.vector for row in rows]).astype(np.float32))
         columns = [
             pa.array([row.id for row in rows], pa.string()),
@@ -614,6 +622,8 @@ class Hdf5Writer(Writer):
     """Datasets embeddings, ids, documents, metadatas."""
 
     def open(self) -> None:
+        import h5py
+
         self._file = h5py.File(self.partial, "w")
         text = h5py.string_dtype()
         shape = (self.rows, self.dimension)
@@ -632,8 +642,7 @@ class Hdf5Writer(Writer):
             "metadatas": [dump_json(row.metadata).decode() for row in rows],
         }
         for name, values in columns.items():
-            dataset = self._file[name]
-            assert isinstance(dataset, h5py.Dataset)
+            dataset: Any = self._file[name]
             dataset[part] = values
 
     def finish(self) -> None:

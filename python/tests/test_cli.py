@@ -2,32 +2,37 @@
 
 import json
 import os
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
 import nanovec
+from nanovec import cli
 
 
 @pytest.fixture
-def run(directory, dsn):
+def run(directory, dsn, monkeypatch, capfd):
     """A function that runs a command in a directory of its own; returns what it printed."""
     directory.mkdir()
+    monkeypatch.chdir(directory)
+    for name in [n for n in os.environ if n.startswith("NANOVEC_") and n != "NANOVEC_TAP"]:
+        monkeypatch.delenv(name)
 
     def run(*arguments, status=0, environment=None, settings=True):
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("NANOVEC_")}
-        if settings:
-            clean["NANOVEC_DSN"] = dsn
-        done = subprocess.run(
-            [sys.executable, "-m", "nanovec.cli", *map(str, arguments)],
-            capture_output=True, text=True, cwd=directory, check=False,
-            env=clean | {"PYTHONSAFEPATH": "1", "COLUMNS": "200"} | (environment or {}),
-        )  # fmt: skip
-        assert done.returncode == status, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout + done.stderr
+        with monkeypatch.context() as patch:
+            given = ({"NANOVEC_DSN": dsn} if settings else {}) | (environment or {})
+            for name, value in given.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["nanovec", *map(str, arguments)])
+            capfd.readouterr()
+            with pytest.raises(SystemExit) as end:
+                cli.main()
+                sys.exit(0)
+            sys.stdout.flush()
+            printed = "".join(capfd.readouterr())
+        assert (end.value.code or 0) == status, printed
+        return printed
 
     run.directory = directory
     return run
@@ -115,9 +120,10 @@ def test_doctor(run, dsn):
     run("import", "x.npy")
     with nanovec.connect(dsn) as client, client.connection() as conn:
         conn.execute("SELECT nanovec.batch_begin('x')")
-    assert "batches are open" in run("doctor", status=1)
+    assert "batches are open" in run("doctor", "--json", status=1)
     run("rebuild", "x")
-    assert "a sound index" in run("doctor", status=_expected(dsn))
+    assert "a sound index" in run("doctor", "--json", status=_expected(dsn))
+    assert "extension nanovec" in run("doctor", status=_expected(dsn))
 
 
 def _expected(dsn):

@@ -236,7 +236,7 @@ suite_clients()
 }
 
 # The package's wheel, from its source distribution, in $python_dist; built anew
-# when something that goes into it is newer
+# when something that goes into it has changed
 build_wheel()
 {
 	local venv=$1 tree=$python_build/tree file
@@ -246,7 +246,7 @@ build_wheel()
 		! -name '*.o' ! -name '*.d' ! -name '*.bc' ! -path '*/__pycache__/*' ! -path 'python/tests/*' \
 		! -path 'python/nanovec/_engine/*' ! -path 'python/build/*' ! -path 'python/*.egg-info/*') |
 		while read -r file; do
-			[ "$top/$file" -nt "$python_dist/built" ] || cmp -s "$top/$file" "$tree/$file" || echo "$file"
+			cmp -s "$top/$file" "$tree/$file" || echo "$file"
 		done > "$python_build/changed"
 	if [ ! -s "$python_build/changed" ] && [ -f "$python_dist/built" ]; then
 		return
