@@ -339,18 +339,24 @@ def _migrate_table(
         client, ours, f"pgvector {conn.info.dbname} {table.schema}.{table.table}.{table.column}",
         lambda start: _table_rows(conn, table, start), progress(name, total),
     )  # fmt: skip
-    pick = sql.SQL(
-        "SELECT {column}::real[] FROM {table} WHERE {column} IS NOT NULL LIMIT {n}"
-    ).format(column=column, table=table.name, n=sql.Literal(_SAMPLE))
+    # a column without dimensions may have vectors of several: those as long as the first
+    fits = sql.SQL("{column} IS NOT NULL AND {schema}.vector_dims({column}) = {n}").format(
+        column=column,
+        schema=sql.Identifier(table.type_schema),
+        n=sql.Literal(ours.info.dimension or 0),
+    )
+    pick = sql.SQL("SELECT {column}::real[] FROM {table} WHERE {fits} LIMIT {n}").format(
+        column=column, table=table.name, fits=fits, n=sql.Literal(_SAMPLE)
+    )
     sample = np.array([row[0] for row in conn.execute(pick).fetchall()], dtype=np.float32)
     ask = sql.SQL(
-        "SELECT {id} FROM {table} WHERE {column} IS NOT NULL ORDER BY {column} "
+        "SELECT {id} FROM {table} WHERE {fits} ORDER BY {column} "
         "OPERATOR({schema}.{operator}) %s::{schema}.vector LIMIT {k}"
     )
 
     def theirs(vector: np.ndarray, k: int) -> list[str]:
         query = ask.format(
-            id=_id_of(table), table=table.name, column=column, k=sql.Literal(k),
+            id=_id_of(table), table=table.name, column=column, k=sql.Literal(k), fits=fits,
             schema=sql.Identifier(table.type_schema), operator=as_sql(_OPERATORS[table.metric]),
         )  # fmt: skip
         text = "[" + ",".join(str(x) for x in vector) + "]"

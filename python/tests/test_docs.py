@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,9 @@ def test_shell(directory, embedded):
     (directory / "articles.jsonl").write_text(
         '{"id": "a1", "embedding": [1, 0, 0], "document": "About cats", "year": 2001}\n' * 2
     )
-    script = "set -e\n" + "\n".join(found).replace("postgresql://localhost/mydb", embedded)
+    script = "set -e\n" + "\n".join(found).replace(
+        "postgresql://localhost/mydb", shlex.quote(embedded)
+    )
     bin_ = Path(sys.executable).parent
     done = subprocess.run(
         ["sh", "-c", script], cwd=directory, capture_output=True, text=True, check=False,
