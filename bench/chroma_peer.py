@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """nanovec's embedded client beside Chroma's PersistentClient, and COPY + CREATE INDEX.
 
-    bench/collections.py [--rows 100000] [--dimensions 384] [--queries 300]
+    bench/chroma_peer.py [--rows 100000] [--dimensions 384] [--queries 300]
 
 Needs the packages nanovec and chromadb.  Prints medians; what runs beside it counts.
 """
