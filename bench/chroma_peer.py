@@ -90,7 +90,7 @@ def run_chroma(work, base, queries, metadatas, truths):
     from chromadb.config import Settings
 
     client = chromadb.PersistentClient(str(work / "chroma"), settings=Settings(anonymized_telemetry=False))
-    c = client.create_collection("x", metadata={"hnsw:space": "cosine"}, embedding_function=None)
+    c = client.create_collection("points", metadata={"hnsw:space": "cosine"}, embedding_function=None)
     step = client.get_max_batch_size()
 
     def load():
