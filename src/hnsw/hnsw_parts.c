@@ -219,9 +219,11 @@ close_parts(HnswParts *parts)
 {
 	HnswBuild  *build = parts->build;
 	HnswPartsShared *shared = parts->shared;
-	const HnswArray arrays[] = {shared->nodes, shared->twins, shared->keys, shared->counts,
-	shared->sample_keys, shared->sample_counts, shared->members, shared->spare, shared->groups, shared->big, shared->tasks, shared->choices,
-	shared->incoming, shared->sources};
+	const HnswArray arrays[] = {
+		shared->nodes, shared->twins, shared->keys, shared->counts, shared->sample_keys,
+		shared->sample_counts, shared->members, shared->spare, shared->groups, shared->big,
+		shared->tasks, shared->choices, shared->incoming, shared->sources
+	};
 
 	/* the last who lets go of them has them freed */
 	for (int i = 0; i < (int) lengthof(arrays); i++)

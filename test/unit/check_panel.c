@@ -44,7 +44,8 @@ check_dots(const NvKernels *k, size_t n, size_t npanels, bool extreme, bool at_e
 {
 	size_t		width = npanels * NV_PANEL;
 	size_t		out_bytes = NV_PANEL_ROWS * width * sizeof(int32_t);
-	int8_t	   *rows = (int8_t *) (at_end ? memory_rows.end - NV_PANEL_ROWS * n : memory_rows.start);
+	int8_t	   *rows = (int8_t *) (at_end ? memory_rows.end - NV_PANEL_ROWS * n :
+									memory_rows.start);
 	uint8_t    *panels = at_end ? memory_panels.end - width * n : memory_panels.start;
 	uint8_t    *bytes = at_end ? memory_out.end - out_bytes : memory_out.start;
 	int32_t    *out = (int32_t *) bytes;
