@@ -53,25 +53,25 @@ CREATE FUNCTION nanovec_rrf(rank bigint, k int DEFAULT 60) RETURNS double precis
 COMMENT ON FUNCTION nanovec_rrf(bigint, int) IS 'reciprocal rank fusion: 1 / (k + rank), and 0 for NULL, to be added up over rankings';
 
 CREATE FUNCTION nanovec_fuse(list1 anyarray, list2 anyarray,
-		weights double precision[] DEFAULT NULL, k int DEFAULT 60,
+		k int DEFAULT 60, weights double precision[] DEFAULT NULL,
 		OUT id anyelement, OUT score double precision, OUT place bigint, OUT ranks int[])
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 100;
-COMMENT ON FUNCTION nanovec_fuse(anyarray, anyarray, double precision[], int) IS 'one ranking of two lists of keys, each the best first, by reciprocal rank fusion';
+COMMENT ON FUNCTION nanovec_fuse(anyarray, anyarray, int, double precision[]) IS 'one ranking of two lists of keys, each the best first, by reciprocal rank fusion';
 
 CREATE FUNCTION nanovec_fuse(list1 anyarray, list2 anyarray, list3 anyarray,
-		weights double precision[] DEFAULT NULL, k int DEFAULT 60,
+		k int DEFAULT 60, weights double precision[] DEFAULT NULL,
 		OUT id anyelement, OUT score double precision, OUT place bigint, OUT ranks int[])
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 100;
-COMMENT ON FUNCTION nanovec_fuse(anyarray, anyarray, anyarray, double precision[], int) IS 'one ranking of three lists of keys, each the best first, by reciprocal rank fusion';
+COMMENT ON FUNCTION nanovec_fuse(anyarray, anyarray, anyarray, int, double precision[]) IS 'one ranking of three lists of keys, each the best first, by reciprocal rank fusion';
 
 CREATE FUNCTION nanovec_fuse(list1 anyarray, list2 anyarray, list3 anyarray, list4 anyarray,
-		weights double precision[] DEFAULT NULL, k int DEFAULT 60,
+		k int DEFAULT 60, weights double precision[] DEFAULT NULL,
 		OUT id anyelement, OUT score double precision, OUT place bigint, OUT ranks int[])
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 100;
-COMMENT ON FUNCTION nanovec_fuse(anyarray, anyarray, anyarray, anyarray, double precision[], int) IS 'one ranking of four lists of keys, each the best first, by reciprocal rank fusion';
+COMMENT ON FUNCTION nanovec_fuse(anyarray, anyarray, anyarray, anyarray, int, double precision[]) IS 'one ranking of four lists of keys, each the best first, by reciprocal rank fusion';
 
 CREATE FUNCTION nanovec_minmax(score double precision) RETURNS double precision
 	AS 'MODULE_PATHNAME' LANGUAGE C WINDOW IMMUTABLE PARALLEL SAFE;

@@ -24,7 +24,7 @@
 #include "utils/typcache.h"
 #include "windowapi.h"
 
-/* How many lists nanovec_fuse() takes; it has a form for each number, with weights and k behind. */
+/* How many lists nanovec_fuse() takes; it has a form for each number, with k and weights behind. */
 #define MOST_LISTS 4
 
 /* ---- by ranks ---- */
@@ -215,14 +215,14 @@ fuse_lists(FunctionCallInfo fcinfo, Fusion *fusion, int *n)
 
 	fusion->lists = PG_NARGS() - 2;
 	Assert(fusion->lists >= 2 && fusion->lists <= MOST_LISTS);
-	if (PG_ARGISNULL(fusion->lists + 1))
+	if (PG_ARGISNULL(fusion->lists))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("k must not be NULL")));
-	fusion->k = PG_GETARG_INT32(fusion->lists + 1);
+	fusion->k = PG_GETARG_INT32(fusion->lists);
 	check_k(fusion->k);
-	take_weights(fusion, PG_ARGISNULL(fusion->lists) ? NULL :
-				 PG_GETARG_ARRAYTYPE_P(fusion->lists));
+	take_weights(fusion, PG_ARGISNULL(fusion->lists + 1) ? NULL :
+				 PG_GETARG_ARRAYTYPE_P(fusion->lists + 1));
 	fusion->type.entry = lookup_type_cache(id_type, TYPECACHE_HASH_PROC_FINFO |
 										   TYPECACHE_EQ_OPR_FINFO);
 	fusion->type.collation = PG_GET_COLLATION();
