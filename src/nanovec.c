@@ -18,6 +18,7 @@ NV_MODULE_MAGIC;
 
 extern PGDLLEXPORT void _PG_init(void);
 
+/* Prepare everything when the library is loaded. */
 void
 _PG_init(void)
 {

@@ -16,6 +16,7 @@
 
 static char *test_point;
 
+/* Define the setting that says where to wait. */
 void
 nv_test_point_init(void)
 {
@@ -23,6 +24,7 @@ nv_test_point_init(void)
 							   NULL, &test_point, "", PGC_USERSET, 0, NULL, NULL, NULL);
 }
 
+/* Wait here, if the setting names this place. */
 void
 nv_test_point(const char *name)
 {

@@ -24,12 +24,14 @@ nv_bitmap_alloc(uint32 n)
 	return palloc_extended(nv_bitmap_bytes(n), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 }
 
+/* Whether bit i is set. */
 static inline bool
 nv_bit(const uint8 *bitmap, uint32 i)
 {
 	return (bitmap[i / 8] >> (i % 8)) & 1;
 }
 
+/* Set bit i. */
 static inline void
 nv_set_bit(uint8 *bitmap, uint32 i)
 {

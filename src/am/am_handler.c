@@ -8,36 +8,11 @@
 #include "am/am_handler.h"
 
 #include "am/am_opclass.h"
+#include "am/am_scan.h"
 #include "storage/bufmgr.h"
 #include "storage/indexfsm.h"
 #include "utils/float.h"
 #include "utils/rel.h"
-
-#define MOST_METHODS 8
-
-static const NvMethod *methods[MOST_METHODS];
-static int	nmethods;
-
-/* Remember a method for as long as the backend lives. */
-void
-nv_method_register(const NvMethod *method)
-{
-	Assert(nmethods < MOST_METHODS);
-	Assert(method->build != NULL && method->check != NULL && method->info != NULL);
-	methods[nmethods++] = method;
-}
-
-/* Find the method of an index by the function that builds it. */
-const NvMethod *
-nv_method_of(Relation index)
-{
-	for (int i = 0; i < nmethods; i++)
-	{
-		if (index->rd_indam != NULL && index->rd_indam->ambuild == methods[i]->build)
-			return methods[i];
-	}
-	return NULL;
-}
 
 /* Make the part of a handler's answer that all methods share. */
 IndexAmRoutine *
@@ -46,6 +21,11 @@ nv_make_handler(const NvMethod *method)
 	IndexAmRoutine *am = makeNode(IndexAmRoutine);
 
 	am->ambuild = method->build;
+	am->aminsert = nv_insert;
+	am->ambeginscan = nv_begin_scan;
+	am->amrescan = nv_rescan;
+	am->amgettuple = nv_get_tuple;
+	am->amendscan = nv_end_scan;
 	am->amstrategies = 0;
 	am->amsupport = NV_OPCLASS_PROCS;
 	am->amcanorderbyop = true;

@@ -63,19 +63,50 @@ load_cache(const NvIndexFormat *format, Relation index)
 	return cache;
 }
 
-/* Copy the metapage, and return a copy of the floats. */
-const float *
-nv_index_load(const NvIndexFormat *format, Relation index, void *meta)
+/* Set up the core.  It keeps the floats. */
+static void
+init_core(NvIndexCore *core, Relation index, const NvSpaceSpec *spec, const float *floats)
+{
+	memset(core, 0, sizeof(*core));
+	core->rel = index;
+	nv_spec_init(spec, floats, &core->space);
+	core->vector_bytes = nv_space_max_bytes(&core->space);
+}
+
+/* Room for the floats of a space. */
+static float *
+alloc_floats(const NvSpaceSpec *spec)
+{
+	return palloc(Max(nv_spec_floats(spec) * sizeof(float), 1));
+}
+
+/* Open an index as relcache or its metapage tells. */
+void
+nv_index_open(NvIndexCore *core, const NvIndexFormat *format, Relation index, void *meta)
 {
 	void	   *cache = load_cache(format, index);
 	NvSpaceSpec spec = format->spec(cache);
-	Size		bytes = nv_spec_floats(&spec) * sizeof(float);
-	float	   *floats = palloc(Max(bytes, 1));
+	float	   *floats = alloc_floats(&spec);
 
 	/* copies, since an invalidation may free what relcache keeps at any time */
 	memcpy(meta, cache, format->meta_bytes);
-	memcpy(floats, cached_floats(format, cache), bytes);
-	return floats;
+	memcpy(floats, cached_floats(format, cache), nv_spec_floats(&spec) * sizeof(float));
+	init_core(core, index, &spec, floats);
+}
+
+/* Open an index that is being built. */
+void
+nv_index_open_new(NvIndexCore *core, const NvIndexFormat *format, Relation index,
+				  const void *meta, const float *mean)
+{
+	NvSpaceSpec spec = format->spec(meta);
+	float	   *floats = alloc_floats(&spec);
+
+	Assert(mean != NULL || !spec.has_mean);
+	if (spec.has_mean)
+		memcpy(floats, mean, spec.dims * sizeof(float));
+	nv_spec_rotation(&spec, floats);
+	init_core(core, index, &spec, floats);
 }
 
 /* Copy the metapage, or return false where there is no good one. */
@@ -89,17 +120,4 @@ nv_index_peek(const NvIndexFormat *format, Relation index, void *meta)
 	}
 	return nv_peek_metapage(index, format->meta_kind, meta, format->meta_bytes) &&
 		((const NvMetaHead *) meta)->version == format->version && meta_valid(format, index, meta);
-}
-
-/* Compute the floats of a space. */
-const float *
-nv_index_floats(const NvSpaceSpec *spec, const float *mean)
-{
-	float	   *floats = palloc(Max(nv_spec_floats(spec) * sizeof(float), 1));
-
-	Assert(mean != NULL || !spec->has_mean);
-	if (spec->has_mean)
-		memcpy(floats, mean, spec->dims * sizeof(float));
-	nv_spec_rotation(spec, floats);
-	return floats;
 }

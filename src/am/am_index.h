@@ -50,17 +50,48 @@ typedef struct NvIndexFormat
 } NvIndexFormat;
 
 /*
- * Copy the metapage of an index to meta[format->meta_bytes]; returns the floats of
- * its space, palloc'd.  The index is read and checked once for as long as relcache
- * keeps it.  ERROR (INDEX_CORRUPTED; FEATURE_NOT_SUPPORTED for a format of another
- * version; OBJECT_NOT_IN_PREREQUISITE_STATE for an index of pgvector's).
+ * What an open index of any method has.  The open index of a method begins with
+ * NV_INDEX_CORE, which lets its own code write ix->rel, and hand ix->core to code that
+ * serves all methods.
  */
-extern const float *nv_index_load(const NvIndexFormat *format, Relation index, void *meta);
+#define NV_INDEX_CORE_FIELDS \
+	Relation	rel; \
+	NvSpace		space; \
+	uint32		vector_bytes	/* of a stored vector; of sparse ones, the most */
 
-/* Copy the metapage alone; false where nv_index_load() would raise an error because of it. */
+typedef struct NvIndexCore
+{
+	NV_INDEX_CORE_FIELDS;
+} NvIndexCore;
+
+#define NV_INDEX_CORE \
+	union \
+	{ \
+		NvIndexCore core; \
+		struct \
+		{ \
+			NV_INDEX_CORE_FIELDS; \
+		}; \
+	}
+
+/*
+ * Open an index: fill in the core, and copy the metapage to meta[format->meta_bytes].
+ * The index is read and checked once for as long as relcache keeps it; what the open
+ * index needs of that is copied into memory of the current context.  ERROR
+ * (INDEX_CORRUPTED; FEATURE_NOT_SUPPORTED for a format of another version;
+ * OBJECT_NOT_IN_PREREQUISITE_STATE for an index of pgvector's).
+ */
+extern void nv_index_open(NvIndexCore *core, const NvIndexFormat *format, Relation index,
+						  void *meta);
+
+/*
+ * Open an index that is being built, of which this is the metapage.  The mean, which
+ * may be NULL when the space has none, is copied.
+ */
+extern void nv_index_open_new(NvIndexCore *core, const NvIndexFormat *format, Relation index,
+							  const void *meta, const float *mean);
+
+/* Copy the metapage alone; false where nv_index_open() would raise an error because of it. */
 extern bool nv_index_peek(const NvIndexFormat *format, Relation index, void *meta);
-
-/* The floats of a space with this mean, which may be NULL when it has none; palloc'd. */
-extern const float *nv_index_floats(const NvSpaceSpec *spec, const float *mean);
 
 #endif							/* NV_AM_INDEX_H */

@@ -10,7 +10,7 @@
 #include "access/genam.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "am/am_handler.h"
+#include "am/am_method.h"
 #include "catalog/index.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
@@ -255,6 +255,7 @@ tell_of_replay(XLogRecPtr start, const NvReport *report)
 				 errhint("Check again between pg_wal_replay_pause() and pg_wal_replay_resume().")));
 }
 
+/* Report all broken invariants of an index. */
 NV_FUNCTION(nanovec_index_check)
 {
 	Oid			index = PG_GETARG_OID(0);
@@ -276,6 +277,7 @@ NV_FUNCTION(nanovec_index_check)
 	return (Datum) 0;
 }
 
+/* Report the properties of an index. */
 NV_FUNCTION(nanovec_index_info)
 {
 	Oid			index = PG_GETARG_OID(0);

@@ -2,7 +2,7 @@
  *
  * am_inspect.h
  *		How the index methods tell about an index: nanovec_index_check() and
- *		nanovec_index_info().  What they tell is in NvMethod, am_handler.h.
+ *		nanovec_index_info().  What they tell is in NvMethod, am_method.h.
  *
  *-------------------------------------------------------------------------
  */

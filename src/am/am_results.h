@@ -13,11 +13,33 @@
 
 #include "nv_compat.h"
 
+#include "storage/itemptr.h"
+
 typedef struct NvResult
 {
 	double		bound;			/* at most the distance, as SQL computes it */
-	uint64		item;			/* the caller's number for it */
+	uint64		item;			/* the place of its row, and flags: nv_item() */
 } NvResult;
+
+/*
+ * The item of a result, from the place of a row and flags of the method's own.  Rows
+ * with the same bound go out as they lie in the table.
+ */
+static inline uint64
+nv_item(BlockNumber block, OffsetNumber offset, uint16 flags)
+{
+	return (uint64) block << 32 | (uint64) offset << 16 | flags;
+}
+
+/* The row of an item. */
+static inline ItemPointerData
+nv_item_row(uint64 item)
+{
+	ItemPointerData tid;
+
+	ItemPointerSet(&tid, (BlockNumber) (item >> 32), (OffsetNumber) (item >> 16));
+	return tid;
+}
 
 /* Zeroed memory is an empty one, but for last, which nv_results_reset() sets. */
 typedef struct NvResults

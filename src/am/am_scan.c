@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * am_scan.c
- *		What scans of the index methods have in common.
+ *		Index scans: searches that PostgreSQL's executor drives.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,15 +9,15 @@
 
 #include <math.h>
 
-#include "am/am_page.h"
+#include "am/am_search.h"
 #include "pgstat.h"
 #include "utils/float.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-/* Begin a scan, with room for the values that it orders by. */
+/* Begin a scan, with room for the values that it orders by: ambeginscan. */
 IndexScanDesc
-nv_scan_begin(Relation index, int nkeys, int norderbys, void *opaque)
+nv_begin_scan(Relation index, int nkeys, int norderbys)
 {
 	IndexScanDesc scan = RelationGetIndexScan(index, nkeys, norderbys);
 
@@ -28,55 +28,34 @@ nv_scan_begin(Relation index, int nkeys, int norderbys, void *opaque)
 			scan->xs_orderbyvals[i] = Float8GetDatum(-get_float8_infinity());
 		scan->xs_orderbynulls = palloc0(sizeof(bool) * norderbys);
 	}
-	scan->opaque = opaque;
+	scan->opaque = nv_searcher_open(index);
 	return scan;
 }
 
-/* Copy the new order into the scan. */
+/* Begin to search for what the keys say: amrescan. */
 void
-nv_scan_take_order(IndexScanDesc scan, ScanKey orderbys)
-{
-	Assert(scan->orderByData != NULL || scan->numberOfOrderBys == 0);
-	if (orderbys != NULL && scan->numberOfOrderBys > 0)
-		memmove(scan->orderByData, orderbys, scan->numberOfOrderBys * sizeof(ScanKeyData));
-}
-
-/* Set the query from the order of the scan. */
-bool
-nv_scan_start(IndexScanDesc scan, const NvSpace *space, NvQuery *query)
+nv_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys)
 {
 	const ScanKeyData *key = &scan->orderByData[0];
 	const char *name = RelationGetRelationName(scan->indexRelation);
-	bool		null_query;
 
 	if (scan->numberOfOrderBys < 1)
 		elog(ERROR, "cannot scan index \"%s\" without order", name);
 	if (!IsMVCCSnapshot(scan->xs_snapshot))
 		elog(ERROR, "cannot scan index \"%s\" with a snapshot that is not MVCC", name);
-
-	pgstat_count_index_scan(scan->indexRelation);
-	NV_COUNT_SEARCH(scan);
-	null_query = (key->sk_flags & SK_ISNULL) != 0;
-	if (null_query)
-		nv_query_set_zero(space, query);
-	else
-		nv_query_set(space, key->sk_argument, query);
-	return null_query;
+	if (orderbys != NULL)
+		memmove(scan->orderByData, orderbys, scan->numberOfOrderBys * sizeof(ScanKeyData));
+	nv_search_begin(scan->opaque, key->sk_argument, (key->sk_flags & SK_ISNULL) != 0);
 }
 
-/* Fill in what the executor looks at. */
-void
-nv_scan_return(IndexScanDesc scan, const NvSpace *space, bool null_query, double bound,
-			   const ItemPointerData *tid)
+/* Fill in what the executor looks at beside the row's place. */
+static void
+set_order(IndexScanDesc scan, const NvSearcher *searcher, double bound)
 {
+	bool		null_query = searcher->goal.null_query;
+
 	Assert(scan->numberOfOrderBys > 0);
 	Assert(!isnan(bound));
-	/* PostgreSQL would add a page to the table where the block is none */
-	if (!nv_row_possible(tid))
-		nv_index_damaged(scan->indexRelation, "it leads to row (%u,%u), which cannot be",
-						 ItemPointerGetBlockNumberNoCheck(tid),
-						 ItemPointerGetOffsetNumberNoCheck(tid));
-	scan->xs_heaptid = *tid;
 	scan->xs_recheck = false;
 	scan->xs_orderbynulls[0] = null_query;
 	/* by reference on 32-bit machines, where each row would take new memory otherwise */
@@ -86,5 +65,31 @@ nv_scan_return(IndexScanDesc scan, const NvSpace *space, bool null_query, double
 		*(float8 *) DatumGetPointer(scan->xs_orderbyvals[0]) = bound;
 	/* of distances behind the first, all that is known is that they are not less */
 	scan->xs_recheckorderby = scan->numberOfOrderBys > 1 ||
-		(!null_query && !nv_space_is_exact(space));
+		(!null_query && !nv_space_is_exact(&searcher->core->space));
+}
+
+/* Return the next row: amgettuple. */
+bool
+nv_get_tuple(IndexScanDesc scan, ScanDirection direction)
+{
+	NvSearcher *searcher = scan->opaque;
+	double		bound;
+
+	if (!searcher->started)
+	{
+		pgstat_count_index_scan(scan->indexRelation);
+		NV_COUNT_SEARCH(scan);
+	}
+	if (!nv_search_next(searcher, &scan->xs_heaptid, &bound))
+		return false;
+	set_order(scan, searcher, bound);
+	return true;
+}
+
+/* End a scan: amendscan. */
+void
+nv_end_scan(IndexScanDesc scan)
+{
+	nv_searcher_end(scan->opaque);
+	scan->opaque = NULL;
 }

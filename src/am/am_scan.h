@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * am_scan.h
- *		What scans of the index methods have in common.
+ *		Index scans: searches that PostgreSQL's executor drives.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,27 +12,19 @@
 
 #include "access/genam.h"
 #include "access/relscan.h"
-#include "am/am_vector.h"
 
-/* ambeginscan: a scan with room for its order; opaque is the method's. */
-extern IndexScanDesc nv_scan_begin(Relation index, int nkeys, int norderbys, void *opaque);
+/* ambeginscan, amrescan, amgettuple and amendscan, of all methods. */
+extern IndexScanDesc nv_begin_scan(Relation index, int nkeys, int norderbys);
 
-/* amrescan: take over the order asked for, if there is a new one. */
-extern void nv_scan_take_order(IndexScanDesc scan, ScanKey orderbys);
-
-/*
- * The first row is asked for: count the scan and set the query, in memory of
- * the current context.  Returns whether it is NULL, from which all distances
- * are NULL.  ERROR when the scan has no order, or its snapshot is not MVCC.
- */
-extern bool nv_scan_start(IndexScanDesc scan, const NvSpace *space, NvQuery *query);
+/* ERROR when the scan has no order, or its snapshot is not MVCC; errors of nv_search_begin(). */
+extern void nv_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
+					  int norderbys);
 
 /*
- * Return a row with the lower bound of its distance, or the distance of NULL.
- * Where bounds are not exact, the executor computes distances from the rows.
- * ERROR (INDEX_CORRUPTED): there can be no row in that place of a table.
+ * Returns a row with the lower bound of its distance, or the distance of NULL.  Where
+ * bounds are not exact, the executor computes distances from the rows.
  */
-extern void nv_scan_return(IndexScanDesc scan, const NvSpace *space, bool null_query,
-						   double bound, const ItemPointerData *tid);
+extern bool nv_get_tuple(IndexScanDesc scan, ScanDirection direction);
+extern void nv_end_scan(IndexScanDesc scan);
 
 #endif							/* NV_AM_SCAN_H */

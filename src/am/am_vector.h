@@ -75,6 +75,8 @@ typedef struct NvElementType
 	const NvDenseType *dense;	/* or NULL */
 } NvElementType;
 
+/* am_vector.c: types and spaces */
+
 /* An element type, as support functions of operator classes return it; NULL if there is none. */
 extern const NvElementType *nv_element_type(NvElementKind kind);
 
@@ -154,7 +156,7 @@ typedef struct NvSpaceSpec
 	NvForm		form;
 	int			dims;
 	bool		has_mean;
-	int			length;			/* rotated, with zeros behind the elements up to so many; 0: as it is */
+	int			length;			/* rotated, with zeros up to so many elements; 0: as it is */
 	uint64		seed;			/* of the rotation */
 } NvSpaceSpec;
 
@@ -174,14 +176,10 @@ extern void nv_spec_rotation(const NvSpaceSpec *spec, float *floats);
 /* Set up the space of a spec, by nv_space_init().  The floats stay the caller's. */
 extern void nv_spec_init(const NvSpaceSpec *spec, const float *floats, NvSpace *space);
 
-/* Bytes of a stored vector; of the largest, where they differ. */
-extern uint32 nv_space_max_bytes(const NvSpace *space);
+/* am_measure.c: set from_query, between and step, for nv_space_init() */
+extern void nv_space_choose_measures(NvSpace *space);
 
-/*
- * The same for a form, before there is a space; a dense vector is stored with
- * so many elements (nv_spec_length).
- */
-extern uint32 nv_form_max_bytes(NvForm form, int dims, int length);
+/* am_query.c: vectors to measure from */
 
 /* Room for the elements of a query, palloc'd. */
 extern void nv_query_alloc(const NvSpace *space, NvQuery *query);
@@ -206,6 +204,17 @@ extern void nv_query_set_zero(const NvSpace *space, NvQuery *query);
 /* Make a query of a stored vector. */
 extern void nv_query_set_stored(const NvSpace *space, const NvStored *v, NvQuery *query);
 
+/* am_stored.c: vectors as they are stored */
+
+/* Bytes of a stored vector; of the largest, where they differ. */
+extern uint32 nv_space_max_bytes(const NvSpace *space);
+
+/*
+ * The same for a form, before there is a space; a dense vector is stored with
+ * so many elements (nv_spec_length).
+ */
+extern uint32 nv_form_max_bytes(NvForm form, int dims, int length);
+
 /*
  * The query in stored form, written to data[nv_space_max_bytes()]; v points
  * there.
@@ -229,6 +238,25 @@ nv_stored_fine(const NvSpace *space, const NvStored *v)
  */
 extern void nv_stored_floats(const NvSpace *space, const NvStored *v, float *out);
 
+/* Whether what a stored vector says of its data is true; data is at hand. */
+extern bool nv_stored_valid(const NvSpace *space, const NvStored *v);
+
+/* A copy of a stored vector, palloc'd. */
+extern NvStored nv_stored_copy(const NvStored *v);
+
+/* The square of the norm of a stored dense vector; for the inner product only. */
+extern float nv_stored_norm2(const NvSpace *space, const NvStored *v);
+
+/* Whether two stored vectors are the same to the bit. */
+static inline bool
+nv_stored_equal(const NvStored *a, const NvStored *b)
+{
+	return a->bytes == b->bytes && a->scale == b->scale && a->offset == b->offset &&
+		memcmp(a->data, b->data, a->bytes) == 0;
+}
+
+/* am_bound.c: how wrong a distance may be */
+
 /*
  * At most the distance, as SQL computes it, of a value to the query, when
  * the stored form of the value has this distance and error.
@@ -241,23 +269,23 @@ extern double nv_space_lower_bound(const NvSpace *space, const NvQuery *query, f
  * horizon.  It cannot if its distance is more than base + slope * error, or more than
  * the square of that.  The test lets a few pass whose bound is beyond the horizon.
  */
-typedef struct NvReach
+typedef struct NvCutoff
 {
 	float		base;
 	float		slope;
 	bool		squared;
-} NvReach;
+} NvCutoff;
 
-extern void nv_space_reach(const NvSpace *space, const NvQuery *query, double horizon,
-						   NvReach *reach);
+extern void nv_space_cutoff(const NvSpace *space, const NvQuery *query, double horizon,
+						   NvCutoff *cutoff);
 
 /* Whether a vector's lower bound is certainly beyond the horizon. */
 static inline bool
-nv_beyond(const NvReach *reach, float distance, float error)
+nv_beyond(const NvCutoff *cutoff, float distance, float error)
 {
-	float		most = reach->base + reach->slope * error;
+	float		most = cutoff->base + cutoff->slope * error;
 
-	return distance > (reach->squared ? most * most : most);
+	return distance > (cutoff->squared ? most * most : most);
 }
 
 /* Whether nv_space_lower_bound() is the distance itself. */
@@ -267,20 +295,7 @@ nv_space_is_exact(const NvSpace *space)
 	return space->form == NV_FORM_BITS;
 }
 
-/* Whether two stored vectors are the same to the bit. */
-static inline bool
-nv_stored_equal(const NvStored *a, const NvStored *b)
-{
-	return a->bytes == b->bytes && a->scale == b->scale && a->offset == b->offset &&
-		memcmp(a->data, b->data, a->bytes) == 0;
-}
-
-/* Whether what a stored vector says of its data is true; data is at hand. */
-extern bool nv_stored_valid(const NvSpace *space, const NvStored *v);
-
-/* A copy of a stored vector, palloc'd. */
-extern NvStored nv_stored_copy(const NvStored *v);
-
+/* Distances, as the space has them. */
 static inline float
 nv_distance_from_query(const NvSpace *space, const NvQuery *query, const NvStored *v)
 {
@@ -301,9 +316,7 @@ nv_space_step(const NvSpace *space, const NvQuery *query, const NvStored *v, flo
 	return space->step(space, query, v, part, t, greatest);
 }
 
-/* The square of the norm of a stored dense vector; for the inner product only. */
-extern float nv_stored_norm2(const NvSpace *space, const NvStored *v);
-
+/* The distance of two stored vectors. */
 static inline float
 nv_distance_between(const NvSpace *space, const NvStored *a, const NvStored *b)
 {

@@ -25,11 +25,11 @@ typedef struct NvKmeansOptions
 	bool		bits;			/* rows are of 0 and 1, and so are centroids, but at the end */
 
 	/*
-	 * What assigns the rows to k centroids in place of nv_assign(), or NULL; arg is
-	 * handed to it.
+	 * What assigns n rows x, all or a part of them, to k centroids; arg is handed to it.
+	 * nv_assign_to() serves where centroids are many; NULL: all are measured.
 	 */
-	void		(*assign) (void *arg, const float *centroids, int k, size_t n, uint32 *cluster,
-						   float *distances);
+	void		(*assign) (void *arg, const float *x, size_t n, int dims, const float *centroids,
+						   int k, uint32 *cluster, float *distances);
 	void	   *arg;
 } NvKmeansOptions;
 
@@ -70,26 +70,12 @@ extern int	nv_kmeans(const float *x, size_t n, int dims, const NvKmeansOptions *
 					  float *centroids);
 
 /*
- * Finds the nearest of many centroids to rows: with few centroids all are
- * measured; with many, those close to the nearest of some groups of them.  So
- * what is found is the nearest, or now and then one nearly as near.
+ * A coarse clustering of a part of the rows that is as good as all: centroids[k][dims],
+ * with the seed in *random, which moves on.  Returns the number of centroids.  Of the
+ * options the kind of rows and what assigns them count.
  */
-typedef struct NvAssigner NvAssigner;
-
-/*
- * For k > 0 centroids[k][dims], which stay the caller's and must not change.
- * palloc'd; nv_assigner_free() frees it.
- */
-extern NvAssigner *nv_assigner_make(const float *centroids, int k, int dims);
-extern void nv_assigner_free(NvAssigner *a);
-
-/*
- * The nearest centroid to each of n rows: its number in cluster[n], its
- * squared distance in distances[n].  Many rows at a time take less time for
- * each.  Can be interrupted.  Beside half a megabyte it needs memory for 128
- * rows and the largest group of centroids, palloc'd and freed.
- */
-extern void nv_assign(NvAssigner *a, const float *x, size_t n, uint32 *cluster,
-					  float *distances);
+extern int	nv_cluster_coarsely(const float *x, size_t n, int dims, int k,
+								const NvKmeansOptions *options, uint64 *random,
+								float *centroids);
 
 #endif							/* NV_KMEANS_H */

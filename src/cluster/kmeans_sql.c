@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "cluster/assigner.h"
 #include "distance/distance.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -43,6 +44,7 @@ typedef struct Rows
 	int			dims;			/* 0 before the first */
 } Rows;
 
+/* Make options of the arguments, and check these. */
 static NvKmeansOptions
 get_options(int k, int iterations, int64 seed, bool spherical)
 {
@@ -50,7 +52,8 @@ get_options(int k, int iterations, int64 seed, bool spherical)
 		.k = k,
 		.iterations = iterations,
 		.seed = (uint64) seed,
-		.spherical = spherical
+		.spherical = spherical,
+		.assign = nv_assign_to
 	};
 
 	if (k < 1 || k > MOST_CLUSTERS)
@@ -64,6 +67,7 @@ get_options(int k, int iterations, int64 seed, bool spherical)
 	return options;
 }
 
+/* ERROR (DATA_EXCEPTION) unless a row has as many dimensions as those before. */
 static void
 check_dims(const Rows *rows, int dims)
 {
@@ -73,7 +77,7 @@ check_dims(const Rows *rows, int dims)
 				 errmsg("different vector dimensions %d and %d", rows->dims, dims)));
 }
 
-/* Decode a value into a row.  False when it is left out: a zero vector, and spherical. */
+/* Decode a value into a row.  Returns false for a zero vector, if rows are to be unit vectors. */
 static bool
 set_row(Rows *rows, size_t place, Datum value, bool spherical)
 {
@@ -95,6 +99,7 @@ set_row(Rows *rows, size_t place, Datum value, bool spherical)
 	return true;
 }
 
+/* The dimensions of a vector. */
 static int
 dims_of(Datum value)
 {
@@ -105,7 +110,7 @@ dims_of(Datum value)
 	return dims;
 }
 
-/* The type vector, wherever it is: the function returns an array of it. */
+/* Find the type vector, whatever its schema: the function returns an array of it. */
 static Oid
 vector_type_of(FunctionCallInfo fcinfo)
 {
@@ -141,6 +146,7 @@ cluster_rows(FunctionCallInfo fcinfo, const Rows *rows, const NvKmeansOptions *o
 
 /* ---- an array ---- */
 
+/* Cluster the vectors of an array. */
 NV_FUNCTION(nanovec_kmeans_array)
 {
 	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
@@ -270,6 +276,7 @@ sample_table(const char *query, const NvKmeansOptions *options, Rows *rows)
 	SPI_finish();
 }
 
+/* Cluster the vectors of a column. */
 NV_FUNCTION(nanovec_kmeans_table)
 {
 	NvKmeansOptions options = get_options(PG_GETARG_INT32(2), PG_GETARG_INT32(3),
@@ -287,6 +294,7 @@ NV_FUNCTION(nanovec_kmeans_table)
 
 /* ---- the nearest ---- */
 
+/* Find the centroid nearest to a vector. */
 NV_FUNCTION(nanovec_assign)
 {
 	NvDense		v = nv_dense_open(PG_GETARG_DATUM(0), &nv_vector_type);
@@ -312,7 +320,7 @@ NV_FUNCTION(nanovec_assign)
 			continue;
 		centroid = nv_dense_open(datum, &nv_vector_type);
 		nv_check_same_dims(&v, &centroid);
-		distance = nv_dense_distance(&v, &centroid, NV_METRIC_L2_SQUARED);
+		distance = nv_dense_distance(&v, &centroid, NV_DISTANCE_L2_SQUARED);
 		if (nearest < 0 || distance < least)
 		{
 			nearest = i;

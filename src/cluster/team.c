@@ -10,7 +10,7 @@
  */
 #include "cluster/team.h"
 
-#include "cluster/kmeans.h"
+#include "cluster/assigner.h"
 #include "nv_workers.h"
 #include "port/atomics.h"
 #include "storage/barrier.h"
@@ -273,13 +273,18 @@ nv_team_assign(NvTeam *team, size_t n, uint32 *cluster, float *distances)
 	memcpy(distances, team->distances, sizeof(float) * n);
 }
 
-/* Assign rows to these centroids. */
+/* Assign rows to these centroids: the team's, or a part of them in this backend alone. */
 void
-nv_team_assign_to(void *arg, const float *centroids, int k, size_t n, uint32 *cluster,
-				  float *distances)
+nv_team_assign_to(void *arg, const float *x, size_t n, int dims, const float *centroids, int k,
+				  uint32 *cluster, float *distances)
 {
 	NvTeam	   *team = arg;
 
+	if (x != team->rows)
+	{
+		nv_assign_to(NULL, x, n, dims, centroids, k, cluster, distances);
+		return;
+	}
 	nv_team_set_centroids(team, centroids, k);
 	nv_team_assign(team, n, cluster, distances);
 }

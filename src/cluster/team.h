@@ -31,13 +31,17 @@ extern float *nv_team_rows(NvTeam *team);
 extern void nv_team_set_centroids(NvTeam *team, const float *centroids, int k);
 
 /*
- * Assign the first n rows: as nv_assign() (see kmeans.h), with results in
+ * Assign the first n rows: as nv_assign() (see assigner.h), with results in
  * cluster[n] and distances[n].  Can be interrupted.
  */
 extern void nv_team_assign(NvTeam *team, size_t n, uint32 *cluster, float *distances);
 
-/* Both in one, for NvKmeansOptions: arg is the team. */
-extern void nv_team_assign_to(void *arg, const float *centroids, int k, size_t n,
-							  uint32 *cluster, float *distances);
+/*
+ * Both in one, for NvKmeansOptions: arg is the team.  Rows that are not the team's are
+ * assigned by this backend alone.
+ */
+extern void nv_team_assign_to(void *arg, const float *x, size_t n, int dims,
+							  const float *centroids, int k, uint32 *cluster,
+							  float *distances);
 
 #endif							/* NV_TEAM_H */

@@ -15,7 +15,7 @@
 #include "types/detoast.h"
 #include "utils/array.h"
 
-/* The number of elements of both arrays; an array of none has no distance. */
+/* How many elements both arrays have.  ERROR (DATA_EXCEPTION) if not as many, or none. */
 static int
 shared_dim(ArrayType *a, ArrayType *b)
 {
@@ -33,6 +33,7 @@ shared_dim(ArrayType *a, ArrayType *b)
 	return dim;
 }
 
+/* Look at an array of float4 as a vector, without a copy. */
 static NvDense
 array_as_vector(ArrayType *array, int dim)
 {
@@ -45,8 +46,9 @@ array_as_vector(ArrayType *array, int dim)
 	return v;
 }
 
+/* The distance of two arrays, whose elements are float4 or float8. */
 static Datum
-array_distance(FunctionCallInfo fcinfo, Oid element, NvMetric metric)
+array_distance(FunctionCallInfo fcinfo, Oid element, NvDistanceKind kind)
 {
 	Datum		arg[2] = {nv_cached_arg(fcinfo, 0), nv_cached_arg(fcinfo, 1)};
 	ArrayType  *a = DatumGetArrayTypeP(arg[0]);
@@ -59,14 +61,14 @@ array_distance(FunctionCallInfo fcinfo, Oid element, NvMetric metric)
 		NvDense		x = array_as_vector(a, dim);
 		NvDense		y = array_as_vector(b, dim);
 
-		result = nv_dense_distance(&x, &y, metric);
+		result = nv_dense_distance(&x, &y, kind);
 	}
 	else
 		result = nv_finish_distance(nv_measure_float8((double *) ARR_DATA_PTR(a),
 													  (double *) ARR_DATA_PTR(b),
 													  dim,
-													  nv_metric_measure(metric)),
-									metric);
+													  nv_distance_measure(kind)),
+									kind);
 
 	if ((Pointer) a != DatumGetPointer(arg[0]))
 		pfree(a);
@@ -75,18 +77,18 @@ array_distance(FunctionCallInfo fcinfo, Oid element, NvMetric metric)
 	PG_RETURN_FLOAT8(result);
 }
 
-#define ARRAY_DISTANCE_FUNCTION(name, metric) \
+#define ARRAY_DISTANCE_FUNCTION(name, kind) \
 	NV_FUNCTION(float4_array_##name) \
 	{ \
-		return array_distance(fcinfo, FLOAT4OID, metric); \
+		return array_distance(fcinfo, FLOAT4OID, kind); \
 	} \
 \
 	NV_FUNCTION(float8_array_##name) \
 	{ \
-		return array_distance(fcinfo, FLOAT8OID, metric); \
+		return array_distance(fcinfo, FLOAT8OID, kind); \
 	}
 
-ARRAY_DISTANCE_FUNCTION(l2_distance, NV_METRIC_L2)
-ARRAY_DISTANCE_FUNCTION(inner_product, NV_METRIC_IP)
-ARRAY_DISTANCE_FUNCTION(cosine_distance, NV_METRIC_COSINE)
-ARRAY_DISTANCE_FUNCTION(l1_distance, NV_METRIC_L1)
+ARRAY_DISTANCE_FUNCTION(l2_distance, NV_DISTANCE_L2)
+ARRAY_DISTANCE_FUNCTION(inner_product, NV_DISTANCE_IP)
+ARRAY_DISTANCE_FUNCTION(cosine_distance, NV_DISTANCE_COSINE)
+ARRAY_DISTANCE_FUNCTION(l1_distance, NV_DISTANCE_L1)

@@ -19,12 +19,14 @@ typedef struct BitString
 	void	   *copy;			/* what detoasting palloc'd, or NULL */
 } BitString;
 
+/* How many bytes the bits take. */
 static inline Size
 bytes_of(const BitString *b)
 {
 	return ((Size) b->length + BITS_PER_BYTE - 1) / BITS_PER_BYTE;
 }
 
+/* Open a bit string; ERROR (DATA_CORRUPTED) when its bytes are too few for its length. */
 static BitString
 open_bits(Datum d)
 {
@@ -44,6 +46,7 @@ open_bits(Datum d)
 	return b;
 }
 
+/* Free the copy, if opening made one. */
 static void
 close_bits(BitString *b)
 {
@@ -51,6 +54,7 @@ close_bits(BitString *b)
 		pfree(b->copy);
 }
 
+/* ERROR (DATA_EXCEPTION) when two bit strings differ in length. */
 static void
 check_same_length(const BitString *a, const BitString *b)
 {
@@ -60,6 +64,7 @@ check_same_length(const BitString *a, const BitString *b)
 				 errmsg("different bit lengths %d and %d", a->length, b->length)));
 }
 
+/* The number of bits that differ. */
 NV_FUNCTION(hamming_distance)
 {
 	BitString	a = open_bits(nv_cached_arg(fcinfo, 0));
@@ -73,7 +78,7 @@ NV_FUNCTION(hamming_distance)
 	PG_RETURN_FLOAT8((double) distance);
 }
 
-/* 1 - |a & b| / |a | b|; 1 when the two share no bit, even if both have none. */
+/* 1 - |a & b| / |a | b|, which is 1 when the two share no bit, even if neither has any. */
 NV_FUNCTION(jaccard_distance)
 {
 	BitString	a = open_bits(nv_cached_arg(fcinfo, 0));

@@ -32,8 +32,9 @@ prefetch_next_row(const NvDense *v)
 		__builtin_prefetch((const void *) (next + i));
 }
 
+/* The distance of two values of a dense type. */
 static Datum
-dense_distance(FunctionCallInfo fcinfo, const NvDenseType *type, NvMetric metric)
+dense_distance(FunctionCallInfo fcinfo, const NvDenseType *type, NvDistanceKind kind)
 {
 	NvDense		a = nv_dense_open(nv_cached_arg(fcinfo, 0), type);
 	NvDense		b = nv_dense_open(nv_cached_arg(fcinfo, 1), type);
@@ -42,26 +43,26 @@ dense_distance(FunctionCallInfo fcinfo, const NvDenseType *type, NvMetric metric
 	nv_check_same_dims(&a, &b);
 	if (a.copy == NULL)
 		prefetch_next_row(&a);
-	result = nv_dense_distance(&a, &b, metric);
+	result = nv_dense_distance(&a, &b, kind);
 	nv_dense_close(&a);
 	nv_dense_close(&b);
 	PG_RETURN_FLOAT8(result);
 }
 
-#define DISTANCE_FUNCTION(type, name, metric) \
+#define DISTANCE_FUNCTION(type, name, kind) \
 	NV_FUNCTION(type##_##name) \
 	{ \
-		return dense_distance(fcinfo, &nv_##type##_type, metric); \
+		return dense_distance(fcinfo, &nv_##type##_type, kind); \
 	}
 
 #define DISTANCE_FUNCTIONS(type) \
-	DISTANCE_FUNCTION(type, l2_distance, NV_METRIC_L2) \
-	DISTANCE_FUNCTION(type, l2_squared_distance, NV_METRIC_L2_SQUARED) \
-	DISTANCE_FUNCTION(type, inner_product, NV_METRIC_IP) \
-	DISTANCE_FUNCTION(type, negative_inner_product, NV_METRIC_NEGATIVE_IP) \
-	DISTANCE_FUNCTION(type, cosine_distance, NV_METRIC_COSINE) \
-	DISTANCE_FUNCTION(type, spherical_distance, NV_METRIC_SPHERICAL) \
-	DISTANCE_FUNCTION(type, l1_distance, NV_METRIC_L1)
+	DISTANCE_FUNCTION(type, l2_distance, NV_DISTANCE_L2) \
+	DISTANCE_FUNCTION(type, l2_squared_distance, NV_DISTANCE_L2_SQUARED) \
+	DISTANCE_FUNCTION(type, inner_product, NV_DISTANCE_IP) \
+	DISTANCE_FUNCTION(type, negative_inner_product, NV_DISTANCE_NEGATIVE_IP) \
+	DISTANCE_FUNCTION(type, cosine_distance, NV_DISTANCE_COSINE) \
+	DISTANCE_FUNCTION(type, spherical_distance, NV_DISTANCE_SPHERICAL) \
+	DISTANCE_FUNCTION(type, l1_distance, NV_DISTANCE_L1)
 
 DISTANCE_FUNCTIONS(vector)
 DISTANCE_FUNCTIONS(halfvec)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * distance.c
- *		The metric table for dense types.
+ *		Distances of dense types: which kernel measures what, and what follows.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,18 +22,21 @@ typedef double (*MeasureFunction) (const NvDense *a, const NvDense *b);
 /* Below this, squares may have vanished; 0 itself may be one of them. */
 #define LEAST_L2SQ 1e-30
 
+/* Let double precision decide when a sum of squares vanished or overflowed. */
 static double
 check_l2sq(double x)
 {
 	return x >= LEAST_L2SQ && x <= FLT_MAX ? x : NAN;
 }
 
+/* Let double precision decide when a measure overflowed. */
 static double
 check_finite(double x)
 {
 	return isfinite(x) ? x : NAN;
 }
 
+/* Make a cosine of its sums; double precision decides when one vanished or overflowed. */
 static double
 check_cosine(const NvCosine *c)
 {
@@ -102,6 +105,7 @@ typedef struct Sq8Sums
 	NvCodeSums	codes;
 } Sq8Sums;
 
+/* Compute the sums over the codes of two values. */
 static Sq8Sums
 sq8vec_sums(const NvDense *a, const NvDense *b)
 {
@@ -117,6 +121,7 @@ sq8vec_sums(const NvDense *a, const NvDense *b)
 	return s;
 }
 
+/* The sum x y. */
 static double
 sq8vec_product(const Sq8Sums *s)
 {
@@ -139,6 +144,7 @@ sq8vec_square(double n, double offset, double scale, double sum, double sum_squa
 	return square > 1e-6 * apart ? square : 0;
 }
 
+/* The squared Euclidean distance, from the sums. */
 static double
 sq8vec_l2sq(const NvDense *a, const NvDense *b)
 {
@@ -157,6 +163,7 @@ sq8vec_l2sq(const NvDense *a, const NvDense *b)
 	return Max(result, 0);
 }
 
+/* The inner product, from the sums. */
 static double
 sq8vec_ip(const NvDense *a, const NvDense *b)
 {
@@ -165,6 +172,7 @@ sq8vec_ip(const NvDense *a, const NvDense *b)
 	return sq8vec_product(&s);
 }
 
+/* The cosine, from the sums. */
 static double
 sq8vec_cosine(const NvDense *a, const NvDense *b)
 {
@@ -177,6 +185,7 @@ sq8vec_cosine(const NvDense *a, const NvDense *b)
 	return nv_cosine_of_sums(sq8vec_product(&s), xx, yy);
 }
 
+/* The taxicab distance, which needs the codes themselves. */
 static double
 sq8vec_l1(const NvDense *a, const NvDense *b)
 {
@@ -193,18 +202,21 @@ static const MeasureFunction element_rows[][NV_NUM_MEASURES] = {
 	[NV_ELEMENT_SQ8VEC] = {sq8vec_l2sq, sq8vec_ip, sq8vec_cosine, sq8vec_l1},
 };
 
+/* The measure is the distance. */
 static double
 finish_same(double x)
 {
 	return x;
 }
 
+/* The distance is the root of the measure. */
 static double
 finish_root(double x)
 {
 	return sqrt(x);
 }
 
+/* The distance is the measure negated, so that more similar is nearer. */
 static double
 finish_negate(double x)
 {
@@ -222,32 +234,34 @@ clamp_cosine(double x)
 	return x;
 }
 
+/* The distance is 1 less the cosine. */
 static double
 finish_cosine(double x)
 {
 	return 1 - clamp_cosine(x);
 }
 
+/* The distance is the angle, as a part of a half turn. */
 static double
 finish_angle(double x)
 {
 	return acos(clamp_cosine(x)) / M_PI;
 }
 
-typedef struct MetricRow
+typedef struct DistanceRow
 {
 	NvMeasure	measure;
 	double		(*finish) (double x);
-} MetricRow;
+} DistanceRow;
 
-static const MetricRow metric_rows[] = {
-	[NV_METRIC_L2] = {NV_MEASURE_L2SQ, finish_root},
-	[NV_METRIC_L2_SQUARED] = {NV_MEASURE_L2SQ, finish_same},
-	[NV_METRIC_IP] = {NV_MEASURE_IP, finish_same},
-	[NV_METRIC_NEGATIVE_IP] = {NV_MEASURE_IP, finish_negate},
-	[NV_METRIC_COSINE] = {NV_MEASURE_COSINE, finish_cosine},
-	[NV_METRIC_SPHERICAL] = {NV_MEASURE_IP, finish_angle},
-	[NV_METRIC_L1] = {NV_MEASURE_L1, finish_same},
+static const DistanceRow distance_rows[] = {
+	[NV_DISTANCE_L2] = {NV_MEASURE_L2SQ, finish_root},
+	[NV_DISTANCE_L2_SQUARED] = {NV_MEASURE_L2SQ, finish_same},
+	[NV_DISTANCE_IP] = {NV_MEASURE_IP, finish_same},
+	[NV_DISTANCE_NEGATIVE_IP] = {NV_MEASURE_IP, finish_negate},
+	[NV_DISTANCE_COSINE] = {NV_MEASURE_COSINE, finish_cosine},
+	[NV_DISTANCE_SPHERICAL] = {NV_MEASURE_IP, finish_angle},
+	[NV_DISTANCE_L1] = {NV_MEASURE_L1, finish_same},
 };
 
 /* A measure in double precision, of decoded elements. */
@@ -263,27 +277,30 @@ measure_in_double(const NvDense *a, const NvDense *b, NvMeasure measure)
 	return result;
 }
 
+/* Finish a measure. */
 double
-nv_finish_distance(double measure, NvMetric metric)
+nv_finish_distance(double measure, NvDistanceKind kind)
 {
-	return metric_rows[metric].finish(measure);
+	return distance_rows[kind].finish(measure);
 }
 
+/* Look up the measure. */
 NvMeasure
-nv_metric_measure(NvMetric metric)
+nv_distance_measure(NvDistanceKind kind)
 {
-	return metric_rows[metric].measure;
+	return distance_rows[kind].measure;
 }
 
+/* Measure with the kernel of the type, in double precision where floats fail, and finish. */
 double
-nv_dense_distance(const NvDense *a, const NvDense *b, NvMetric metric)
+nv_dense_distance(const NvDense *a, const NvDense *b, NvDistanceKind kind)
 {
-	NvMeasure	measure = metric_rows[metric].measure;
+	NvMeasure	measure = distance_rows[kind].measure;
 	double		x;
 
 	Assert(a->type == b->type && a->dim == b->dim);
 	x = element_rows[a->type->kind][measure] (a, b);
 	if (unlikely(isnan(x)))
 		x = measure_in_double(a, b, measure);
-	return metric_rows[metric].finish(x);
+	return distance_rows[kind].finish(x);
 }

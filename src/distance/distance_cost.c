@@ -15,19 +15,19 @@
 #include "nodes/supportnodes.h"
 #include "optimizer/optimizer.h"
 
-/* Taken where the arguments do not tell their dimensions. */
+/* The dimensions that are assumed where the arguments do not tell theirs. */
 #define DEFAULT_DIM 512
 
 /*
- * In units of cpu_operator_cost: a call, and the dimensions that cost as much
- * as comparing two integers.  Fitted to sequential scans of float4 rows of 384
+ * What a call costs in units of cpu_operator_cost, and how many dimensions cost as
+ * much as one of these.  Fitted to sequential scans of float4 rows of 384
  * and 1536 dimensions (60 and 180 operators); most of it is memory traffic.
  * See docs/design-notes.md.
  */
 #define CALL_OPERATORS 15.0
 #define DIMS_PER_OPERATOR 9.0
 
-/* The dimensions of a call's arguments, from their type modifiers. */
+/* Find the dimensions of the arguments of a call in their type modifiers. */
 static int
 argument_dims(Node *call)
 {

@@ -12,7 +12,7 @@
 /* Independent sums, so that one addition need not wait for the last. */
 #define LANES 4
 
-/* The loop over all elements, for one type of element and one term. */
+/* Set sum to the sum of a term over all elements, of which a and b are those of x and y. */
 #define SUM_OF(sum, term) \
 	do \
 	{ \

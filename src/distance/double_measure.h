@@ -13,7 +13,7 @@
 
 #include "distance/distance.h"
 
-/* Of x[n] and y[n]; a cosine is NaN when one of them is all 0. */
+/* Measure x[n] and y[n].  A cosine is NaN when all elements of one of them are 0. */
 extern double nv_measure_float4(const float *x, const float *y, int n, NvMeasure measure);
 extern double nv_measure_float8(const double *x, const double *y, int n, NvMeasure measure);
 

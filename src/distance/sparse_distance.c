@@ -50,6 +50,7 @@ typedef struct Match
 	float	   *y;
 } Match;
 
+/* Find the indices that both have. */
 static Match
 match(const NvSparse *a, const NvSparse *b)
 {
@@ -65,12 +66,14 @@ match(const NvSparse *a, const NvSparse *b)
 	};
 }
 
+/* The sum of the squares of the values. */
 static double
 square(const NvSparse *v)
 {
 	return nv_kern.ipd_f32(v->values, v->values, v->nnz);
 }
 
+/* The inner product; only where both have a value is there anything to add. */
 static double
 inner_product(const NvSparse *a, const NvSparse *b)
 {
@@ -79,6 +82,7 @@ inner_product(const NvSparse *a, const NvSparse *b)
 	return nv_kern.ipd_f32(m.x, m.y, m.n);
 }
 
+/* The sum of the magnitudes of the values. */
 static double
 sum_magnitudes(const NvSparse *v)
 {
@@ -98,7 +102,7 @@ sum_magnitudes(const NvSparse *v)
 	return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-/* Below this part of what was added up, too many digits cancelled. */
+/* Where the result is less than this part of what was added up, too many digits cancelled. */
 #define LEAST_PART (1.0 / 256)
 
 /*
@@ -114,7 +118,7 @@ l2_squared(const NvSparse *a, const NvSparse *b)
 	return likely(sum >= LEAST_PART * apart) ? sum : measure_union(a, b, NV_MEASURE_L2SQ);
 }
 
-/* The same way: the magnitudes, less what those of one index have in common. */
+/* In the same way: the magnitudes, less what those at the same index have in common. */
 static double
 taxicab(const NvSparse *a, const NvSparse *b)
 {
@@ -132,6 +136,7 @@ taxicab(const NvSparse *a, const NvSparse *b)
 	return likely(sum >= LEAST_PART * apart) ? sum : measure_union(a, b, NV_MEASURE_L1);
 }
 
+/* Measure two sparse vectors. */
 double
 nv_sparse_measure(const NvSparse *a, const NvSparse *b, NvMeasure measure)
 {
@@ -149,46 +154,48 @@ nv_sparse_measure(const NvSparse *a, const NvSparse *b, NvMeasure measure)
 	pg_unreachable();
 }
 
+/* The distance of two sparse vectors. */
 static Datum
-sparse_distance(FunctionCallInfo fcinfo, NvMetric metric)
+sparse_distance(FunctionCallInfo fcinfo, NvDistanceKind kind)
 {
 	NvSparse	a = nv_sparse_open(nv_cached_arg(fcinfo, 0));
 	NvSparse	b = nv_sparse_open(nv_cached_arg(fcinfo, 1));
 	double		measure;
 
 	nv_sparse_check_same_dims(&a, &b);
-	measure = nv_sparse_measure(&a, &b, nv_metric_measure(metric));
+	measure = nv_sparse_measure(&a, &b, nv_distance_measure(kind));
 	nv_sparse_close(&a);
 	nv_sparse_close(&b);
-	PG_RETURN_FLOAT8(nv_finish_distance(measure, metric));
+	PG_RETURN_FLOAT8(nv_finish_distance(measure, kind));
 }
 
+/* The SQL functions, one for each kind of distance. */
 NV_FUNCTION(sparsevec_l2_distance)
 {
-	return sparse_distance(fcinfo, NV_METRIC_L2);
+	return sparse_distance(fcinfo, NV_DISTANCE_L2);
 }
 
 NV_FUNCTION(sparsevec_l2_squared_distance)
 {
-	return sparse_distance(fcinfo, NV_METRIC_L2_SQUARED);
+	return sparse_distance(fcinfo, NV_DISTANCE_L2_SQUARED);
 }
 
 NV_FUNCTION(sparsevec_inner_product)
 {
-	return sparse_distance(fcinfo, NV_METRIC_IP);
+	return sparse_distance(fcinfo, NV_DISTANCE_IP);
 }
 
 NV_FUNCTION(sparsevec_negative_inner_product)
 {
-	return sparse_distance(fcinfo, NV_METRIC_NEGATIVE_IP);
+	return sparse_distance(fcinfo, NV_DISTANCE_NEGATIVE_IP);
 }
 
 NV_FUNCTION(sparsevec_cosine_distance)
 {
-	return sparse_distance(fcinfo, NV_METRIC_COSINE);
+	return sparse_distance(fcinfo, NV_DISTANCE_COSINE);
 }
 
 NV_FUNCTION(sparsevec_l1_distance)
 {
-	return sparse_distance(fcinfo, NV_METRIC_L1);
+	return sparse_distance(fcinfo, NV_DISTANCE_L1);
 }

@@ -29,7 +29,7 @@
 
 #define ROTATION_SEED UINT64CONST(0x6e616e6f76656331)
 
-/* Codes are thought of from so many dimensions on; without them floats stay so below so many. */
+/* From so many dimensions on codes may be worth it; below so many, floats are kept without. */
 #define FEW_DIMS 24
 #define EXACT_DIMS 64
 
@@ -61,7 +61,7 @@
 /* Rounding is harmless up to this part of the distances among near neighbors. */
 #define MOST_ROUNDING 0.05
 
-/* More probes than this with a duplicate in the sample: rows share vectors. */
+/* If more probes than this have a duplicate in the sample, rows are taken to share vectors. */
 #define FEW_DUPLICATES (PROBES / 20)
 
 /* How much larger than pgvector's an index may be, with and without a sample. */
@@ -71,7 +71,7 @@
 /* Sizes of sparse vectors to plan slots by. */
 #define SPARSE_SIZES 1000
 
-/* Without any: room for the beginning of a sparse vector, so many nodes to a page. */
+/* Without a sample, so many nodes of sparse vectors go to a page. */
 #define SPARSE_SLOTS_PER_PAGE 4
 
 /* One of the rows that others are measured against. */
@@ -100,15 +100,16 @@ typedef struct Sample
 
 /* ---- sample ---- */
 
+/* The distance of two rows of the sample: Euclidean, or by L1. */
 static float
-measure(const Sample *s, const float *a, const float *b)
+distance_of(const Sample *s, const float *a, const float *b)
 {
 	if (s->space.metric == NV_SPACE_L1)
 		return nv_kern.l1_f32(a, b, s->space.dims);
 	return sqrtf(nv_kern.l2sq_f32(a, b, s->space.dims));
 }
 
-/* First look: probes, the mean, sizes. */
+/* Take a row in the first look: it may become a probe, and counts for the mean and for sizes. */
 static void
 look_at_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
 {
@@ -146,6 +147,7 @@ look_at_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool ali
 	MemoryContextReset(s->scratch);
 }
 
+/* Keep a distance, if it is one of the nearest of a probe. */
 static void
 note_distance(Probe *probe, float distance)
 {
@@ -166,7 +168,7 @@ note_distance(Probe *probe, float distance)
 	}
 }
 
-/* Second look: measure a row against the probes. */
+/* Take a row in the second look, which measures it against the probes. */
 static void
 measure_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
 {
@@ -184,7 +186,7 @@ measure_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool ali
 		{
 			if (!ItemPointerEquals(&s->probes[i].tid, tid))
 				note_distance(&s->probes[i],
-							  measure(s, s->probes[i].elements, s->query.elements));
+							  distance_of(s, s->probes[i].elements, s->query.elements));
 		}
 	}
 	MemoryContextSwitchTo(old);
@@ -201,6 +203,7 @@ forget_rows(Sample *s)
 		memset(s->sum, 0, sizeof(double) * s->space.dims);
 }
 
+/* Sample the table. */
 static void
 take_sample(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *meta, Sample *s)
 {
@@ -244,6 +247,7 @@ take_sample(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *meta, 
 
 /* ---- storage ---- */
 
+/* The order of floats, for qsort(). */
 static int
 compare_floats(const void *a, const void *b)
 {
@@ -302,6 +306,7 @@ rounding_of(const Sample *s, const HnswMeta *meta, NvForm form, const float *mea
 	return parts[n * 4 / 5];
 }
 
+/* Choose the form of stored vectors. */
 static NvForm
 choose_form(const Sample *s, HnswMeta *meta, HnswStorage storage, const float *mean)
 {
@@ -370,7 +375,7 @@ fewest_slots(const HnswMeta *meta)
 	return (int) Max(ceil(peer_rows_per_page(meta) * nodes_per_row / most), 1);
 }
 
-/* The most bits that fit a node of so many bytes beside "rest" bytes of its vector. */
+/* The most bits that fit into a node of so many bytes, beside "rest" bytes of its vector. */
 static int
 bits_that_fit(const HnswMeta *meta, uint32 room, uint32 rest, int length)
 {
@@ -486,7 +491,7 @@ plan_sparse(const HnswMeta *meta, const Sample *s)
 		for (int i = 0; i < n; i++)
 		{
 			uint32		rest = s->sizes[i] - Min(s->sizes[i], bytes - layout.vector);
-			uint32		room = bytes - offsetof(HnswMore, data);
+			uint32		room = bytes - offsetof(HnswRest, data);
 
 			total += bytes * (1.0 + (rest + room - 1) / room);
 		}
@@ -499,7 +504,7 @@ plan_sparse(const HnswMeta *meta, const Sample *s)
 	return best;
 }
 
-/* Bits, nodes to a page and all that follows; how vectors are stored is known. */
+/* Choose bits, nodes to a page and what follows from these; how vectors are stored is known. */
 static void
 plan_layout(HnswMeta *meta, HnswStorage storage, const Sample *s)
 {
@@ -528,6 +533,7 @@ plan_layout(HnswMeta *meta, HnswStorage storage, const Sample *s)
 
 /* ---- the plan ---- */
 
+/* Fill in what the definition of the index says. */
 static void
 read_definition(Relation rel, HnswMeta *meta, HnswStorage *storage)
 {
@@ -562,6 +568,7 @@ read_definition(Relation rel, HnswMeta *meta, HnswStorage *storage)
 		meta->form = element == NV_ELEMENT_BIT ? NV_FORM_BITS : NV_FORM_SPARSE;
 }
 
+/* Compute the mean of the sample. */
 static float *
 mean_of(const Sample *s)
 {
@@ -572,7 +579,7 @@ mean_of(const Sample *s)
 	return mean;
 }
 
-/* The distance of a probe to its nearest, as its median over the probes; 0: unknown. */
+/* The median, over the probes, of the distance to the nearest row; 0 if it is not known. */
 static float
 near_distance(const Sample *s)
 {
@@ -590,6 +597,7 @@ near_distance(const Sample *s)
 	return distances[n / 2];
 }
 
+/* Choose how the index is laid out. */
 void
 hnsw_plan(Relation heap, Relation rel, IndexInfo *info, HnswMeta *meta, float **mean)
 {

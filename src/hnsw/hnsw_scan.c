@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * hnsw_scan.c
- *		Scans an hnsw index: nearest first.
+ *		Searches an hnsw index: nearest first.
  *
  * What goes out are lower bounds of the distances, with recheck: the executor
  * computes the exact ones from the rows and puts them in order.
@@ -20,13 +20,11 @@
 #include <limits.h>
 #include <math.h>
 
-#include "am/am_results.h"
-#include "am/am_scan.h"
 #include "miscadmin.h"
 #include "nv_guc.h"
 #include "utils/memutils.h"
 
-/* By what part of itself ef grows when a search goes on. */
+/* When a search goes on, ef grows by one part in so many of itself. */
 #define GROWTH_PART 8
 
 /*
@@ -39,7 +37,7 @@
 /* An ef_search below this counts as halfway to it, or as LEAST_SURE. */
 #define SMALL_EF 20
 
-/* So much more ef is where nodes have no codes. */
+/* Where nodes have no codes, ef is larger by one part in so many. */
 #define EXACT_PART 8
 
 /*
@@ -61,125 +59,101 @@
 /* How often a search begins again when its way ends in freed nodes. */
 #define MAX_TRIES 100
 
-/*
- * The item of a result is the place of its row, and these.  So rows with the
- * same bound go out as they lie in the table.
- */
+/* Flags of a result's item, beside the place of its row. */
 #define ITEM_LAST 1				/* of the rows of its node */
 #define ITEM_FULL 2				/* whose places for rows are all taken */
 
-typedef struct HnswScan
+typedef struct HnswSearcher
 {
+	NvSearcher	base;
 	HnswIndex	ix;
-	NvQuery		query;
-	bool		null_query;
-	bool		started;
-	bool		finished;		/* the search found all that it will */
-
-	/* settings when the first row was asked for */
-	NvIterativeScan iterative;
-	int			ef_search;
-	int			max_rows;
-	Size		memory;
-
 	HnswSearch *search;
 	int			ef;				/* of the search so far */
 	float		widened;		/* by the search itself, since estimates are poor */
 	bool		going_on;		/* beyond the first ef; then limits count */
+	bool		finished;		/* the search found all that it will */
 	int64		nvisited;		/* rows of nodes visited */
 	int			nfull;			/* nodes visited whose places for rows are all taken */
 	float		error;			/* the largest of a node visited */
-	NvResults	results;
 	int			nout;			/* nodes whose rows have gone out */
 	int			nfull_out;		/* of these, full ones */
-	MemoryContext search_context;
-} HnswScan;
+} HnswSearcher;
 
-IndexScanDesc
-hnsw_begin_scan(Relation rel, int nkeys, int norderbys)
+/* Open an index for searches. */
+static NvSearcher *
+open_searcher(Relation rel)
 {
-	HnswScan   *s = palloc0(sizeof(HnswScan));
+	HnswSearcher *s = palloc0(sizeof(HnswSearcher));
 
 	hnsw_open(&s->ix, rel);
-	nv_query_alloc(&s->ix.space, &s->query);
-	s->search_context = AllocSetContextCreate(CurrentMemoryContext, "hnsw scan",
-											  0, FIRST_BLOCK, MOST_BLOCK);
-	return nv_scan_begin(rel, nkeys, norderbys, s);
+	nv_searcher_init(&s->base, &hnsw_search_method, &s->ix.core,
+					 AllocSetContextCreate(CurrentMemoryContext, "hnsw scan",
+										   0, FIRST_BLOCK, MOST_BLOCK));
+	return &s->base;
 }
 
-void
-hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys)
+/* Fill in a goal from settings. */
+static void
+take_settings(const NvSearcher *base, NvSearchGoal *goal)
 {
-	HnswScan   *s = scan->opaque;
+	double		memory = (double) work_mem * 1024 * hnsw_scan_mem_multiplier;
 
-	nv_scan_take_order(scan, orderbys);
-	MemoryContextReset(s->search_context);
-	s->started = s->finished = s->going_on = false;
-	s->search = NULL;
-	nv_results_reset(&s->results);
-	s->nvisited = 0;
-	s->error = 0;
-	s->nfull = s->nout = s->nfull_out = 0;
+	goal->effort = hnsw_ef_search;
+	goal->order = hnsw_iterative_scan;
+	goal->most = hnsw_max_scan_tuples;
+	/* of 32 bits, a Size may have no room for so much */
+	goal->memory = (Size) Min(memory, (double) MaxAllocHugeSize);
 }
 
-void
-hnsw_end_scan(IndexScanDesc scan)
-{
-	HnswScan   *s = scan->opaque;
-
-	MemoryContextDelete(s->search_context);
-	pfree(s);
-	scan->opaque = NULL;
-}
-
+/* The item of a row. */
 static inline uint64
-item_of_row(const ItemPointerData *tid, int flags)
+item_of(const ItemPointerData *tid, int flags)
 {
-	return (uint64) ItemPointerGetBlockNumberNoCheck(tid) << 32 |
-		(uint64) ItemPointerGetOffsetNumberNoCheck(tid) << 16 | flags;
+	return nv_item(ItemPointerGetBlockNumberNoCheck(tid), ItemPointerGetOffsetNumberNoCheck(tid),
+				   (uint16) flags);
 }
 
 /* Add the rows of a node, which all have the same bound. */
 static void
-add_rows(HnswScan *s, const HnswNode *node, double bound)
+add_rows(HnswSearcher *s, const HnswNode *node, double bound)
 {
 	const ItemPointerData *tids = HNSW_TIDS(&s->ix.layout, node);
 	int			flags = node->ntids == s->ix.meta.node_tids ? ITEM_FULL : 0;
-	uint64		last = item_of_row(&tids[0], flags);
+	uint64		last = item_of(&tids[0], flags);
 
 	for (int i = 1; i < node->ntids; i++)
 	{
-		uint64		item = item_of_row(&tids[i], flags);
+		uint64		item = item_of(&tids[i], flags);
 
-		nv_results_add(&s->results, bound, Min(item, last), false);
+		nv_results_add(&s->base.results, bound, Min(item, last), false);
 		last = Max(item, last);
 	}
-	nv_results_add(&s->results, bound, last | ITEM_LAST, false);
+	nv_results_add(&s->base.results, bound, last | ITEM_LAST, false);
 }
 
 /* Take over a node that the search visits; false when it must not go on. */
 static bool
 take_node(void *arg, const HnswNode *node, float distance)
 {
-	HnswScan   *s = arg;
+	HnswSearcher *s = arg;
 	double		bound;
 	Size		more;
 
 	Assert(node->level == 0 && node->ntids <= s->ix.meta.node_tids);
 	if ((node->flags & HNSW_DEAD) != 0 || node->ntids == 0)
 		return true;
-	bound = nv_space_lower_bound(&s->ix.space, &s->query, distance, node->error);
+	bound = nv_space_lower_bound(&s->ix.space, &s->base.goal.query, distance, node->error);
 	s->error = Max(s->error, node->error);
 	s->nvisited += node->ntids;
 	s->nfull += node->ntids == s->ix.meta.node_tids;
 	/* too late for a strict order; a node is visited once, so nothing comes twice */
-	if (s->iterative == NV_ITERATIVE_RELAXED || !(bound < s->results.last.bound))
+	if (s->base.goal.order == NV_ITERATIVE_RELAXED || !(bound < s->base.results.last.bound))
 		add_rows(s, node, bound);
 	if (!s->going_on)
 		return true;
-	more = nv_results_growth(&s->results, HNSW_NODE_TIDS);
-	return s->nvisited < s->max_rows &&
-		(more == 0 || hnsw_search_memory(s->search) + more <= s->memory);
+	more = nv_results_growth(&s->base.results, HNSW_NODE_TIDS);
+	return s->nvisited < s->base.goal.most &&
+		(more == 0 || hnsw_search_memory(s->search) + more <= s->base.goal.memory);
 }
 
 /*
@@ -188,37 +162,13 @@ take_node(void *arg, const HnswNode *node, float distance)
  * not visited may be below their distances: or else these would come too late.
  */
 static void
-set_horizon(HnswScan *s, bool first)
+set_horizon(HnswSearcher *s, bool first)
 {
 	float		radius = s->finished ? INFINITY : hnsw_search_radius(s->search);
 
-	nv_results_ready(&s->results, isinf(radius) ? INFINITY :
-					 nv_space_lower_bound(&s->ix.space, &s->query, radius,
+	nv_results_ready(&s->base.results, isinf(radius) ? INFINITY :
+					 nv_space_lower_bound(&s->ix.space, &s->base.goal.query, radius,
 										  first ? 0 : s->error));
-}
-
-/* Memory that a search may take when it goes on. */
-static Size
-search_memory(void)
-{
-	double		limit = (double) work_mem * 1024 * hnsw_scan_mem_multiplier;
-
-	/* of 32 bits, a Size may have no room for so much */
-	return (Size) Min(limit, (double) MaxAllocHugeSize);
-}
-
-static void
-take_settings(HnswScan *s)
-{
-	s->iterative = hnsw_iterative_scan;
-	s->ef_search = s->ef = hnsw_ef_search;
-	/* estimates have a search visit more than ef nodes; without them it ends earlier */
-	if (s->ix.meta.bits == 0)
-		s->ef += s->ef / EXACT_PART;
-	if (s->iterative != NV_ITERATIVE_OFF && s->ef < SMALL_EF)
-		s->ef = Max(LEAST_SURE, (s->ef + SMALL_EF) / 2);
-	s->max_rows = hnsw_max_scan_tuples;
-	s->memory = search_memory();
 }
 
 /*
@@ -227,17 +177,17 @@ take_settings(HnswScan *s)
  * each quarter, it would leave many holes behind.
  */
 static bool
-read_rest(HnswScan *s)
+read_rest(HnswSearcher *s)
 {
 	double		rows;
 
-	if (s->iterative == NV_ITERATIVE_OFF)
+	if (s->base.goal.order == NV_ITERATIVE_OFF)
 		return false;
 	rows = (double) hnsw_count_slots(&s->ix) * s->nvisited / Max(hnsw_nvisited(s->search), 1);
-	if (rows > s->max_rows || s->nvisited >= s->max_rows ||
-		hnsw_search_memory(s->search) + rows * sizeof(NvResult) > s->memory)
+	if (rows > s->base.goal.most || s->nvisited >= s->base.goal.most ||
+		hnsw_search_memory(s->search) + rows * sizeof(NvResult) > s->base.goal.memory)
 		return false;
-	nv_results_reserve(&s->results, (int) Min(rows + HNSW_NODE_TIDS, INT_MAX));
+	nv_results_reserve(&s->base.results, (int) Min(rows + HNSW_NODE_TIDS, INT_MAX));
 	hnsw_search_rest(s->search);
 	s->finished = true;
 	return true;
@@ -245,22 +195,40 @@ read_rest(HnswScan *s)
 
 /* What a search that ran out of nodes did not reach comes before what is far goes out. */
 static void
-read_unreached(HnswScan *s)
+read_unreached(HnswSearcher *s)
 {
 	if (hnsw_search_ran_out(s->search))
 		read_rest(s);
 }
 
-static void
-start(IndexScanDesc scan, HnswScan *s)
+/* How many candidates the search keeps at first. */
+static int
+first_ef(const HnswSearcher *s)
 {
+	int			ef = s->base.goal.effort;
+
+	/* estimates have a search visit more than ef nodes; without them it ends earlier */
+	if (s->ix.meta.bits == 0)
+		ef += ef / EXACT_PART;
+	if (s->base.goal.order != NV_ITERATIVE_OFF && ef < SMALL_EF)
+		ef = Max(LEAST_SURE, (ef + SMALL_EF) / 2);
+	return ef;
+}
+
+/* Search for the first ef candidates. */
+static void
+start(NvSearcher *base)
+{
+	HnswSearcher *s = (HnswSearcher *) base;
 	uint32		top,
 				entry;
 	int			entry_level;
 
-	s->started = true;
-	take_settings(s);
-	s->null_query = nv_scan_start(scan, &s->ix.space, &s->query);
+	s->ef = first_ef(s);
+	s->going_on = s->finished = false;
+	s->nvisited = 0;
+	s->error = 0;
+	s->nfull = s->nout = s->nfull_out = 0;
 	s->search = hnsw_search_begin(&s->ix, false);
 	hnsw_search_visitor(s->search, take_node, s);
 	for (int tries = 0;; tries++)
@@ -271,10 +239,10 @@ start(IndexScanDesc scan, HnswScan *s)
 			s->finished = true;
 			return;
 		}
-		entry = hnsw_descend(s->search, &s->query, top, entry_level, 0);
+		entry = hnsw_descend(s->search, &s->base.goal.query, top, entry_level, 0);
 		if (entry != HNSW_NO_SLOT)
 		{
-			hnsw_search_level(s->search, &s->query, entry, 0, s->ef);
+			hnsw_search_level(s->search, &s->base.goal.query, entry, 0, s->ef);
 			if (hnsw_nvisited(s->search) > 0)
 				break;
 		}
@@ -291,9 +259,9 @@ start(IndexScanDesc scan, HnswScan *s)
 	set_horizon(s, true);
 }
 
-/* So many nodes hold the rows that one with all places would. */
+/* How many nodes it takes to hold the rows that a node with all places would. */
 static int
-nodes_for_one(const HnswScan *s)
+nodes_for_one(const HnswSearcher *s)
 {
 	return HNSW_NODE_TIDS / s->ix.meta.node_tids;
 }
@@ -305,25 +273,29 @@ nodes_for_one(const HnswScan *s)
  * that makes no more than HNSW_NODE_TIDS rows for each of ef_search.
  */
 static int
-next_ef(const HnswScan *s)
+next_ef(const HnswSearcher *s)
 {
-	if (s->iterative != NV_ITERATIVE_OFF)
+	int			ef_search = s->base.goal.effort;
+
+	if (s->base.goal.order != NV_ITERATIVE_OFF)
 		return s->ef + Max(s->ef / GROWTH_PART, 1);
-	return Max(s->ef, s->ef_search + Min(s->ef_search * (nodes_for_one(s) - 1), s->nfull));
+	return Max(s->ef, ef_search + Min(ef_search * (nodes_for_one(s) - 1), s->nfull));
 }
 
 /* Whether another node may go out before the search goes on. */
 static bool
-may_go_out(const HnswScan *s)
+may_go_out(const HnswSearcher *s)
 {
-	if (s->iterative == NV_ITERATIVE_OFF)
-		return s->nout - s->nfull_out < s->ef_search && s->nout < nodes_for_one(s) * s->ef_search;
+	int			ef_search = s->base.goal.effort;
+
+	if (s->base.goal.order == NV_ITERATIVE_OFF)
+		return s->nout - s->nfull_out < ef_search && s->nout < nodes_for_one(s) * ef_search;
 	return s->finished || s->nout < Max(s->ef / (2 * s->widened), LEAST_SURE);
 }
 
-/* Search on; false when there is no more, or no more is allowed. */
+/* Search on.  Returns false when there is no more, or no more is allowed. */
 static bool
-go_on(HnswScan *s)
+go_on(HnswSearcher *s)
 {
 	int			ef = next_ef(s);
 
@@ -332,41 +304,39 @@ go_on(HnswScan *s)
 	Assert(ef > s->ef);
 	s->ef = ef;
 	/* when it ends, what was visited beyond the horizon is all there is left */
-	if (s->nvisited >= s->max_rows)
+	if (s->nvisited >= s->base.goal.most)
 		s->finished = true;
 	else if ((uint32) ef < hnsw_count_slots(&s->ix) / REST_PART || !read_rest(s))
 	{
-		s->finished = !hnsw_search_more(s->search, ef, s->memory);
+		s->finished = !hnsw_search_more(s->search, ef, s->base.goal.memory);
 		read_unreached(s);
 	}
 	set_horizon(s, false);
 	return true;
 }
 
-bool
-hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
+/* Take out the next result. */
+static bool
+next(NvSearcher *base, NvResult *result)
 {
-	HnswScan   *s = scan->opaque;
-	MemoryContext old = MemoryContextSwitchTo(s->search_context);
+	HnswSearcher *s = (HnswSearcher *) base;
 	const NvResult *r = NULL;
 
-	if (!s->started)
-		start(scan, s);
-	while (!may_go_out(s) || (r = nv_results_peek(&s->results)) == NULL)
+	while (!may_go_out(s) || (r = nv_results_peek(&base->results)) == NULL)
 	{
 		if (!go_on(s))
-			break;
+			return false;
 	}
-	if (r != NULL)
-	{
-		ItemPointerData tid;
-
-		ItemPointerSet(&tid, (BlockNumber) (r->item >> 32), (OffsetNumber) (r->item >> 16));
-		nv_scan_return(scan, &s->ix.space, s->null_query, r->bound, &tid);
-		s->nout += (r->item & ITEM_LAST) != 0;
-		s->nfull_out += (r->item & (ITEM_LAST | ITEM_FULL)) == (ITEM_LAST | ITEM_FULL);
-		nv_results_pop(&s->results);
-	}
-	MemoryContextSwitchTo(old);
-	return r != NULL;
+	*result = *r;
+	nv_results_pop(&base->results);
+	s->nout += (result->item & ITEM_LAST) != 0;
+	s->nfull_out += (result->item & (ITEM_LAST | ITEM_FULL)) == (ITEM_LAST | ITEM_FULL);
+	return true;
 }
+
+const NvSearchMethod hnsw_search_method = {
+	.open = open_searcher,
+	.take_settings = take_settings,
+	.start = start,
+	.next = next
+};

@@ -27,7 +27,7 @@
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 
-/* With fewer live neighbors than this part of its places, a node gets new ones by a search. */
+/* A node with fewer live neighbors than this part of its places gets new ones by a search. */
 #define MANY_LIVE 0.625
 
 /* A node above level 0, seen by pass 1. */
@@ -50,9 +50,9 @@ typedef struct Vacuum
 	uint32		nslots;
 	uint8	   *dead;			/* nodes, one bit a slot */
 	uint8	   *room;			/* slots that are free */
-	uint8	   *more;			/* rests of vectors that were there at the start */
+	uint8	   *rest;			/* rests of vectors that were there at the start */
 	uint8	   *used;			/* and those of live nodes */
-	bool		any_more;
+	bool		any_rest;
 	UpperNode  *upper;
 	Size		nupper;
 	Size		upper_room;
@@ -65,12 +65,14 @@ typedef struct Vacuum
 	MemoryContext scratch;
 } Vacuum;
 
+/* Whether a slot holds a node without rows. */
 static bool
 is_dead(const Vacuum *v, uint32 slot)
 {
 	return slot < v->nslots && nv_bit(v->dead, slot);
 }
 
+/* Read and lock a block. */
 static Buffer
 read_block_now(Vacuum *v, BlockNumber block, int lock)
 {
@@ -80,6 +82,7 @@ read_block_now(Vacuum *v, BlockNumber block, int lock)
 	return buffer;
 }
 
+/* Read and lock a block, as slowly as vacuum is told to be. */
 static Buffer
 read_block(Vacuum *v, BlockNumber block, int lock)
 {
@@ -87,7 +90,7 @@ read_block(Vacuum *v, BlockNumber block, int lock)
 	return read_block_now(v, block, lock);
 }
 
-/* A live node that could be the entry point. */
+/* Take note of a live node, which may become the entry point. */
 static void
 note_live(Vacuum *v, uint32 slot, int level)
 {
@@ -99,7 +102,7 @@ note_live(Vacuum *v, uint32 slot, int level)
 
 /* ---- pass 1 ---- */
 
-/* Drop dead rows from a node (an image of it); returns how many. */
+/* Drop dead rows from a copy of a node.  Returns how many there were. */
 static int
 drop_rows(Vacuum *v, HnswNode *node)
 {
@@ -117,6 +120,7 @@ drop_rows(Vacuum *v, HnswNode *node)
 	return dropped;
 }
 
+/* Check the headers of all nodes in a page. */
 static void
 check_page(Vacuum *v, Page page, uint32 first_slot)
 {
@@ -164,6 +168,7 @@ mark_page(Vacuum *v, Page page)
 	}
 }
 
+/* Remember that a node has no rows left. */
 static void
 note_dead(Vacuum *v, uint32 slot)
 {
@@ -171,6 +176,7 @@ note_dead(Vacuum *v, uint32 slot)
 	v->ndead++;
 }
 
+/* Remember a node of an upper level. */
 static void
 note_upper(Vacuum *v, uint32 slot, const HnswNode *node)
 {
@@ -183,7 +189,7 @@ note_upper(Vacuum *v, uint32 slot, const HnswNode *node)
 	v->upper[v->nupper++] = (UpperNode) {slot, hnsw_base(&v->ix, node), node->level};
 }
 
-/* Remember what a page holds after that. */
+/* Remember what a page holds now that dead rows are gone from it. */
 static void
 note_page(Vacuum *v, Page page, uint32 first_slot)
 {
@@ -191,10 +197,10 @@ note_page(Vacuum *v, Page page, uint32 first_slot)
 	{
 		const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
 
-		if (node->kind == HNSW_SLOT_MORE)
+		if (node->kind == HNSW_SLOT_REST)
 		{
-			nv_set_bit(v->more, first_slot + i);
-			v->any_more = true;
+			nv_set_bit(v->rest, first_slot + i);
+			v->any_rest = true;
 		}
 		if (node->kind != HNSW_SLOT_NODE)
 			continue;
@@ -210,7 +216,7 @@ note_page(Vacuum *v, Page page, uint32 first_slot)
 	}
 }
 
-/* Pages are locked exclusively only when there is something to change. */
+/* Remove dead rows from a page, which is locked exclusively only if there are any. */
 static void
 mark_dead(Vacuum *v)
 {
@@ -276,13 +282,13 @@ wait_for_inserts(Vacuum *v)
 	UnlockPage(v->ix.rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 }
 
-/* Note how large the index is now. */
+/* Take note of how large the index is now, and make room in the bitmaps for its slots. */
 static void
-measure(Vacuum *v)
+take_size(Vacuum *v)
 {
 	Size		old = v->nslots / 8 + 1;
 	Size		bytes;
-	uint8	  **maps[] = {&v->dead, &v->room, &v->more, &v->used};
+	uint8	  **maps[] = {&v->dead, &v->room, &v->rest, &v->used};
 
 	v->nblocks = RelationGetNumberOfBlocks(v->ix.rel);
 	v->nslots = v->nblocks > v->first_block ? hnsw_first_slot(&v->ix.meta, v->nblocks) : 0;
@@ -300,7 +306,7 @@ measure(Vacuum *v)
 	}
 }
 
-/* Look for live nodes, with the update lock held: no delays. */
+/* Look for live nodes.  The update lock is held, so there are no delays. */
 static void
 find_highest(Vacuum *v)
 {
@@ -335,7 +341,7 @@ replace_entry(Vacuum *v)
 	int			level;
 
 	LockPage(v->ix.rel, HNSW_UPDATE_LOCK, ExclusiveLock);
-	measure(v);
+	take_size(v);
 	hnsw_get_entry(&v->ix, &entry, &level);
 	if (entry != HNSW_NO_SLOT &&
 		(is_dead(v, entry) || (v->highest != HNSW_NO_SLOT && level < v->highest_level)))
@@ -351,18 +357,18 @@ replace_entry(Vacuum *v)
 
 /* Mark the rest of a live node's vector as used. */
 static void
-use_more(Vacuum *v, uint32 slot)
+use_rest(Vacuum *v, uint32 slot)
 {
 	for (uint32 n = 0; slot != HNSW_NO_SLOT && n <= v->nslots; n++)
 	{
 		Buffer		buffer;
-		const HnswMore *more;
+		const HnswRest *rest;
 
 		if (slot < v->nslots)
 			nv_set_bit(v->used, slot);
 		buffer = read_block(v, hnsw_slot_block(&v->ix.meta, slot), BUFFER_LOCK_SHARE);
-		more = (const HnswMore *) hnsw_slot_at(&v->ix.meta, BufferGetPage(buffer), slot);
-		slot = more->kind == HNSW_SLOT_MORE ? more->next : HNSW_NO_SLOT;
+		rest = (const HnswRest *) hnsw_slot_at(&v->ix.meta, BufferGetPage(buffer), slot);
+		slot = rest->kind == HNSW_SLOT_REST ? rest->next : HNSW_NO_SLOT;
 		UnlockReleaseBuffer(buffer);
 	}
 }
@@ -386,14 +392,14 @@ survey_page(Vacuum *v, BlockNumber block, uint32 *rests)
 			continue;
 		hnsw_check_node(&v->ix, first_slot + i, node);
 		hnsw_note(v->ix.notes, first_slot + i, node);
-		if (node->more != HNSW_NO_SLOT)
-			rests[n++] = node->more;
+		if (node->rest != HNSW_NO_SLOT)
+			rests[n++] = node->rest;
 	}
 	UnlockReleaseBuffer(buffer);
 	return n;
 }
 
-/* Inserts that may still lead to dead nodes are done: what is noted now holds. */
+/* Take notes on all nodes.  Inserts that could still lead to dead ones are done, so they hold. */
 static void
 survey(Vacuum *v)
 {
@@ -405,14 +411,14 @@ survey(Vacuum *v)
 		int			n = survey_page(v, block, rests);
 
 		for (int i = 0; v->ndead > 0 && i < n; i++)
-			use_more(v, rests[i]);
+			use_rest(v, rests[i]);
 	}
 	pfree(rests);
 }
 
 /* ---- pass 4 ---- */
 
-/* Of a dead neighbor that led far away, so many neighbors may take its place. */
+/* So many neighbors of a dead one that led far away may take its place. */
 #define FEW_BEYOND 2
 
 /* The candidates for the neighbors of a node. */
@@ -439,6 +445,7 @@ is_settled(const Vacuum *v, const Repair *repair, uint32 slot)
 	return false;
 }
 
+/* Where the next candidate goes; there is room for it. */
 static HnswCandidate *
 next_candidate(Repair *repair)
 {
@@ -487,7 +494,7 @@ add_beyond_dead(Vacuum *v, Repair *repair, int most, float farther_than)
 	}
 }
 
-/* The distance of the farthest of some candidates, the first of which is this. */
+/* The distance of the farthest of the candidates from number "first" on, before "end". */
 static float
 farthest_from(const Repair *repair, int first, int end)
 {
@@ -520,6 +527,7 @@ offer_way_back(Vacuum *v, const Repair *repair, float farthest_kept, int kept, i
 	}
 }
 
+/* Count the nodes that are alive. */
 static int
 count_live(const Vacuum *v)
 {
@@ -631,6 +639,7 @@ try_repair(Vacuum *v, uint32 slot)
 	return true;
 }
 
+/* Give a node other neighbors than dead ones, however often it changes meanwhile. */
 static void
 repair_node(Vacuum *v, uint32 slot)
 {
@@ -646,7 +655,7 @@ repair_node(Vacuum *v, uint32 slot)
 	MemoryContextReset(v->scratch);
 }
 
-/* Nodes of a page that have dead neighbors. */
+/* List the nodes of a page that have dead neighbors. */
 static int
 find_broken(Vacuum *v, BlockNumber block, uint32 *broken)
 {
@@ -673,6 +682,7 @@ find_broken(Vacuum *v, BlockNumber block, uint32 *broken)
 	return n;
 }
 
+/* Repair all nodes that lead to dead ones. */
 static void
 repair_all(Vacuum *v)
 {
@@ -705,6 +715,7 @@ repair_all(Vacuum *v)
 
 /* ---- pass 5 ---- */
 
+/* Whether a slot of a kind can be freed. */
 static bool
 is_garbage(const Vacuum *v, const HnswNode *node, uint32 slot, HnswSlotKind kind)
 {
@@ -712,10 +723,10 @@ is_garbage(const Vacuum *v, const HnswNode *node, uint32 slot, HnswSlotKind kind
 		return false;
 	if (kind == HNSW_SLOT_NODE)
 		return (node->flags & HNSW_DEAD) && nv_bit(v->dead, slot);
-	return nv_bit(v->more, slot) && !nv_bit(v->used, slot);
+	return nv_bit(v->rest, slot) && !nv_bit(v->used, slot);
 }
 
-/* Free what nothing points to any more, of a kind. */
+/* Free the slots of a kind in a page to which nothing points any more. */
 static void
 free_in_page(Vacuum *v, Buffer buffer, uint32 first_slot, HnswSlotKind kind)
 {
@@ -734,7 +745,7 @@ free_in_page(Vacuum *v, Buffer buffer, uint32 first_slot, HnswSlotKind kind)
 	nv_change_finish(&change);
 }
 
-/* Whether a block holds something to be freed, as far as is known; *room: anything free then. */
+/* Whether a block has slots to free, as far as is known; *room: and any free slots then. */
 static bool
 has_garbage(const Vacuum *v, BlockNumber block, HnswSlotKind kind, bool *room)
 {
@@ -743,15 +754,16 @@ has_garbage(const Vacuum *v, BlockNumber block, HnswSlotKind kind, bool *room)
 
 	for (uint32 slot = first_slot; slot < first_slot + v->ix.meta.slots_per_page; slot++)
 	{
-		bool		more = nv_bit(v->more, slot) && !nv_bit(v->used, slot);
+		bool		rest = nv_bit(v->rest, slot) && !nv_bit(v->used, slot);
 
-		garbage |= kind == HNSW_SLOT_NODE ? nv_bit(v->dead, slot) : more;
+		garbage |= kind == HNSW_SLOT_NODE ? nv_bit(v->dead, slot) : rest;
 		*room |= nv_bit(v->room, slot) || nv_bit(v->dead, slot);
 	}
 	*room |= garbage;
 	return garbage;
 }
 
+/* Free all slots of a kind that can be freed. */
 static void
 free_all(Vacuum *v, HnswSlotKind kind)
 {
@@ -778,6 +790,7 @@ free_all(Vacuum *v, HnswSlotKind kind)
 
 /* ---- entry points ---- */
 
+/* Prepare for a vacuum. */
 static void
 begin(Vacuum *v, IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 {
@@ -787,11 +800,12 @@ begin(Vacuum *v, IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	v->stats = stats;
 	v->first_block = 1 + v->ix.meta.mean_pages;
 	v->highest = HNSW_NO_SLOT;
-	measure(v);
+	take_size(v);
 	v->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw vacuum node",
 									   ALLOCSET_DEFAULT_SIZES);
 }
 
+/* Remove dead rows: ambulkdelete. */
 IndexBulkDeleteResult *
 hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 				 IndexBulkDeleteCallback callback, void *state)
@@ -833,8 +847,8 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 		NV_TEST_POINT("vacuum_frees");
 		/* a scan that still finds a dead node reads the rest of its vector, too */
 		free_all(&v, HNSW_SLOT_NODE);
-		if (v.any_more)
-			free_all(&v, HNSW_SLOT_MORE);
+		if (v.any_rest)
+			free_all(&v, HNSW_SLOT_REST);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

@@ -14,7 +14,9 @@
 #include <math.h>
 
 #include "access/genam.h"
+#include "am/am_insert.h"
 #include "am/am_inspect.h"
+#include "am/am_search.h"
 #include "am/am_vector.h"
 #include "am/am_wal.h"
 #include "ivf/ivf_page.h"
@@ -38,12 +40,10 @@ typedef struct IvfOptions
 /* An open index. */
 typedef struct IvfIndex
 {
-	Relation	rel;
+	NV_INDEX_CORE;
 	IvfMeta		meta;
 	IvfLayout	layout;
-	NvSpace		space;
 	const IvfSettings *settings;
-	uint32		max_bytes;		/* of a stored vector */
 	int			length;			/* floats of a centroid */
 	BlockNumber group;			/* the group that was locked last, for messages */
 	BufferAccessStrategy strategy;	/* vacuum's, for groups and records, or NULL */
@@ -80,10 +80,7 @@ extern int	ivf_length(const IvfMeta *meta);
 /* Bits of the codes of vectors of a form; 0: it has none. */
 extern uint16 ivf_code_bits(NvForm form, int dims);
 
-/*
- * Open the index for the current memory context.  ERROR (INDEX_CORRUPTED, or
- * FEATURE_NOT_SUPPORTED for a format of another version).
- */
+/* Open the index for the current memory context; errors of nv_index_open(). */
 extern void ivf_open(IvfIndex *ix, Relation rel);
 
 /*
@@ -92,8 +89,8 @@ extern void ivf_open(IvfIndex *ix, Relation rel);
  */
 extern bool ivf_peek(IvfIndex *ix, Relation rel);
 
-/* The same from a metapage at hand; mean is the caller's, and may be NULL. */
-extern void ivf_open_with(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *mean);
+/* Open an index that is being built, as nv_index_open_new() does. */
+extern void ivf_open_new(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *mean);
 
 /* Whether the centroids were found with few of the rows, so that more would find better ones. */
 extern bool ivf_small_sample(const IvfMeta *meta);
@@ -165,6 +162,7 @@ extern int	ivf_nearest_lists(IvfIndex *ix, const NvQuery *query, int wanted, flo
 
 /* ivf_group.c */
 
+/* The group in a page. */
 static inline IvfGroup *
 ivf_group_of(Page page)
 {
@@ -206,7 +204,7 @@ ivf_stored(const IvfIndex *ix, const IvfRecord *record)
 {
 	NvStored	v = {
 		.data = (const char *) record + ix->layout.data,
-		.bytes = ix->max_bytes,
+		.bytes = ix->vector_bytes,
 		.scale = 1
 	};
 
@@ -275,9 +273,7 @@ extern void ivf_init_group(IvfIndex *ix, Page page, uint32 list);
 /* Have inserts into a list begin to look for room at a group, from now on. */
 extern void ivf_set_room(IvfIndex *ix, uint32 list, BlockNumber group);
 
-extern bool ivf_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid,
-					   Relation heap, IndexUniqueCheck unique, bool unchanged,
-					   IndexInfo *info);
+extern const NvInsertMethod ivf_insert_method;
 
 /* ivf_build.c */
 
@@ -294,14 +290,10 @@ extern IndexBuildResult *ivf_build(Relation heap, Relation rel, IndexInfo *info)
 extern void ivf_build_empty(Relation rel);
 
 /* ivf_scan.c */
-extern IndexScanDesc ivf_begin_scan(Relation rel, int nkeys, int norderbys);
-extern void ivf_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
-					   int norderbys);
-extern bool ivf_get_tuple(IndexScanDesc scan, ScanDirection direction);
-extern void ivf_end_scan(IndexScanDesc scan);
+extern const NvSearchMethod ivf_search_method;
 
-/* About how many rounds a scan takes that returns so many rows; see ivf_scan.c. */
-extern double ivf_rounds(double rows);
+/* About how many rounds a search takes that returns so many rows, with so much memory. */
+extern double ivf_rounds(double rows, Size memory);
 
 /* How many lists a scan looks into: the setting, or what the build chose. */
 static inline int

@@ -11,6 +11,7 @@
 
 #include "am/am_handler.h"
 #include "commands/progress.h"
+#include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "utils/selfuncs.h"
 #include "utils/spccache.h"
@@ -24,6 +25,8 @@
 /* Both access methods: ivfflat differs in its options only. */
 static const NvMethod ivf_method = {
 	.build = ivf_build,
+	.insert = &ivf_insert_method,
+	.search = &ivf_search_method,
 	.check = ivf_check,
 	.info = ivf_info
 };
@@ -95,7 +98,7 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	*startup += Min(visited, costs.numIndexPages) * page_cost;
 	/* all rows would take all lists, which each round reads */
 	*total = *startup + costs.numIndexTuples * (cpu_index_tuple_cost + cpu_operator_cost) +
-		*startup * (ivf_rounds(costs.numIndexTuples) / part - 1) *
+		*startup * (ivf_rounds(costs.numIndexTuples, (Size) work_mem * 1024) / part - 1) *
 		Min(1, costs.numIndexTuples / tuples);
 	*pages = Min(costs.numIndexPages, visited);
 }
@@ -127,23 +130,20 @@ make_handler(amoptions_function options)
 	IndexAmRoutine *am = nv_make_handler(&ivf_method);
 
 	am->ambuildempty = ivf_build_empty;
-	am->aminsert = ivf_insert;
 	am->ambulkdelete = ivf_bulk_delete;
 	am->amcostestimate = cost_estimate;
 	am->amoptions = options;
 	am->ambuildphasename = phase_name;
-	am->ambeginscan = ivf_begin_scan;
-	am->amrescan = ivf_rescan;
-	am->amgettuple = ivf_get_tuple;
-	am->amendscan = ivf_end_scan;
 	return am;
 }
 
+/* The handler of access method ivf. */
 NV_FUNCTION(ivfhandler)
 {
 	PG_RETURN_POINTER(make_handler(ivf_parse_options));
 }
 
+/* The handler of access method ivfflat. */
 NV_FUNCTION(ivfflathandler)
 {
 	PG_RETURN_POINTER(make_handler(ivf_parse_flat_options));

@@ -437,7 +437,7 @@ ivf_info(Relation rel, NvReport *report)
 	nv_report_property(report, "lists to come", "%u", ix.meta.lists - census.lists);
 	nv_report_property(report, "probes", "%d", ivf_probes(&ix));
 	nv_report_property(report, "bits of a code", "%d", ix.meta.bits);
-	nv_report_property(report, "bytes of a vector", "%u", ix.max_bytes);
+	nv_report_property(report, "bytes of a vector", "%u", ix.vector_bytes);
 	nv_report_property(report, "entries of a group", "%u", ix.layout.entries);
 	nv_report_property(report, "pages", "%u", RelationGetNumberOfBlocks(rel));
 	nv_report_property(report, "pages of centroids", "%u", ix.layout.groups - ix.layout.centroids);

@@ -10,7 +10,6 @@
 
 #include <math.h>
 
-#include "am/am_row.h"
 #include "miscadmin.h"
 #include "nv_testpoint.h"
 #include "utils/memutils.h"
@@ -358,51 +357,45 @@ add_entry(IvfIndex *ix, uint32 list, const float *centroid, const IvfRecord *rec
 
 /* ---- rows ---- */
 
-/* What aminsert keeps from row to row of a statement. */
-typedef struct InsertState
+typedef struct IvfInserter
 {
+	NvInserter	base;
 	IvfIndex	ix;
-	NvQuery		query;
 	IvfNearList *near;
 	float	   *centroid;
 	IvfRecord  *record;
 	uint32		spare;			/* lists before are not to come any more */
-	MemoryContext scratch;
-} InsertState;
+} IvfInserter;
 
-/* Make the state that a statement keeps in info->ii_AmCache. */
-static InsertState *
-begin_inserts(Relation rel, IndexInfo *info)
+/* Open an index for inserts. */
+static NvInserter *
+open_inserter(Relation rel)
 {
-	MemoryContext old = MemoryContextSwitchTo(info->ii_Context);
-	InsertState *state = palloc0(sizeof(InsertState));
+	IvfInserter *inserter = palloc0(sizeof(IvfInserter));
+	IvfIndex   *ix = &inserter->ix;
 
-	ivf_open(&state->ix, rel);
-	nv_query_alloc(&state->ix.space, &state->query);
-	state->spare = ivf_built_lists(&state->ix.meta);
-	state->near = palloc(sizeof(IvfNearList) * state->ix.meta.lists);
-	state->centroid = palloc(sizeof(float) * state->ix.length);
-	state->record = palloc(state->ix.layout.record.bytes);
-	state->scratch = AllocSetContextCreate(info->ii_Context, "ivf insert",
-										   ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(old);
-	info->ii_AmCache = state;
-	return state;
+	ivf_open(ix, rel);
+	inserter->spare = ivf_built_lists(&ix->meta);
+	inserter->near = palloc(sizeof(IvfNearList) * ix->meta.lists);
+	inserter->centroid = palloc(sizeof(float) * ix->length);
+	inserter->record = palloc(ix->layout.record.bytes);
+	nv_inserter_init(&inserter->base, &ivf_insert_method, &ix->core, ALLOCSET_DEFAULT_INITSIZE);
+	return &inserter->base;
 }
 
 /* The first list that is to come; their number, when there is none. */
 static uint32
-next_spare(InsertState *state)
+next_spare(IvfInserter *inserter)
 {
-	IvfIndex   *ix = &state->ix;
+	IvfIndex   *ix = &inserter->ix;
 
-	for (; state->spare < ix->meta.lists; state->spare++)
+	for (; inserter->spare < ix->meta.lists; inserter->spare++)
 	{
-		ivf_read_centroid(ix, state->spare, ix->floats);
+		ivf_read_centroid(ix, inserter->spare, ix->floats);
 		if (ivf_to_come(ix, ix->floats))
 			break;
 	}
-	return state->spare;
+	return inserter->spare;
 }
 
 /*
@@ -412,10 +405,10 @@ next_spare(InsertState *state)
  * spread over, so that rows in order of place do not use them all up at once.
  */
 static bool
-far_from_lists(InsertState *state, float distance)
+far_from_lists(IvfInserter *inserter, float distance)
 {
-	IvfIndex   *ix = &state->ix;
-	float		used = (float) (state->spare - ivf_built_lists(&ix->meta)) / ix->meta.spares;
+	IvfIndex   *ix = &inserter->ix;
+	float		used = (float) (inserter->spare - ivf_built_lists(&ix->meta)) / ix->meta.spares;
 	float		least = FAR_TIMES * ix->meta.trained_distance;
 	float		farthest = 0;
 	int			ranked;
@@ -423,69 +416,53 @@ far_from_lists(InsertState *state, float distance)
 	if (distance <= least * least || distance == FLT_MAX)
 		return false;
 	/* all lists that there are */
-	ivf_nearest_lists(ix, &state->query, (int) ix->meta.lists, INFINITY, true, state->near,
-						  &ranked);
+	ivf_nearest_lists(ix, &inserter->base.query, (int) ix->meta.lists, INFINITY, true,
+					  inserter->near, &ranked);
 	for (uint32 i = 0; i < ix->meta.lists; i++)
 	{
-		if (state->near[i].distance < FLT_MAX)
-			farthest = Max(farthest, state->near[i].distance);
+		if (inserter->near[i].distance < FLT_MAX)
+			farthest = Max(farthest, inserter->near[i].distance);
 	}
 	return distance > used * used * farthest;
 }
 
-/* The list for the row in state->query; its centroid is in state->centroid. */
+/* The list for the row in inserter->base.query; its centroid is in inserter->centroid. */
 static uint32
-choose_list(InsertState *state)
+choose_list(IvfInserter *inserter)
 {
-	IvfIndex   *ix = &state->ix;
+	IvfIndex   *ix = &inserter->ix;
 
 	for (;;)
 	{
 		uint32		list;
 		int			ranked;
 
-		ivf_nearest_lists(ix, &state->query, 1, INFINITY, true, state->near,
-						  &ranked);
-		list = state->near[0].list;
-		ivf_read_centroid(ix, list, state->centroid);
-		if (next_spare(state) == ix->meta.lists ||
-			!(ivf_to_come(ix, state->centroid) || far_from_lists(state, state->near[0].distance)))
+		ivf_nearest_lists(ix, &inserter->base.query, 1, INFINITY, true, inserter->near, &ranked);
+		list = inserter->near[0].list;
+		ivf_read_centroid(ix, list, inserter->centroid);
+		if (next_spare(inserter) == ix->meta.lists ||
+			!(ivf_to_come(ix, inserter->centroid) ||
+			  far_from_lists(inserter, inserter->near[0].distance)))
 			return list;
 		/* where others were quicker, theirs may be near */
-		start_list(ix, state->spare, isfinite(state->query.norm) ? ix->query_floats : ix->zero);
+		start_list(ix, inserter->spare,
+				   isfinite(inserter->base.query.norm) ? ix->query_floats : ix->zero);
 	}
 }
 
-/* Insert the row whose vector is in state->query. */
+/* Insert a row, whose vector is the inserter's query. */
 static void
-insert_row(InsertState *state, ItemPointer tid)
+insert_row(NvInserter *base, ItemPointer tid)
 {
-	IvfIndex   *ix = &state->ix;
-	uint32		list = choose_list(state);
+	IvfInserter *inserter = (IvfInserter *) base;
+	IvfIndex   *ix = &inserter->ix;
+	uint32		list = choose_list(inserter);
 
-	ivf_write_record(ix, &state->query, state->centroid, tid, state->record);
-	add_entry(ix, list, state->centroid, state->record);
+	ivf_write_record(ix, &base->query, inserter->centroid, tid, inserter->record);
+	add_entry(ix, list, inserter->centroid, inserter->record);
 }
 
-/* Insert a row: aminsert. */
-bool
-ivf_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid, Relation heap,
-		   IndexUniqueCheck unique, bool unchanged, IndexInfo *info)
-{
-	InsertState *state = info->ii_AmCache;
-	MemoryContext old;
-	NvRow		row;
-
-	if (!nv_row_take(&row, values, isnull))
-		return false;
-	if (state == NULL)
-		state = begin_inserts(rel, info);
-	state->ix.rel = rel;
-
-	old = MemoryContextSwitchTo(state->scratch);
-	if (nv_query_set(&state->ix.space, row.vector, &state->query))
-		insert_row(state, tid);
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(state->scratch);
-	return false;
-}
+const NvInsertMethod ivf_insert_method = {
+	.open = open_inserter,
+	.insert = insert_row
+};

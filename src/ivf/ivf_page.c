@@ -222,19 +222,14 @@ settings_of(const IvfMeta *meta)
 	return meta->flat ? &ivfflat_settings : &ivf_settings;
 }
 
-/* Set up an open index.  It keeps the floats of its space. */
+/* Set up what follows from the core and the metapage. */
 static void
-open_with_floats(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *floats)
+init_index(IvfIndex *ix)
 {
-	NvSpaceSpec spec = spec_of(meta);
+	const IvfMeta *meta = &ix->meta;
 
-	memset(ix, 0, sizeof(*ix));
-	ix->rel = rel;
-	ix->meta = *meta;
 	ix->settings = settings_of(meta);
 	ivf_plan_layout(meta, &ix->layout);
-	nv_spec_init(&spec, floats, &ix->space);
-	ix->max_bytes = nv_space_max_bytes(&ix->space);
 	if (ix->layout.record.per_page == 0)
 		ix->assembled = palloc(ix->layout.record.bytes);
 	ix->length = ivf_length(meta);
@@ -250,10 +245,9 @@ open_with_floats(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *f
 void
 ivf_open(IvfIndex *ix, Relation rel)
 {
-	IvfMeta		meta;
-	const float *floats = nv_index_load(&format, rel, &meta);
-
-	open_with_floats(ix, rel, &meta, floats);
+	memset(ix, 0, sizeof(*ix));
+	nv_index_open(&ix->core, &format, rel, &ix->meta);
+	init_index(ix);
 }
 
 /* Look at the metapage only, and raise nothing because of it. */
@@ -270,11 +264,12 @@ ivf_peek(IvfIndex *ix, Relation rel)
 
 /* Open an index that is being built. */
 void
-ivf_open_with(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *mean)
+ivf_open_new(IvfIndex *ix, Relation rel, const IvfMeta *meta, const float *mean)
 {
-	NvSpaceSpec spec = spec_of(meta);
-
-	open_with_floats(ix, rel, meta, nv_index_floats(&spec, mean));
+	memset(ix, 0, sizeof(*ix));
+	nv_index_open_new(&ix->core, &format, rel, meta, mean);
+	ix->meta = *meta;
+	init_index(ix);
 }
 
 /* ---- reading ---- */

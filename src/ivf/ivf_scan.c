@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * ivf_scan.c
- *		Scans an ivf index: nearest first.  See README, "Search".
+ *		Searches an ivf index: nearest first.  See README, "Search".
  *
  * What goes out are lower bounds of the distances, with recheck: the executor
  * computes the exact ones from the rows and puts them in order.
@@ -12,8 +12,6 @@
 
 #include <math.h>
 
-#include "am/am_results.h"
-#include "am/am_scan.h"
 #include "am/am_select.h"
 #include "miscadmin.h"
 #include "nv_testpoint.h"
@@ -71,20 +69,17 @@ typedef struct Candidate
 	uint16		version;		/* of the group then, its lower half */
 } Candidate;
 
-typedef struct IvfScan
+typedef struct IvfSearcher
 {
+	NvSearcher	base;			/* of which the items of results are rows, without flags */
 	IvfIndex	ix;
-	NvQuery		query;
-	bool		null_query;
-	bool		started;
 	bool		strict;			/* results go out in order, or not at all */
 	bool		by_bound;		/* rounds read records, not codes */
-	MemoryContext context;		/* of one search */
 
 	/* where there are codes, the list whose entries are looked at: see step_to_list() */
 	uint32		list;			/* NO_LIST: none */
 	NvQuery		from;			/* what its records are measured from, */
-	float		base;			/* and what is to be added then */
+	float		shift;			/* and what is to be added then */
 	NvStored	stored;			/* the same in 8 bits; data NULL: not of use */
 	char	   *stored_data;	/* room for it */
 	float		start;			/* of estimates */
@@ -103,7 +98,7 @@ typedef struct IvfScan
 	/* a round takes entries in (after, upto] */
 	Candidate	after;
 	Candidate	upto;
-	NvReach		reach;			/* of upto, in rounds by bounds */
+	NvCutoff	cutoff;			/* of upto, in rounds by bounds */
 	int			keep;
 	bool		more;			/* entries beyond upto were seen */
 	Candidate  *candidates;		/* in the order in which they were seen */
@@ -116,50 +111,33 @@ typedef struct IvfScan
 	int			nrefined;
 	float		most_error;
 	int			nsure;			/* results that they say may go out */
+} IvfSearcher;
 
-	NvResults	results;		/* of which the items are rows: see item_of_row() */
-} IvfScan;
-
-/* Begin a scan: ambeginscan. */
-IndexScanDesc
-ivf_begin_scan(Relation rel, int nkeys, int norderbys)
+/* Open an index for searches. */
+static NvSearcher *
+open_searcher(Relation rel)
 {
-	IvfScan    *s = palloc0(sizeof(IvfScan));
+	IvfSearcher *s = palloc0(sizeof(IvfSearcher));
 
 	ivf_open(&s->ix, rel);
-	nv_query_alloc(&s->ix.space, &s->query);
 	if (s->ix.meta.bits > 0)
-		s->stored_data = palloc(s->ix.max_bytes);
-	s->context = AllocSetContextCreate(CurrentMemoryContext, "ivf scan", ALLOCSET_DEFAULT_SIZES);
-	return nv_scan_begin(rel, nkeys, norderbys, s);
+		s->stored_data = palloc(s->ix.vector_bytes);
+	nv_searcher_init(&s->base, &ivf_search_method, &s->ix.core,
+					 AllocSetContextCreate(CurrentMemoryContext, "ivf scan",
+										   ALLOCSET_DEFAULT_SIZES));
+	return &s->base;
 }
 
-/* Begin anew, with nothing of the search before: amrescan. */
-void
-ivf_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys)
+/* Fill in a goal from settings. */
+static void
+take_settings(const NvSearcher *base, NvSearchGoal *goal)
 {
-	IvfScan    *s = scan->opaque;
+	const IvfIndex *ix = &((const IvfSearcher *) base)->ix;
 
-	nv_scan_take_order(scan, orderbys);
-	MemoryContextReset(s->context);
-	s->started = false;
-	s->near = NULL;
-	s->nnear = 0;
-	s->nout = 0;
-	s->candidates = NULL;
-	s->list = NO_LIST;
-	nv_results_reset(&s->results);
-}
-
-/* End a scan: amendscan. */
-void
-ivf_end_scan(IndexScanDesc scan)
-{
-	IvfScan    *s = scan->opaque;
-
-	MemoryContextDelete(s->context);
-	pfree(s);
-	scan->opaque = NULL;
+	goal->effort = ivf_probes(ix);
+	goal->order = ix->settings->iterative_scan;
+	goal->most = ix->settings->max_probes;
+	goal->memory = (Size) work_mem * 1024;
 }
 
 /* ---- candidates ---- */
@@ -179,11 +157,11 @@ NV_DEFINE_SELECT(select_candidates, Candidate, before)
 
 /* Have a round take candidates up to this one. */
 static void
-set_upto(IvfScan *s, Candidate upto)
+set_upto(IvfSearcher *s, Candidate upto)
 {
 	s->upto = upto;
 	if (s->by_bound)
-		nv_space_reach(&s->ix.space, &s->query, upto.key, &s->reach);
+		nv_space_cutoff(&s->ix.space, &s->base.goal.query, upto.key, &s->cutoff);
 }
 
 /*
@@ -191,7 +169,7 @@ set_upto(IvfScan *s, Candidate upto)
  * before the last of them.
  */
 static void
-cut(IvfScan *s)
+cut(IvfSearcher *s)
 {
 	int			n = 0;
 
@@ -212,7 +190,7 @@ cut(IvfScan *s)
 
 /* Add a candidate, if the round takes it. */
 static inline void
-add_candidate(IvfScan *s, double key, uint32 block, uint16 place, uint16 version)
+add_candidate(IvfSearcher *s, double key, uint32 block, uint16 place, uint16 version)
 {
 	Candidate	c = {key, block, place, version};
 
@@ -235,20 +213,20 @@ add_candidate(IvfScan *s, double key, uint32 block, uint16 place, uint16 version
 
 /* step_to_list() for the inner product.  Overwrites the centroid, which is in ix->floats. */
 static void
-step_by_ip(IvfScan *s, float *norm2, float *greatest)
+step_by_ip(IvfSearcher *s, float *norm2, float *greatest)
 {
 	IvfIndex   *ix = &s->ix;
-	const float *q = s->query.elements;
+	const float *q = s->base.goal.query.elements;
 	float		own = nv_kern.ip_f32(ix->floats, ix->floats, ix->length);
 
-	s->base = s->start = -nv_kern.ip_f32(q, ix->floats, ix->length);
-	s->weight = own > 0 ? -s->base / own : 0;
+	s->shift = s->start = -nv_kern.ip_f32(q, ix->floats, ix->length);
+	s->weight = own > 0 ? -s->shift / own : 0;
 	if (!isfinite(s->weight))
 		s->weight = 0;
 	for (int i = 0; i < ix->length; i++)
 		ix->floats[i] *= s->weight;
 	*norm2 = nv_kern.step_f32(q, ix->floats, ix->length, ix->step, greatest);
-	s->from = s->query;
+	s->from = s->base.goal.query;
 }
 
 /*
@@ -258,7 +236,7 @@ step_by_ip(IvfScan *s, float *norm2, float *greatest)
  * product, where what an error of it does depends on the other side.
  */
 static void
-step_to_list(IvfScan *s, uint32 list)
+step_to_list(IvfSearcher *s, uint32 list)
 {
 	IvfIndex   *ix = &s->ix;
 	float		norm2;
@@ -273,11 +251,12 @@ step_to_list(IvfScan *s, uint32 list)
 		step_by_ip(s, &norm2, &greatest);
 	else
 	{
-		norm2 = nv_kern.step_f32(s->query.elements, ix->floats, ix->length, ix->step, &greatest);
-		s->base = 0;
+		norm2 = nv_kern.step_f32(s->base.goal.query.elements, ix->floats, ix->length, ix->step,
+								 &greatest);
+		s->shift = 0;
 		s->start = norm2;
 		s->weight = 1;
-		s->from = s->query;
+		s->from = s->base.goal.query;
 		s->from.elements = ix->step;
 		if (s->by_bound)
 			nv_query_store(&ix->space, &s->from, s->stored_data, &s->stored);
@@ -289,11 +268,11 @@ step_to_list(IvfScan *s, uint32 list)
 
 /* Distance of the vector of a record from the query. */
 static inline float
-distance_of(const IvfScan *s, const NvStored *v)
+distance_of(const IvfSearcher *s, const NvStored *v)
 {
 	if (s->ix.meta.bits == 0)
-		return nv_distance_from_query(&s->ix.space, &s->query, v);
-	return nv_distance_from_query(&s->ix.space, &s->from, v) + s->base;
+		return nv_distance_from_query(&s->ix.space, &s->base.goal.query, v);
+	return nv_distance_from_query(&s->ix.space, &s->from, v) + s->shift;
 }
 
 /*
@@ -301,7 +280,7 @@ distance_of(const IvfScan *s, const NvStored *v)
  * the entries that there are, are not more than "most".
  */
 static inline uint32
-estimate_block(const IvfScan *s, const IvfGroup *group, uint32 first, float most,
+estimate_block(const IvfSearcher *s, const IvfGroup *group, uint32 first, float most,
 			   float *estimates)
 {
 	const IvfIndex *ix = &s->ix;
@@ -315,7 +294,7 @@ estimate_block(const IvfScan *s, const IvfGroup *group, uint32 first, float most
 
 /* Collect candidates of a group by their codes. */
 static void
-estimate_group(IvfScan *s, const IvfGroup *group, BlockNumber block)
+estimate_group(IvfSearcher *s, const IvfGroup *group, BlockNumber block)
 {
 	for (uint32 first = 0; first < group->n; first += NV_FASTSCAN_BLOCK)
 	{
@@ -336,7 +315,7 @@ estimate_group(IvfScan *s, const IvfGroup *group, BlockNumber block)
 
 /* Collect a candidate by its record. */
 static inline void
-measure_entry(IvfScan *s, const IvfRecord *record)
+measure_entry(IvfSearcher *s, const IvfRecord *record)
 {
 	NvStored	v = ivf_stored(&s->ix, record);
 	float		distance;
@@ -345,24 +324,24 @@ measure_entry(IvfScan *s, const IvfRecord *record)
 	if (s->ix.meta.bits > 0 && s->stored.data != NULL)
 	{
 		distance = nv_distance_between(&s->ix.space, &s->stored, &v);
-		if (nv_beyond(&s->reach, distance, v.error + s->stored.error))
+		if (nv_beyond(&s->cutoff, distance, v.error + s->stored.error))
 		{
 			s->more = true;
 			return;
 		}
 	}
 	distance = distance_of(s, &v);
-	if (nv_beyond(&s->reach, distance, v.error))
+	if (nv_beyond(&s->cutoff, distance, v.error))
 		s->more = true;
 	else
-		add_candidate(s, nv_space_lower_bound(&s->ix.space, &s->query, distance, v.error),
+		add_candidate(s, nv_space_lower_bound(&s->ix.space, &s->base.goal.query, distance, v.error),
 					  ItemPointerGetBlockNumberNoCheck(&record->tid),
 					  ItemPointerGetOffsetNumberNoCheck(&record->tid), 0);
 }
 
 /* Collect candidates of a group by their records. */
 static void
-measure_group(IvfScan *s, const IvfGroup *group)
+measure_group(IvfSearcher *s, const IvfGroup *group)
 {
 	const IvfShape *shape = &s->ix.layout.record;
 	uint32		step = ivf_inline(&s->ix) ? s->ix.layout.entries : Max(shape->per_page, 1);
@@ -388,7 +367,7 @@ measure_group(IvfScan *s, const IvfGroup *group)
 
 /* Collect candidates from the groups of a list; "then" is looked into next. */
 static void
-look_into(IvfScan *s, uint32 list, BlockNumber block, BlockNumber then)
+look_into(IvfSearcher *s, uint32 list, BlockNumber block, BlockNumber then)
 {
 	double		before_it = s->nentries;
 
@@ -420,27 +399,21 @@ look_into(IvfScan *s, uint32 list, BlockNumber block, BlockNumber then)
 
 /* ---- refining ---- */
 
-/* The number by which results know a row. */
-static inline uint64
-item_of_row(BlockNumber block, OffsetNumber offset)
-{
-	return (uint64) block << 16 | offset;
-}
-
 /* Add a row to the results. */
 static void
-add_result(IvfScan *s, double bound, BlockNumber block, OffsetNumber offset)
+add_result(IvfSearcher *s, double bound, BlockNumber block, OffsetNumber offset)
 {
-	nv_results_add(&s->results, bound, item_of_row(block, offset), s->strict);
+	nv_results_add(&s->base.results, bound, nv_item(block, offset, 0), s->strict);
 }
 
 /* Make a result of an entry, by its record. */
 static void
-refine_entry(IvfScan *s, const IvfGroup *group, uint32 i, Buffer *records)
+refine_entry(IvfSearcher *s, const IvfGroup *group, uint32 i, Buffer *records)
 {
 	const IvfRecord *record = ivf_read_record(&s->ix, group, i, records);
 	NvStored	v = ivf_stored(&s->ix, record);
-	double		bound = nv_space_lower_bound(&s->ix.space, &s->query, distance_of(s, &v), v.error);
+	double		bound = nv_space_lower_bound(&s->ix.space, &s->base.goal.query,
+											 distance_of(s, &v), v.error);
 	const uint8 *block = ivf_code_block(&s->ix, group, i);
 	float		noise = s->step_norm *
 		nv_half_float(IVF_FACTOR(&s->ix, block)[i % NV_FASTSCAN_BLOCK]);
@@ -454,7 +427,7 @@ refine_entry(IvfScan *s, const IvfGroup *group, uint32 i, Buffer *records)
 
 /* Entries of a group moved since it was looked into: find those of this round again. */
 static void
-refine_moved(IvfScan *s, const IvfGroup *group, BlockNumber block)
+refine_moved(IvfSearcher *s, const IvfGroup *group, BlockNumber block)
 {
 	Buffer		records = InvalidBuffer;
 
@@ -477,7 +450,7 @@ refine_moved(IvfScan *s, const IvfGroup *group, BlockNumber block)
 
 /* Make results of the candidates, which are n entries of one group. */
 static void
-refine_group(IvfScan *s, const Candidate *c, int n)
+refine_group(IvfSearcher *s, const Candidate *c, int n)
 {
 	Buffer		records = InvalidBuffer;
 	Buffer		buffer;
@@ -502,7 +475,7 @@ refine_group(IvfScan *s, const Candidate *c, int n)
 
 /* Make results of all candidates. */
 static void
-refine(IvfScan *s)
+refine(IvfSearcher *s)
 {
 	int			n;
 
@@ -526,18 +499,18 @@ static const Candidate before_all = {.key = -INFINITY};
 static const Candidate behind_all = {INFINITY, PG_UINT32_MAX, PG_UINT16_MAX, 0};
 
 /*
- * How many candidates a round keeps at most: a part of work_mem has room for
+ * How many candidates a round keeps at most: a part of the memory has room for
  * them.  The rest is for results that wait, with room that doubles.
  */
 static Size
-most_kept(void)
+most_kept(Size memory)
 {
-	return (Size) work_mem * 1024 / 3 / (2 * sizeof(Candidate)) / CUT_AT;
+	return memory / 3 / (2 * sizeof(Candidate)) / CUT_AT;
 }
 
 /* Count the rounds that so many rows take. */
 double
-ivf_rounds(double rows)
+ivf_rounds(double rows, Size memory)
 {
 	double		rounds = 1;
 
@@ -545,17 +518,17 @@ ivf_rounds(double rows)
 	{
 		rows -= keep;
 		keep *= ROUND_GROWTH;
-		if (keep >= (double) most_kept())
-			return rounds + rows / (double) most_kept();
+		if (keep >= (double) most_kept(memory))
+			return rounds + rows / (double) most_kept(memory);
 	}
 	return rounds;
 }
 
 /* Make room for the candidates of rounds that keep so many. */
 static void
-reserve(IvfScan *s, int keep)
+reserve(IvfSearcher *s, int keep)
 {
-	s->keep = (int) Min((Size) keep, most_kept());
+	s->keep = (int) Min((Size) keep, most_kept(s->base.goal.memory));
 	if (s->candidates != NULL)
 		pfree(s->candidates);
 	s->room = s->keep * CUT_AT;
@@ -565,23 +538,23 @@ reserve(IvfScan *s, int keep)
 
 /* How many results may wait when a round ends: the next adds about as many. */
 static double
-most_waiting(void)
+most_waiting(const IvfSearcher *s)
 {
-	return (double) work_mem * 1024 / 8 / sizeof(NvResult);
+	return (double) s->base.goal.memory / 8 / sizeof(NvResult);
 }
 
 /* How many lists a scan looks into at most. */
 static int
-most_lists(const IvfScan *s)
+most_lists(const IvfSearcher *s)
 {
-	if (s->ix.settings->iterative_scan == NV_ITERATIVE_OFF)
+	if (s->base.goal.order == NV_ITERATIVE_OFF)
 		return s->first + s->nlists;
-	return Min(Max(s->ix.settings->max_probes, ivf_probes(&s->ix)), (int) s->ix.meta.lists);
+	return Min(Max(s->base.goal.most, s->base.goal.effort), (int) s->ix.meta.lists);
 }
 
 /* How many results may go out before a scan in strict order looks into more lists. */
 static double
-most_out(const IvfScan *s)
+most_out(const IvfSearcher *s)
 {
 	return Max(LEAST_OUT, s->nentries / OUT_PART);
 }
@@ -593,11 +566,11 @@ most_out(const IvfScan *s)
  * as well as they usually do).
  */
 static int
-count_sure(const IvfScan *s)
+count_sure(const IvfSearcher *s)
 {
-	const NvResults *r = &s->results;
+	const NvResults *r = &s->base.results;
 	double		noise = NOISE_PART * sqrt(s->noise / Max(s->nrefined, 1));
-	double		horizon = nv_space_lower_bound(&s->ix.space, &s->query,
+	double		horizon = nv_space_lower_bound(&s->ix.space, &s->base.goal.query,
 											   (float) (s->upto.key - SURE_TIMES * noise),
 											   s->most_error);
 	int			n = 0;
@@ -609,9 +582,9 @@ count_sure(const IvfScan *s)
 
 /* Have those results go out that are in their place, after a round that added some. */
 static void
-let_out(IvfScan *s, int nadded)
+let_out(IvfSearcher *s, int nadded)
 {
-	double		n = nv_results_waiting(&s->results);
+	double		n = nv_results_waiting(&s->base.results);
 
 	/* bounds are complete up to the last one; estimates are not so sure */
 	if (s->more && !s->by_bound)
@@ -627,8 +600,8 @@ let_out(IvfScan *s, int nadded)
 			n /= 2;
 	}
 	/* what memory has no room for can't wait */
-	n = Max(n, nv_results_waiting(&s->results) - most_waiting());
-	nv_results_ready_least(&s->results, (int) Max(n, 0));
+	n = Max(n, nv_results_waiting(&s->base.results) - most_waiting(s));
+	nv_results_ready_least(&s->base.results, (int) Max(n, 0));
 }
 
 /*
@@ -636,7 +609,7 @@ let_out(IvfScan *s, int nadded)
  * so far, stay in front: estimates chose them, and may have left out nearer ones.
  */
 static void
-order_all_lists(IvfScan *s, int looked_into)
+order_all_lists(IvfSearcher *s, int looked_into)
 {
 	int			lists = (int) s->ix.meta.lists;
 	bool	   *known = palloc0(sizeof(bool) * lists);
@@ -646,7 +619,7 @@ order_all_lists(IvfScan *s, int looked_into)
 
 	for (int i = 0; i < looked_into; i++)
 		known[s->near[i].list] = true;
-	ivf_nearest_lists(&s->ix, &s->query, lists, INFINITY, false, s->near, &s->nnear);
+	ivf_nearest_lists(&s->ix, &s->base.goal.query, lists, INFINITY, false, s->near, &s->nnear);
 	for (int i = 0; i < lists; i++)
 	{
 		if (known[s->near[i].list])
@@ -663,20 +636,20 @@ order_all_lists(IvfScan *s, int looked_into)
 
 /* Whether the lists that a scan entered hold less than its lists should. */
 static bool
-too_little(const IvfScan *s)
+too_little(const IvfSearcher *s)
 {
 	const IvfMeta *meta = &s->ix.meta;
 
 	if (s->nfilled < s->nwanted)
 		return true;
-	return !meta->flat && s->nfilled < ivf_probes(&s->ix) &&
-		s->nentries < Min(ivf_probes(&s->ix), LEAST_LISTS) * meta->trained_rows /
+	return !meta->flat && s->nfilled < s->base.goal.effort &&
+		s->nentries < Min(s->base.goal.effort, LEAST_LISTS) * meta->trained_rows /
 		Max(ivf_built_lists(meta), 1);
 }
 
 /* Look into the lists from number "first" to the one before "end". */
 static void
-look_into_lists(IvfScan *s, int first, int end)
+look_into_lists(IvfSearcher *s, int first, int end)
 {
 	BlockNumber block = ivf_read_list(&s->ix, s->near[first].list).first;
 
@@ -695,9 +668,9 @@ look_into_lists(IvfScan *s, int first, int end)
  * results.
  */
 static void
-run_round(IvfScan *s, bool entering)
+run_round(IvfSearcher *s, bool entering)
 {
-	int			waiting = nv_results_waiting(&s->results);
+	int			waiting = nv_results_waiting(&s->base.results);
 	int			end = s->first + s->nlists;
 
 	s->n = 0;
@@ -720,12 +693,12 @@ run_round(IvfScan *s, bool entering)
 	s->nrefined = 0;
 	NV_TEST_POINT("ivf_looked");
 	refine(s);
-	let_out(s, nv_results_waiting(&s->results) - waiting);
+	let_out(s, nv_results_waiting(&s->base.results) - waiting);
 }
 
 /* Look into n lists, from number "first" on. */
 static void
-enter_lists(IvfScan *s, int first, int n)
+enter_lists(IvfSearcher *s, int first, int n)
 {
 	const IvfMeta *meta = &s->ix.meta;
 	int			lists = (int) meta->lists;
@@ -751,34 +724,37 @@ enter_lists(IvfScan *s, int first, int n)
  * index has them: squares.
  */
 static float
-farthest_ratio(const IvfIndex *ix)
+farthest_ratio(const IvfSearcher *s)
 {
-	int			probes = ivf_probes(ix);
+	const IvfIndex *ix = &s->ix;
+	int			probes = s->base.goal.effort;
 	float		ratio = 1 + FARTHER * probes / ix->meta.probes;
 
 	/* a search that does not go on, or is to be exact, takes what it was told */
 	if (ix->meta.flat || ix->space.metric == NV_SPACE_IP ||
-		probes >= (int) ivf_built_lists(&ix->meta) ||
-		ix->settings->iterative_scan == NV_ITERATIVE_OFF)
+		probes >= (int) ivf_built_lists(&ix->meta) || s->base.goal.order == NV_ITERATIVE_OFF)
 		return INFINITY;
 	return ratio * ratio;
 }
 
-/* Begin the search: set the query, choose the lists and run the first round. */
+/* Begin the search: choose the lists, and run the first round. */
 static void
-start(IndexScanDesc scan, IvfScan *s)
+start(NvSearcher *base)
 {
+	IvfSearcher *s = (IvfSearcher *) base;
 	IvfIndex   *ix = &s->ix;
 	int			lists;
 
-	s->started = true;
-	s->null_query = nv_scan_start(scan, &ix->space, &s->query);
+	/* whoever drives the search may have asked for any number */
+	base->goal.effort = Min(base->goal.effort, (int) ix->meta.lists);
+	s->nout = 0;
+	s->candidates = NULL;
 	/* nothing is too late for a distance of NULL */
-	s->strict = ix->settings->iterative_scan != NV_ITERATIVE_RELAXED && !s->null_query;
+	s->strict = base->goal.order != NV_ITERATIVE_RELAXED && !base->goal.null_query;
 	s->near = palloc(sizeof(IvfNearList) * ix->meta.lists);
 	s->list = NO_LIST;
-	lists = ivf_nearest_lists(ix, &s->query, ivf_probes(ix), farthest_ratio(ix), false, s->near,
-							  &s->nnear);
+	lists = ivf_nearest_lists(ix, &base->goal.query, base->goal.effort, farthest_ratio(s), false,
+							  s->near, &s->nnear);
 	reserve(s, FIRST_ROUND);
 	enter_lists(s, 0, lists);
 }
@@ -788,16 +764,16 @@ start(IndexScanDesc scan, IvfScan *s)
  * what went out is not found again; else the next lists follow.
  */
 static void
-widen(IvfScan *s, int most)
+widen(IvfSearcher *s, int most)
 {
 	int			end = s->first + s->nlists;
 
 	if (s->strict)
 	{
-		nv_results_clear(&s->results);
+		nv_results_clear(&s->base.results);
 		reserve(s, (int) Min(ROUND_GROWTH * Max(s->nout, FIRST_ROUND), MAX_KEEP));
 		/* whoever wants so many rows gets what was passed over, too */
-		enter_lists(s, 0, Min(Max(2 * end, ivf_probes(&s->ix)), most));
+		enter_lists(s, 0, Min(Max(2 * end, s->base.goal.effort), most));
 	}
 	else
 		enter_lists(s, end, Min(end, most - end));
@@ -809,9 +785,9 @@ widen(IvfScan *s, int most)
  * What went out is not found again.
  */
 static void
-look_closer(IvfScan *s)
+look_closer(IvfSearcher *s)
 {
-	nv_results_clear(&s->results);
+	nv_results_clear(&s->base.results);
 	reserve(s, (int) Min(Max(s->nout * ROUND_GROWTH, FIRST_ROUND), MAX_KEEP));
 	s->by_bound = true;
 	s->list = NO_LIST;
@@ -821,7 +797,7 @@ look_closer(IvfScan *s)
 
 /* Find more results; false when there are no more, or no more are allowed. */
 static bool
-go_on(IvfScan *s)
+go_on(IvfSearcher *s)
 {
 	int			most = most_lists(s);
 	bool		can_widen = s->first + s->nlists < most;
@@ -846,29 +822,27 @@ go_on(IvfScan *s)
 	return true;
 }
 
-/* ---- rows ---- */
-
-/* Return the next row: amgettuple. */
-bool
-ivf_get_tuple(IndexScanDesc scan, ScanDirection direction)
+/* Take out the next result. */
+static bool
+next(NvSearcher *base, NvResult *result)
 {
-	IvfScan    *s = scan->opaque;
-	MemoryContext old = MemoryContextSwitchTo(s->context);
+	IvfSearcher *s = (IvfSearcher *) base;
 	const NvResult *r;
 
-	if (!s->started)
-		start(scan, s);
-	while ((r = nv_results_peek(&s->results)) == NULL && go_on(s))
-		;
-	if (r != NULL)
+	while ((r = nv_results_peek(&base->results)) == NULL)
 	{
-		ItemPointerData tid;
-
-		ItemPointerSet(&tid, (BlockNumber) (r->item >> 16), (OffsetNumber) r->item);
-		nv_scan_return(scan, &s->ix.space, s->null_query, r->bound, &tid);
-		s->nout++;
-		nv_results_pop(&s->results);
+		if (!go_on(s))
+			return false;
 	}
-	MemoryContextSwitchTo(old);
-	return r != NULL;
+	*result = *r;
+	nv_results_pop(&base->results);
+	s->nout++;
+	return true;
 }
+
+const NvSearchMethod ivf_search_method = {
+	.open = open_searcher,
+	.take_settings = take_settings,
+	.start = start,
+	.next = next
+};

@@ -10,6 +10,7 @@
 #include <float.h>
 #include <math.h>
 
+/* Round a float to its upper half. */
 NvHalfFloat
 nv_to_half_float(float x)
 {
@@ -21,7 +22,7 @@ nv_to_half_float(float x)
 	return (NvHalfFloat) ((bits + 0x8000) >> 16);
 }
 
-/* <p, o - p>.  A difference of inner products would lose most of it far from the origin. */
+/* Compute <p, o - p>.  A difference of inner products would lose most of it far from 0. */
 static float
 along_parent(const float *p, const float *o, int dims)
 {
@@ -47,6 +48,7 @@ typedef struct CodeParts
 	float		pr;				/* <p, r>; 0 but for the inner product */
 } CodeParts;
 
+/* Compute what a code and its numbers are made of. */
 static CodeParts
 parts_of(const float *p, const float *o, int dims, int bits, bool inner_product)
 {
@@ -59,19 +61,21 @@ parts_of(const float *p, const float *o, int dims, int bits, bool inner_product)
 	return parts;
 }
 
-/* factor is n2 / l1 times this. */
+/* The factor of an estimate is n2 / l1 times this. */
 static float
 factor_times(bool inner_product)
 {
 	return inner_product ? 1 : 2;
 }
 
+/* The addend of an estimate. */
 static float
 add_of(const CodeParts *parts, bool inner_product)
 {
 	return inner_product ? -parts->pr : parts->n2;
 }
 
+/* Write a code into its block, and compute its numbers. */
 void
 nv_code_write(const float *p, const float *o, int dims, int bits, bool inner_product,
 			  uint8_t *block, int place, NvHalfFloat *add, NvHalfFloat *factor)
@@ -117,6 +121,7 @@ sum_slack(int n, double sum_of_magnitudes)
 	return n * (FLT_EPSILON * sum_of_magnitudes + FLT_MIN);
 }
 
+/* The greatest magnitude among elements. */
 static double
 largest(const float *x, int n)
 {
@@ -160,7 +165,7 @@ signs_agree(const float *p, const float *o, int bits, double slack, const uint8_
 	return true;
 }
 
-/* Between what the factors of a code must lie. */
+/* The limits between which the numbers of a code must lie. */
 typedef struct CodeRange
 {
 	bool		overflow;		/* they may be anything */
@@ -170,6 +175,7 @@ typedef struct CodeRange
 	double		most_factor;
 } CodeRange;
 
+/* Compute between which limits the numbers of a code lie, whoever computed them. */
 static CodeRange
 range_of(const float *p, const float *o, int dims, int bits, bool inner_product, double slack)
 {
@@ -202,6 +208,7 @@ range_of(const float *p, const float *o, int dims, int bits, bool inner_product,
 	return range;
 }
 
+/* How much another CPU may have rounded differently. */
 static double
 slack_of(const float *p, const float *o, int dims)
 {
@@ -221,6 +228,7 @@ overflow_agrees(const float *p, const float *o, int dims, bool inner_product, Nv
 	return !(n2 >= 2.0 * FLT_MAX) || add == nv_to_half_float(INFINITY);
 }
 
+/* Compare an addend with what it should be. */
 bool
 nv_product_agrees(const float *p, const float *r, int dims, NvHalfFloat add)
 {
@@ -234,6 +242,7 @@ nv_product_agrees(const float *p, const float *r, int dims, NvHalfFloat add)
 		is_rounded(product - slack, product + slack, add);
 }
 
+/* Compare a code and its numbers with what they should be. */
 bool
 nv_code_agrees(const float *p, const float *o, int dims, int bits, bool inner_product,
 			   const uint8_t *block, int place, NvHalfFloat add, NvHalfFloat factor)
@@ -251,6 +260,7 @@ nv_code_agrees(const float *p, const float *o, int dims, int bits, bool inner_pr
 
 /* ---- estimating ---- */
 
+/* Make the table of a step. */
 void
 nv_step_table(const float *t, int bits, float greatest, NvCodeTable *table)
 {
@@ -263,16 +273,17 @@ nv_step_table(const float *t, int bits, float greatest, NvCodeTable *table)
 					   useful ? NV_STEP_MOST / greatest : 0, table->entries);
 }
 
-/* Of the distance from the base, the bits that are dropped. */
+/* So many bits of the distance from the base are dropped. */
 #define SHORT_DROPPED 5
 
-/* Near neighbors' n2 has so many powers of 2 above it. */
+/* Beside n2 of near neighbors, a byte can tell numbers larger by so many powers of 2. */
 #define SHORT_ABOVE 24
 #define SHORT_MOST (255 << SHORT_DROPPED)
 
-/* A float has 7 bits of mantissa in its upper half: so much is a power of 2. */
+/* The upper half of a float has 7 bits of mantissa, so each power of 2 is so far from the next. */
 #define HALF_FLOAT_OCTAVE 128
 
+/* Check a base, which is a positive, finite number. */
 bool
 nv_short_base_valid(NvHalfFloat base)
 {
@@ -280,6 +291,7 @@ nv_short_base_valid(NvHalfFloat base)
 	return base >= HALF_FLOAT_OCTAVE && base + SHORT_MOST < 0x7f00;
 }
 
+/* Choose the base for squared steps of this size. */
 NvHalfFloat
 nv_short_base(float n2)
 {
@@ -292,6 +304,7 @@ nv_short_base(float n2)
 	return (NvHalfFloat) base;
 }
 
+/* Compute what the bytes mean. */
 void
 nv_short_factors_init(NvShortFactors *s, NvHalfFloat base, int bits, int length)
 {
@@ -306,7 +319,7 @@ nv_short_factors_init(NvShortFactors *s, NvHalfFloat base, int bits, int length)
 	}
 }
 
-/* The byte of an add. */
+/* Find the byte that is nearest to an addend. */
 static uint8_t
 short_add_of(const NvShortFactors *s, NvHalfFloat add)
 {
@@ -315,6 +328,7 @@ short_add_of(const NvShortFactors *s, NvHalfFloat add)
 	return (uint8_t) (add < s->base || above < 0 ? 0 : above > 255 ? 255 : above);
 }
 
+/* Find the nearest bytes. */
 void
 nv_short_factors_pack(const NvShortFactors *s, NvHalfFloat add, NvHalfFloat factor,
 					  uint8_t *short_add, int8_t *short_factor)
@@ -327,6 +341,7 @@ nv_short_factors_pack(const NvShortFactors *s, NvHalfFloat add, NvHalfFloat fact
 							  difference > INT8_MAX ? INT8_MAX : difference);
 }
 
+/* Compare a code and its bytes with what they should be. */
 bool
 nv_short_code_agrees(const NvShortFactors *s, const float *p, const float *o, int dims, int bits,
 					 const uint8_t *block, int place, uint8_t short_add,

@@ -14,13 +14,14 @@
 
 #define LENGTH_STEP 16
 
+/* Round up to what a rotation takes. */
 int
 nv_rotation_padded(int dims)
 {
 	return (dims + LENGTH_STEP - 1) / LENGTH_STEP * LENGTH_STEP;
 }
 
-/* The largest power of two that fits. */
+/* The largest power of two that fits into a vector: so much is transformed in a round. */
 static int
 transform_length(int padded)
 {
@@ -38,6 +39,7 @@ transform_start(int padded, int round)
 	return round % 2 == 0 ? 0 : padded - transform_length(padded);
 }
 
+/* Draw the signs and scale of each round from the seed. */
 void
 nv_rotation_factors(uint64_t seed, int padded, float *factors)
 {
@@ -57,6 +59,7 @@ nv_rotation_factors(uint64_t seed, int padded, float *factors)
 	}
 }
 
+/* Rotate a vector in place. */
 void
 nv_rotate(const float *factors, int padded, float *x)
 {

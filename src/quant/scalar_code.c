@@ -27,6 +27,7 @@ find_scale(const float *x, int n, float most, float *scale, float *offset)
 	return *scale > 0 ? 1 / *scale : 0;
 }
 
+/* Round elements to 256 steps between the least and the greatest. */
 void
 nv_scalar_encode(const float *x, int n, uint8_t *codes, float *scale, float *offset)
 {
@@ -40,6 +41,7 @@ nv_scalar_encode(const float *x, int n, uint8_t *codes, float *scale, float *off
 	}
 }
 
+/* Round elements to 65,536 steps between the least and the greatest. */
 void
 nv_scalar_encode16(const float *x, int n, nv_u16 *codes, float *scale, float *offset)
 {

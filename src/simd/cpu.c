@@ -53,6 +53,7 @@ enabled_states(void)
 #define STATE_YMM 0x06			/* XMM and upper YMM halves */
 #define STATE_ZMM 0xe6			/* and mask registers, upper ZMM halves, ZMM16-31 */
 
+/* Find out what the CPU has. */
 uint32_t
 nv_cpu_detect(void)
 {
@@ -100,6 +101,7 @@ nv_cpu_detect(void)
 
 #elif defined(__aarch64__)
 
+/* Find out what the CPU has. */
 uint32_t
 nv_cpu_detect(void)
 {
@@ -108,6 +110,7 @@ nv_cpu_detect(void)
 
 #else
 
+/* Find out what the CPU has. */
 uint32_t
 nv_cpu_detect(void)
 {
@@ -116,7 +119,7 @@ nv_cpu_detect(void)
 
 #endif
 
-/* The bit of a feature whose name is the first len bytes of name, or 0. */
+/* Find the bit of a feature whose name is the first len bytes of name; 0 if there is none. */
 static uint32_t
 feature_by_name(const char *name, size_t len)
 {
@@ -129,6 +132,7 @@ feature_by_name(const char *name, size_t len)
 	return 0;
 }
 
+/* Remove features by name. */
 uint32_t
 nv_cpu_disable(uint32_t features, const char *list, char *bad, size_t badsize)
 {
@@ -157,6 +161,7 @@ nv_cpu_disable(uint32_t features, const char *list, char *bad, size_t badsize)
 	return features;
 }
 
+/* Look up the name of a feature. */
 const char *
 nv_cpu_feature_name(uint32_t bit)
 {

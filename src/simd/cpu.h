@@ -34,7 +34,7 @@ extern uint32_t nv_cpu_detect(void);
  */
 extern uint32_t nv_cpu_disable(uint32_t features, const char *list, char *bad, size_t badsize);
 
-/* Name of one feature bit, or NULL. */
+/* The name of a feature bit, or NULL if there is no such feature. */
 extern const char *nv_cpu_feature_name(uint32_t bit);
 
 #endif							/* NV_CPU_H */

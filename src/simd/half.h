@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Exact. */
+/* Convert a half to a float, which is exact. */
 static inline float
 nv_half_to_float(uint16_t h)
 {
@@ -36,7 +36,7 @@ nv_half_to_float(uint16_t h)
 	return f;
 }
 
-/* Rounds to nearest, ties to even; what is too large becomes infinity. */
+/* Round a float to the nearest half, ties to even; what is too large becomes infinite. */
 static inline uint16_t
 nv_float_to_half(float f)
 {

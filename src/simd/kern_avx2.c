@@ -30,12 +30,14 @@ NV_INLINE NV_TARGET vec vsub(vec a, vec b) { return _mm256_sub_ps(a, b); }
 NV_INLINE NV_TARGET vec vmax(vec a, vec b) { return _mm256_max_ps(a, b); }
 NV_INLINE NV_TARGET vec vfma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 
+/* The magnitudes of all lanes. */
 NV_INLINE NV_TARGET vec
 vabs(vec a)
 {
 	return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
 }
 
+/* The sum of the two halves of a register. */
 NV_INLINE NV_TARGET __m128
 halves(vec v)
 {
@@ -43,7 +45,7 @@ halves(vec v)
 }
 
 /*
- * Sums of the lanes, of one or three registers.  Each first adds within every
+ * Add up the lanes of one or of three registers.  Each function first adds within every
  * 128-bit part, lanes 2 apart and then neighbours, with three sums sharing a
  * register, and then adds the parts.
  */
@@ -55,6 +57,7 @@ vsum(vec v)
 	return _mm_cvtss_f32(halves(v));
 }
 
+/* The sums of the lanes of three registers. */
 NV_INLINE NV_TARGET void
 vsum3(vec u, vec v, vec w, float *x, float *y, float *z)
 {
@@ -68,6 +71,7 @@ vsum3(vec u, vec v, vec w, float *x, float *y, float *z)
 	*z = _mm_cvtss_f32(_mm_movehl_ps(s, s));
 }
 
+/* The greatest of the lanes. */
 NV_INLINE NV_TARGET float
 vgreatest(vec v)
 {
@@ -77,43 +81,49 @@ vgreatest(vec v)
 	return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
 }
 
-/* All bits set in the first n lanes. */
+/* A mask with all bits set in the first n lanes. */
 NV_INLINE NV_TARGET __m256i
 first_lanes(size_t n)
 {
 	return _mm256_cmpgt_epi32(_mm256_set1_epi32((int) n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
+/* Keep the first n lanes, and set the others to 0. */
 NV_INLINE NV_TARGET vec
 vfirst(vec v, size_t n)
 {
 	return _mm256_and_ps(v, _mm256_castsi256_ps(first_lanes(n)));
 }
 
+/* Load a register of floats. */
 NV_INLINE NV_TARGET vec
 load_f32(const nv_f32 *p)
 {
 	return _mm256_loadu_ps((const float *) p);
 }
 
+/* Load a register of halves, as floats. */
 NV_INLINE NV_TARGET vec
 load_f16(const nv_f16 *p)
 {
 	return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) p));
 }
 
+/* Load a register of 8-bit codes, as floats. */
 NV_INLINE NV_TARGET vec
 load_u8(const uint8_t *p)
 {
 	return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *) p)));
 }
 
+/* Load a register of 16-bit codes, as floats. */
 NV_INLINE NV_TARGET vec
 load_u16(const nv_u16 *p)
 {
 	return _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *) p)));
 }
 
+/* Store a register of floats. */
 NV_INLINE NV_TARGET void
 store_f32(nv_f32 *p, vec v)
 {
@@ -127,6 +137,7 @@ loadn_f32(const nv_f32 *p, size_t n)
 	return _mm256_maskload_ps((const float *) p, first_lanes(n));
 }
 
+/* Load the last n halves, as floats; the other lanes are 0. */
 NV_INLINE NV_TARGET vec
 loadn_f16(const nv_f16 *p, size_t n)
 {
@@ -136,6 +147,7 @@ loadn_f16(const nv_f16 *p, size_t n)
 	return load_f16(tail);
 }
 
+/* Load the last n 8-bit codes, as floats; the other lanes are 0. */
 NV_INLINE NV_TARGET vec
 loadn_u8(const uint8_t *p, size_t n)
 {
@@ -145,6 +157,7 @@ loadn_u8(const uint8_t *p, size_t n)
 	return load_u8(tail);
 }
 
+/* Load the last n 16-bit codes, as floats; the other lanes are 0. */
 NV_INLINE NV_TARGET vec
 loadn_u16(const nv_u16 *p, size_t n)
 {
@@ -170,6 +183,7 @@ butterfly_in_vec(vec v)
 
 #include "simd/kern_pairs.h"
 
+/* The sum of the lanes of 32 bits. */
 NV_INLINE NV_TARGET uint32_t
 sum_epi32(__m256i v)
 {
@@ -227,6 +241,7 @@ sums_u8(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
 	out->bb = sum_epi32(bb);
 }
 
+/* Kernel: the sum of the products of codes. */
 static NV_TARGET uint32_t
 dot_u8(const uint8_t *a, const uint8_t *b, size_t n)
 {
@@ -247,6 +262,7 @@ dot_u8(const uint8_t *a, const uint8_t *b, size_t n)
 	return total;
 }
 
+/* Kernel: the taxicab distance of two arrays of codes. */
 static NV_TARGET float
 l1_u8(const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da)
 {
@@ -264,6 +280,7 @@ l1_u8(const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da
 	return vsum(sum);
 }
 
+/* Load 8 bytes as a word. */
 NV_INLINE NV_TARGET uint64_t
 load_u64(const uint8_t *p)
 {
@@ -273,7 +290,7 @@ load_u64(const uint8_t *p)
 	return w;
 }
 
-/* The last n < 8 bytes, as the low bytes of a word. */
+/* Load the last n < 8 bytes as the low bytes of a word. */
 NV_INLINE NV_TARGET uint64_t
 loadn_u64(const uint8_t *p, size_t n)
 {
@@ -283,6 +300,7 @@ loadn_u64(const uint8_t *p, size_t n)
 	return w;
 }
 
+/* Kernel: the number of bits that differ. */
 static NV_TARGET uint64_t
 hamming(const uint8_t *a, const uint8_t *b, size_t n)
 {
@@ -296,6 +314,7 @@ hamming(const uint8_t *a, const uint8_t *b, size_t n)
 	return count;
 }
 
+/* Kernel: the numbers of bits that both have, and that either has. */
 static NV_TARGET void
 jaccard(const uint8_t *a, const uint8_t *b, size_t n, NvBitCounts *out)
 {
@@ -314,6 +333,7 @@ jaccard(const uint8_t *a, const uint8_t *b, size_t n, NvBitCounts *out)
 	out->either = either;
 }
 
+/* Kernel: halves to floats. */
 static NV_TARGET void
 f16_to_f32(const nv_f16 *a, nv_f32 *out, size_t n)
 {
@@ -325,6 +345,7 @@ f16_to_f32(const nv_f16 *a, nv_f32 *out, size_t n)
 		out[i] = nv_half_to_float(a[i]);
 }
 
+/* Kernel: floats to halves. */
 static NV_TARGET void
 f32_to_f16(const nv_f32 *a, nv_f16 *out, size_t n)
 {
@@ -348,6 +369,7 @@ typedef struct FastscanSums
 	__m256i		high;
 } FastscanSums;
 
+/* Look up the table entries of 4-bit codes, and add them. */
 NV_INLINE NV_TARGET void
 fastscan_add(FastscanSums *s, __m256i lut, __m256i nibbles)
 {
@@ -371,6 +393,7 @@ fastscan_store(const FastscanSums *s, uint16_t *out)
 	_mm_storeu_si128((__m128i *) (out + 8), _mm_unpackhi_epi16(even, odd));
 }
 
+/* Kernel: sums of table entries for the 32 codes of a block. */
 static NV_TARGET void
 fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out)
 {
@@ -424,13 +447,13 @@ pack_step(const float *t, vec inverse)
 	return _mm256_packs_epi16(_mm256_packs_epi32(z[0], z[1]), _mm256_packs_epi32(z[2], z[3]));
 }
 
-/* Of coordinates k and k + 1 of each group: half the zero, and the four sums of their signs. */
+/* Half of what stands for 0, plus the four sums of coordinates k and k + 1 of each group. */
 NV_INLINE NV_TARGET __m256i
 sign_pairs(__m256i z, int k)
 {
 	const __m256i groups = _mm256_broadcastsi128_si256(
 		_mm_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12));
-	/* all ones where a bit is 0: x ^ ones + 1 = -x */
+	/* the mask is all ones where a bit is 0, since (x ^ ones) + 1 = -x */
 	const __m256i minus0 = _mm256_set1_epi32(0x00ff00ff);
 	const __m256i minus1 = _mm256_set1_epi32(0x0000ffff);
 	const __m256i zero = _mm256_sub_epi8(_mm256_sub_epi8(_mm256_set1_epi8(NV_STEP_ZERO / 2), minus0),
@@ -442,6 +465,7 @@ sign_pairs(__m256i z, int k)
 						   _mm256_xor_si256(z1, minus1));
 }
 
+/* Kernel: the table of a step. */
 static NV_TARGET void
 step_table(const float *t, size_t ngroups, float inverse, uint8_t *lut)
 {
@@ -468,13 +492,14 @@ step_table(const float *t, size_t ngroups, float inverse, uint8_t *lut)
 	}
 }
 
-/* 8 numbers of 16 bits, as 32 bits. */
+/* Widen 8 numbers of 16 bits to 32 bits. */
 NV_INLINE NV_TARGET __m256i
 widen_u16(const uint16_t *x)
 {
 	return _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *) x));
 }
 
+/* Kernel: estimates from the sums of 32 codes. */
 static NV_TARGET uint32_t
 fastscan_estimate(const uint16_t *sums, const NvHalfFloat *add, const NvHalfFloat *factor,
 				  float weight, float scale, float bias, float start, float most, float *out)
@@ -495,6 +520,7 @@ fastscan_estimate(const uint16_t *sums, const NvHalfFloat *add, const NvHalfFloa
 	return near;
 }
 
+/* Kernel: 8-bit codes to floats. */
 static NV_TARGET void
 decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out)
 {
@@ -508,6 +534,7 @@ decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out
 		out[i] = __builtin_fmaf(scale, (float) codes[i], offset);
 }
 
+/* Kernel: the signs of a difference, as bits. */
 static NV_TARGET void
 signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
 {
@@ -521,7 +548,7 @@ signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
 	}
 }
 
-/* Two registers of 4 doubles, each with a sum of its own. */
+/* Add products in two registers of 4 doubles, so that an addition need not wait for the last. */
 static NV_TARGET double
 ipd_f32(const nv_f32 *a, const nv_f32 *b, size_t n)
 {
@@ -607,6 +634,7 @@ match_sparse(const nv_i32 *ai, const nv_f32 *av, size_t na, const nv_i32 *bi, co
 	return n;
 }
 
+/* Kernel: the index of the least element. */
 static NV_TARGET size_t
 argmin(const float *x, size_t n)
 {
@@ -646,6 +674,131 @@ argmin(const float *x, size_t n)
 	return best;
 }
 
+/*
+ * Bytes become numbers of 16 bits where they lie: the even ones of each four by a mask,
+ * the odd ones by a shift.  The sums of two products are exact in 32 bits.
+ */
+#define PANEL_TILE 4
+
+NV_INLINE NV_TARGET void
+panel_tile(const int8_t *rows, size_t n, const uint8_t *panel, int32_t *out, size_t out_stride)
+{
+	const __m256i mask = _mm256_set1_epi16(0xff);
+	__m256i		sum[PANEL_TILE][2];
+
+	NV_UNROLL
+	for (int r = 0; r < PANEL_TILE; r++)
+		sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+
+	for (size_t i = 0; i < n; i += 4)
+	{
+		const uint8_t *four = panel + i * NV_PANEL;
+		__m256i		even[2];
+		__m256i		odd[2];
+
+		NV_UNROLL
+		for (int c = 0; c < 2; c++)
+		{
+			__m256i		codes = _mm256_loadu_si256((const __m256i *) (four + 32 * c));
+
+			even[c] = _mm256_and_si256(codes, mask);
+			odd[c] = _mm256_srli_epi16(codes, 8);
+		}
+		NV_UNROLL
+		for (int r = 0; r < PANEL_TILE; r++)
+		{
+			__m256i		x = _mm256_set1_epi32(*(const nv_i32 *) (rows + (size_t) r * n + i));
+			__m256i		x_even = _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8);
+			__m256i		x_odd = _mm256_srai_epi16(x, 8);
+
+			NV_UNROLL
+			for (int c = 0; c < 2; c++)
+			{
+				sum[r][c] = _mm256_add_epi32(sum[r][c], _mm256_madd_epi16(even[c], x_even));
+				sum[r][c] = _mm256_add_epi32(sum[r][c], _mm256_madd_epi16(odd[c], x_odd));
+			}
+		}
+	}
+
+	NV_UNROLL
+	for (int r = 0; r < PANEL_TILE; r++)
+	{
+		NV_UNROLL
+		for (int c = 0; c < 2; c++)
+			_mm256_storeu_si256((__m256i *) (out + r * out_stride + 8 * c), sum[r][c]);
+	}
+}
+
+static NV_TARGET void
+panel_dots(const int8_t *rows, size_t n, const uint8_t *panels, size_t npanels, int32_t *out)
+{
+	const size_t width = npanels * NV_PANEL;
+
+	for (size_t p = 0; p < npanels; p++)
+	{
+		for (size_t r = 0; r < NV_PANEL_ROWS; r += PANEL_TILE)
+		{
+			for (size_t c = 0; c < NV_PANEL; c += 16)
+				panel_tile(rows + r * n, n, panels + p * n * NV_PANEL + 4 * c,
+						   out + r * width + p * NV_PANEL + c, width);
+		}
+	}
+}
+
+static NV_TARGET void
+panel_l2sq(const int32_t *dots, const NvPanelVector *v, const NvPanelColumns *columns, size_t n,
+		   float *out)
+{
+	const __m256i base = _mm256_set1_epi32(128 * v->sum);
+	const vec	scale = vset1(v->scale),
+				offset = vset1(v->offset),
+				tilt = vset1(v->tilt),
+				norm2 = vset1(v->norm2);
+
+	for (size_t i = 0; i < n; i += VEC_LANES)
+	{
+		__m256i		whole = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *) (dots + i)), base);
+		vec			product = _mm256_mul_ps(_mm256_mul_ps(scale, load_f32(columns->scale + i)),
+											_mm256_cvtepi32_ps(whole));
+		vec			rest = vadd(_mm256_mul_ps(offset, load_f32(columns->tilt + i)),
+								_mm256_mul_ps(tilt, load_f32(columns->offset + i)));
+		vec			half = vadd(product, rest);
+
+		/* of a NaN the second one is taken */
+		store_f32(out + i, vmax(vsub(vadd(norm2, load_f32(columns->norm2 + i)), vadd(half, half)),
+								vzero()));
+	}
+}
+
+static NV_TARGET size_t
+count_upto(const float *x, size_t n, float most)
+{
+	const vec	limit = vset1(most);
+	size_t		count = 0;
+
+	for (size_t i = 0; i < n; i += VEC_LANES)
+		count += (size_t) _mm_popcnt_u32((unsigned) _mm256_movemask_ps(
+											 _mm256_cmp_ps(load_f32(x + i), limit, _CMP_LE_OQ)));
+	return count;
+}
+
+static NV_TARGET size_t
+find_upto(const float *x, size_t n, float most, uint32_t *at)
+{
+	const vec	limit = vset1(most);
+	size_t		count = 0;
+
+	for (size_t i = 0; i < n; i += VEC_LANES)
+	{
+		unsigned	m = (unsigned) _mm256_movemask_ps(
+			_mm256_cmp_ps(load_f32(x + i), limit, _CMP_LE_OQ));
+
+		for (; m != 0; m &= m - 1)
+			at[count++] = (uint32_t) i + (uint32_t) __builtin_ctz(m);
+	}
+	return count;
+}
+
 const NvKernels nv_kernels_avx2 = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
@@ -662,7 +815,11 @@ const NvKernels nv_kernels_avx2 = {
 	.match_sparse = match_sparse,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,
-	.argmin = argmin
+	.argmin = argmin,
+	.panel_dots = panel_dots,
+	.panel_l2sq = panel_l2sq,
+	.count_upto = count_upto,
+	.find_upto = find_upto
 };
 
 #endif							/* __x86_64__ */

@@ -29,7 +29,7 @@ NV_INLINE NV_TARGET vec vabs(vec a) { return _mm512_abs_ps(a); }
 NV_INLINE NV_TARGET vec vmax(vec a, vec b) { return _mm512_max_ps(a, b); }
 NV_INLINE NV_TARGET vec vfma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 
-/* The sum of the quarters, all taken out at once: halving twice takes longer. */
+/* Add the quarters of a register, all taken out at once: to halve it twice takes longer. */
 NV_INLINE NV_TARGET __m128
 quarters(vec v)
 {
@@ -38,7 +38,7 @@ quarters(vec v)
 }
 
 /*
- * Sums of the lanes, of one or three registers.  Each first adds within every
+ * Add up the lanes of one or of three registers.  Each function first adds within every
  * 128-bit part, lanes 2 apart and then neighbours, with three sums sharing a
  * register, and then adds the parts.
  */
@@ -50,6 +50,7 @@ vsum(vec v)
 	return _mm_cvtss_f32(quarters(v));
 }
 
+/* The sums of the lanes of three registers. */
 NV_INLINE NV_TARGET void
 vsum3(vec u, vec v, vec w, float *x, float *y, float *z)
 {
@@ -65,42 +66,49 @@ vsum3(vec u, vec v, vec w, float *x, float *y, float *z)
 
 NV_INLINE NV_TARGET float vgreatest(vec v) { return _mm512_reduce_max_ps(v); }
 
+/* A mask of the first n lanes. */
 NV_INLINE NV_TARGET __mmask16
 first_lanes(size_t n)
 {
 	return (__mmask16) ((1u << n) - 1);
 }
 
+/* Keep the first n lanes, and set the others to 0. */
 NV_INLINE NV_TARGET vec
 vfirst(vec v, size_t n)
 {
 	return _mm512_maskz_mov_ps(first_lanes(n), v);
 }
 
+/* Load a register of floats. */
 NV_INLINE NV_TARGET vec
 load_f32(const nv_f32 *p)
 {
 	return _mm512_loadu_ps(p);
 }
 
+/* Load a register of halves, as floats. */
 NV_INLINE NV_TARGET vec
 load_f16(const nv_f16 *p)
 {
 	return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *) p));
 }
 
+/* Load a register of 8-bit codes, as floats. */
 NV_INLINE NV_TARGET vec
 load_u8(const uint8_t *p)
 {
 	return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *) p)));
 }
 
+/* Load a register of 16-bit codes, as floats. */
 NV_INLINE NV_TARGET vec
 load_u16(const nv_u16 *p)
 {
 	return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *) p)));
 }
 
+/* Store a register of floats. */
 NV_INLINE NV_TARGET void
 store_f32(nv_f32 *p, vec v)
 {
@@ -114,18 +122,21 @@ loadn_f32(const nv_f32 *p, size_t n)
 	return _mm512_maskz_loadu_ps(first_lanes(n), p);
 }
 
+/* Load the last n halves, as floats; the other lanes are 0. */
 NV_INLINE NV_TARGET vec
 loadn_f16(const nv_f16 *p, size_t n)
 {
 	return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n), p));
 }
 
+/* Load the last n 8-bit codes, as floats; the other lanes are 0. */
 NV_INLINE NV_TARGET vec
 loadn_u8(const uint8_t *p, size_t n)
 {
 	return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first_lanes(n), p)));
 }
 
+/* Load the last n 16-bit codes, as floats; the other lanes are 0. */
 NV_INLINE NV_TARGET vec
 loadn_u16(const nv_u16 *p, size_t n)
 {
@@ -181,6 +192,7 @@ sums_u8(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
 	out->bb = (uint32_t) _mm512_reduce_add_epi32(bb);
 }
 
+/* Kernel: the sum of the products of codes. */
 static NV_TARGET uint32_t
 dot_u8(const uint8_t *a, const uint8_t *b, size_t n)
 {
@@ -197,6 +209,7 @@ dot_u8(const uint8_t *a, const uint8_t *b, size_t n)
 	return (uint32_t) _mm512_reduce_add_epi32(sum);
 }
 
+/* Kernel: the taxicab distance of two arrays of codes. */
 static NV_TARGET float
 l1_u8(const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da)
 {
@@ -214,6 +227,7 @@ l1_u8(const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da
 	return vsum(sum);
 }
 
+/* Kernel: halves to floats. */
 static NV_TARGET void
 f16_to_f32(const nv_f16 *a, nv_f32 *out, size_t n)
 {
@@ -225,6 +239,7 @@ f16_to_f32(const nv_f16 *a, nv_f32 *out, size_t n)
 		_mm512_mask_storeu_ps(out + i, first_lanes(n - i), loadn_f16(a + i, n - i));
 }
 
+/* Kernel: floats to halves. */
 static NV_TARGET void
 f32_to_f16(const nv_f32 *a, nv_f16 *out, size_t n)
 {
@@ -249,6 +264,7 @@ typedef struct FastscanSums
 	__m512i		high;
 } FastscanSums;
 
+/* Look up the table entries of 4-bit codes, and add them. */
 NV_INLINE NV_TARGET void
 fastscan_add(FastscanSums *s, __m512i lut, __m512i nibbles)
 {
@@ -258,6 +274,7 @@ fastscan_add(FastscanSums *s, __m512i lut, __m512i nibbles)
 	s->high = _mm512_add_epi16(s->high, _mm512_srli_epi16(v, 8));
 }
 
+/* Add the sums of the groups of a register. */
 NV_INLINE NV_TARGET __m128i
 fold_groups(__m512i v)
 {
@@ -277,7 +294,7 @@ fastscan_store(const FastscanSums *s, uint16_t *out)
 	_mm_storeu_si128((__m128i *) (out + 8), _mm_unpackhi_epi16(even, odd));
 }
 
-/* 16 x 4 bytes: from the 4 groups of each child to the 16 children of each group. */
+/* Transpose 16 x 4 bytes: from the 4 groups of each child to the 16 children of each group. */
 NV_INLINE NV_TARGET __m512i
 by_group(__m512i c)
 {
@@ -288,6 +305,7 @@ by_group(__m512i c)
 	return _mm512_permutexvar_epi32(words, _mm512_shuffle_epi8(c, bytes));
 }
 
+/* Kernel: sums of table entries for the 32 codes of a block. */
 static NV_TARGET void
 fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out)
 {
@@ -324,13 +342,13 @@ pack_step(const float *t, vec inverse)
 	return _mm512_packs_epi16(_mm512_packs_epi32(z[0], z[1]), _mm512_packs_epi32(z[2], z[3]));
 }
 
-/* Of coordinates k and k + 1 of each group: half the zero, and the four sums of their signs. */
+/* Half of what stands for 0, plus the four sums of coordinates k and k + 1 of each group. */
 NV_INLINE NV_TARGET __m512i
 sign_pairs(__m512i z, int k)
 {
 	const __m512i groups = _mm512_broadcast_i32x4(
 		_mm_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12));
-	/* all ones where a bit is 0: x ^ ones + 1 = -x */
+	/* the mask is all ones where a bit is 0, since (x ^ ones) + 1 = -x */
 	const __m512i minus0 = _mm512_set1_epi32(0x00ff00ff);
 	const __m512i minus1 = _mm512_set1_epi32(0x0000ffff);
 	const __m512i zero = _mm512_sub_epi8(_mm512_sub_epi8(_mm512_set1_epi8(NV_STEP_ZERO / 2), minus0),
@@ -342,6 +360,7 @@ sign_pairs(__m512i z, int k)
 						   _mm512_xor_si512(z1, minus1));
 }
 
+/* Kernel: the table of a step. */
 static NV_TARGET void
 step_table(const float *t, size_t ngroups, float inverse, uint8_t *lut)
 {
@@ -368,13 +387,14 @@ step_table(const float *t, size_t ngroups, float inverse, uint8_t *lut)
 	}
 }
 
-/* 16 numbers of 16 bits, as 32 bits. */
+/* Widen 16 numbers of 16 bits to 32 bits. */
 NV_INLINE NV_TARGET __m512i
 widen_u16(const uint16_t *x)
 {
 	return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *) x));
 }
 
+/* Kernel: estimates from the sums of 32 codes. */
 static NV_TARGET uint32_t
 fastscan_estimate(const uint16_t *sums, const NvHalfFloat *add, const NvHalfFloat *factor,
 				  float weight, float scale, float bias, float start, float most, float *out)
@@ -395,12 +415,14 @@ fastscan_estimate(const uint16_t *sums, const NvHalfFloat *add, const NvHalfFloa
 	return near;
 }
 
+/* Load a register of floats, as doubles. */
 NV_INLINE NV_TARGET __m512d
 load_double(const nv_f32 *p)
 {
 	return _mm512_cvtps_pd(_mm256_loadu_ps((const float *) p));
 }
 
+/* Load the last n floats, as doubles; the other lanes are 0. */
 NV_INLINE NV_TARGET __m512d
 loadn_double(const nv_f32 *p, size_t n)
 {
@@ -479,6 +501,7 @@ match_sparse(const nv_i32 *ai, const nv_f32 *av, size_t na, const nv_i32 *bi, co
 	return n;
 }
 
+/* Kernel: 8-bit codes to floats. */
 static NV_TARGET void
 decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out)
 {
@@ -492,6 +515,7 @@ decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out
 		_mm512_mask_storeu_ps(out + i, first_lanes(n - i), vfma(s, loadn_u8(codes + i, n - i), o));
 }
 
+/* Kernel: the signs of a difference, as bits. */
 static NV_TARGET void
 signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
 {
@@ -499,7 +523,7 @@ signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
 		bits[i / 16] = _mm512_cmp_ps_mask(load_f32(o + i), load_f32(p + i), _CMP_GT_OQ);
 }
 
-/* Lanes past the end hold infinity, and lose against what comes before. */
+/* Lanes behind the end hold infinity, and so lose against what comes before them. */
 static NV_TARGET size_t
 argmin(const float *x, size_t n)
 {
@@ -523,6 +547,65 @@ argmin(const float *x, size_t n)
 	return _mm512_mask_reduce_min_epu32(equal, at);
 }
 
+static NV_TARGET void
+panel_l2sq(const int32_t *dots, const NvPanelVector *v, const NvPanelColumns *columns, size_t n,
+		   float *out)
+{
+	const __m512i base = _mm512_set1_epi32(128 * v->sum);
+	const vec	scale = vset1(v->scale),
+				offset = vset1(v->offset),
+				tilt = vset1(v->tilt),
+				norm2 = vset1(v->norm2);
+
+	for (size_t i = 0; i < n; i += VEC_LANES)
+	{
+		__m512i		whole = _mm512_sub_epi32(_mm512_loadu_si512(dots + i), base);
+		vec			product = _mm512_mul_ps(_mm512_mul_ps(scale, load_f32(columns->scale + i)),
+											_mm512_cvtepi32_ps(whole));
+		vec			rest = vadd(_mm512_mul_ps(offset, load_f32(columns->tilt + i)),
+								_mm512_mul_ps(tilt, load_f32(columns->offset + i)));
+		vec			half = vadd(product, rest);
+
+		/* of a NaN the second one is taken */
+		store_f32(out + i, vmax(vsub(vadd(norm2, load_f32(columns->norm2 + i)), vadd(half, half)),
+								vzero()));
+	}
+}
+
+static NV_TARGET size_t
+count_upto(const float *x, size_t n, float most)
+{
+	const vec	limit = vset1(most);
+	size_t		count = 0;
+
+	for (size_t i = 0; i < n; i += NV_PANEL)
+	{
+		NV_UNROLL
+		for (size_t k = 0; k < NV_PANEL; k += VEC_LANES)
+			count += (size_t) _mm_popcnt_u32(
+				_mm512_cmp_ps_mask(load_f32(x + i + k), limit, _CMP_LE_OQ));
+	}
+	return count;
+}
+
+static NV_TARGET size_t
+find_upto(const float *x, size_t n, float most, uint32_t *at)
+{
+	const vec	limit = vset1(most);
+	__m512i		index = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+	size_t		count = 0;
+
+	for (size_t i = 0; i < n; i += VEC_LANES)
+	{
+		__mmask16	m = _mm512_cmp_ps_mask(load_f32(x + i), limit, _CMP_LE_OQ);
+
+		_mm512_mask_compressstoreu_epi32(at + count, m, index);
+		count += (size_t) _mm_popcnt_u32(m);
+		index = _mm512_add_epi32(index, _mm512_set1_epi32(VEC_LANES));
+	}
+	return count;
+}
+
 const NvKernels nv_kernels_avx512 = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
@@ -537,7 +620,10 @@ const NvKernels nv_kernels_avx512 = {
 	.match_sparse = match_sparse,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,
-	.argmin = argmin
+	.argmin = argmin,
+	.panel_l2sq = panel_l2sq,
+	.count_upto = count_upto,
+	.find_upto = find_upto
 };
 
 #define NV_TARGET_VNNI \
@@ -587,6 +673,7 @@ sums_u8_vnni(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
 	out->bb = (uint32_t) _mm512_reduce_add_epi32(bb) + 128 * out->b;
 }
 
+/* Kernel: the sum of the products of codes, by VNNI. */
 static NV_TARGET_VNNI uint32_t
 dot_u8_vnni(const uint8_t *a, const uint8_t *b, size_t n)
 {
@@ -606,14 +693,63 @@ dot_u8_vnni(const uint8_t *a, const uint8_t *b, size_t n)
 	return (uint32_t) _mm512_reduce_add_epi32(_mm512_add_epi32(ab, _mm512_slli_epi32(sa, 7)));
 }
 
+/* 4 rows and a panel: 16 registers of sums, one for 16 columns of a row. */
+#define PANEL_TILE_VNNI 4
+
+static NV_TARGET_VNNI void
+panel_dots_vnni(const int8_t *rows, size_t n, const uint8_t *panels, size_t npanels, int32_t *out)
+{
+	const size_t width = npanels * NV_PANEL;
+
+	for (size_t tile = 0; tile < npanels * (NV_PANEL_ROWS / PANEL_TILE_VNNI); tile++)
+	{
+		size_t		p = tile / (NV_PANEL_ROWS / PANEL_TILE_VNNI);
+		size_t		first = tile % (NV_PANEL_ROWS / PANEL_TILE_VNNI) * PANEL_TILE_VNNI;
+		const int8_t *row = rows + first * n;
+		const uint8_t *four = panels + p * n * NV_PANEL;
+		__m512i		sum[PANEL_TILE_VNNI][4];
+
+		NV_UNROLL
+		for (int r = 0; r < PANEL_TILE_VNNI; r++)
+			sum[r][0] = sum[r][1] = sum[r][2] = sum[r][3] = _mm512_setzero_si512();
+		for (size_t i = 0; i < n; i += 4, four += 4 * NV_PANEL)
+		{
+			__m512i		codes[4];
+
+			NV_UNROLL
+			for (int c = 0; c < 4; c++)
+				codes[c] = _mm512_loadu_si512(four + 64 * c);
+			NV_UNROLL
+			for (int r = 0; r < PANEL_TILE_VNNI; r++)
+			{
+				__m512i		x = _mm512_set1_epi32(*(const nv_i32 *) (row + (size_t) r * n + i));
+
+				NV_UNROLL
+				for (int c = 0; c < 4; c++)
+					sum[r][c] = _mm512_dpbusd_epi32(sum[r][c], codes[c], x);
+			}
+		}
+		NV_UNROLL
+		for (int r = 0; r < PANEL_TILE_VNNI; r++)
+		{
+			NV_UNROLL
+			for (int c = 0; c < 4; c++)
+				_mm512_storeu_si512(out + (first + (size_t) r) * width + p * NV_PANEL + 16 * c,
+									sum[r][c]);
+		}
+	}
+}
+
 const NvKernels nv_kernels_avx512_vnni = {
 	.sums_u8 = sums_u8_vnni,
-	.dot_u8 = dot_u8_vnni
+	.dot_u8 = dot_u8_vnni,
+	.panel_dots = panel_dots_vnni
 };
 
 #define NV_TARGET_POPCNT \
 	__attribute__((target("avx2,avx512f,avx512bw,avx512vpopcntdq")))
 
+/* Load n bytes, at most a register; the others are 0. */
 NV_INLINE NV_TARGET_POPCNT __m512i
 load_bytes_popcnt(const uint8_t *p, size_t n)
 {
@@ -622,6 +758,7 @@ load_bytes_popcnt(const uint8_t *p, size_t n)
 	return _mm512_maskz_loadu_epi8(((__mmask64) 1 << n) - 1, p);
 }
 
+/* Kernel: the number of bits that differ, by VPOPCNTDQ. */
 static NV_TARGET_POPCNT uint64_t
 hamming_popcnt(const uint8_t *a, const uint8_t *b, size_t n)
 {
@@ -637,6 +774,7 @@ hamming_popcnt(const uint8_t *a, const uint8_t *b, size_t n)
 	return (uint64_t) _mm512_reduce_add_epi64(count);
 }
 
+/* Kernel: the numbers of bits that both have, and that either has, by VPOPCNTDQ. */
 static NV_TARGET_POPCNT void
 jaccard_popcnt(const uint8_t *a, const uint8_t *b, size_t n, NvBitCounts *out)
 {

@@ -160,7 +160,7 @@ NV_CONCAT(l1, PAIR) (const A_TYPE *a, const B_TYPE *b, size_t n PAIR_ARGS)
 
 #ifdef PAIR_STEP
 
-/* The part of a register that is left is stored in full: there is room, and it is 0. */
+/* The last register is stored as a whole: the caller has room for it, and the rest of it is 0. */
 #define STEP_STEP(u, x, y) \
 	do \
 	{ \

@@ -33,6 +33,7 @@ NV_INLINE float vgreatest(vec v) { return vmaxvq_f32(v); }
 NV_INLINE vec vfma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
 NV_INLINE float vsum(vec v) { return vaddvq_f32(v); }
 
+/* The sums of the lanes of three registers. */
 NV_INLINE void
 vsum3(vec u, vec v, vec w, float *x, float *y, float *z)
 {
@@ -41,6 +42,7 @@ vsum3(vec u, vec v, vec w, float *x, float *y, float *z)
 	*z = vsum(w);
 }
 
+/* Keep the first n lanes, and set the others to 0. */
 NV_INLINE vec
 vfirst(vec v, size_t n)
 {
@@ -50,18 +52,21 @@ vfirst(vec v, size_t n)
 	return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(v), keep));
 }
 
+/* Load a register of floats. */
 NV_INLINE vec
 load_f32(const nv_f32 *p)
 {
 	return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *) p));
 }
 
+/* Load a register of halves, as floats. */
 NV_INLINE vec
 load_f16(const nv_f16 *p)
 {
 	return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *) p)));
 }
 
+/* Load a register of 8-bit codes, as floats. */
 NV_INLINE vec
 load_u8(const uint8_t *p)
 {
@@ -71,18 +76,21 @@ load_u8(const uint8_t *p)
 	return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vld1_u8(four)))));
 }
 
+/* Load a register of 16-bit codes, as floats. */
 NV_INLINE vec
 load_u16(const nv_u16 *p)
 {
 	return vcvtq_f32_u32(vmovl_u16(vreinterpret_u16_u8(vld1_u8((const uint8_t *) p))));
 }
 
+/* Store a register of floats. */
 NV_INLINE void
 store_f32(nv_f32 *p, vec v)
 {
 	vst1q_u8((uint8_t *) p, vreinterpretq_u8_f32(v));
 }
 
+/* Load the last n floats; the other lanes are 0. */
 NV_INLINE vec
 loadn_f32(const nv_f32 *p, size_t n)
 {
@@ -92,6 +100,7 @@ loadn_f32(const nv_f32 *p, size_t n)
 	return load_f32(tail);
 }
 
+/* Load the last n halves, as floats; the other lanes are 0. */
 NV_INLINE vec
 loadn_f16(const nv_f16 *p, size_t n)
 {
@@ -101,6 +110,7 @@ loadn_f16(const nv_f16 *p, size_t n)
 	return load_f16(tail);
 }
 
+/* Load the last n 8-bit codes, as floats; the other lanes are 0. */
 NV_INLINE vec
 loadn_u8(const uint8_t *p, size_t n)
 {
@@ -110,6 +120,7 @@ loadn_u8(const uint8_t *p, size_t n)
 	return load_u8(tail);
 }
 
+/* Load the last n 16-bit codes, as floats; the other lanes are 0. */
 NV_INLINE vec
 loadn_u16(const nv_u16 *p, size_t n)
 {
@@ -145,7 +156,7 @@ load_bytes(const uint8_t *p, size_t n)
 	return vld1q_u8(tail);
 }
 
-/* sum += the products of x and y, each exact in 16 bits. */
+/* Add the products of x and y to the sums; each product is exact in 16 bits. */
 NV_INLINE uint32x4_t
 add_products(uint32x4_t sum, uint8x16_t x, uint8x16_t y)
 {
@@ -153,6 +164,7 @@ add_products(uint32x4_t sum, uint8x16_t x, uint8x16_t y)
 	return vpadalq_u16(sum, vmull_u8(vget_high_u8(x), vget_high_u8(y)));
 }
 
+/* Kernel: all sums over two arrays of codes. */
 static void
 sums_u8(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
 {
@@ -180,6 +192,7 @@ sums_u8(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
 	out->bb = vaddvq_u32(bb);
 }
 
+/* Kernel: the taxicab distance of two arrays of codes. */
 static float
 l1_u8(const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da)
 {
@@ -197,6 +210,7 @@ l1_u8(const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da
 	return vsum(sum);
 }
 
+/* Kernel: the number of bits that differ. */
 static uint64_t
 hamming(const uint8_t *a, const uint8_t *b, size_t n)
 {
@@ -211,6 +225,7 @@ hamming(const uint8_t *a, const uint8_t *b, size_t n)
 	return vaddvq_u64(count);
 }
 
+/* Kernel: the numbers of bits that both have, and that either has. */
 static void
 jaccard(const uint8_t *a, const uint8_t *b, size_t n, NvBitCounts *out)
 {
@@ -229,6 +244,7 @@ jaccard(const uint8_t *a, const uint8_t *b, size_t n, NvBitCounts *out)
 	out->either = vaddvq_u64(either);
 }
 
+/* Kernel: halves to floats. */
 static void
 f16_to_f32(const nv_f16 *a, nv_f32 *out, size_t n)
 {
@@ -240,6 +256,7 @@ f16_to_f32(const nv_f16 *a, nv_f32 *out, size_t n)
 		out[i] = nv_half_to_float(a[i]);
 }
 
+/* Kernel: floats to halves. */
 static void
 f32_to_f16(const nv_f32 *a, nv_f16 *out, size_t n)
 {
@@ -251,6 +268,7 @@ f32_to_f16(const nv_f32 *a, nv_f16 *out, size_t n)
 		out[i] = nv_float_to_half(a[i]);
 }
 
+/* Kernel: sums of table entries for the 32 codes of a block. */
 static void
 fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out)
 {
@@ -278,6 +296,61 @@ fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out
 		vst1q_u16(out + 8 * i, sum[i]);
 }
 
+/* Of 16 codes, four each of four columns: the products with four of a row, by columns in pairs. */
+typedef struct PanelSums
+{
+	int32x4_t	first;
+	int32x4_t	second;
+} PanelSums;
+
+/*
+ * Both factors have a sign here: a code less 128 and what is of the row, whose sum,
+ * 128 times, is then added.
+ */
+static void
+panel_dots(const int8_t *rows, size_t n, const uint8_t *panels, size_t npanels, int32_t *out)
+{
+	const size_t width = npanels * NV_PANEL;
+	const uint8x16_t flip = vdupq_n_u8(0x80);
+
+	for (size_t r = 0; r < NV_PANEL_ROWS; r++)
+	{
+		const int8_t *row = rows + r * n;
+		int32_t		base = 0;
+
+		for (size_t i = 0; i < n; i++)
+			base += 128 * row[i];
+		for (size_t p = 0; p < npanels; p++)
+		{
+			for (size_t c = 0; c < NV_PANEL; c += 16)
+			{
+				const uint8_t *four = panels + p * n * NV_PANEL + 4 * c;
+				PanelSums	sum[4] = {{vdupq_n_s32(0), vdupq_n_s32(0)}, {vdupq_n_s32(0), vdupq_n_s32(0)},
+				{vdupq_n_s32(0), vdupq_n_s32(0)}, {vdupq_n_s32(0), vdupq_n_s32(0)}};
+
+				for (size_t i = 0; i < n; i += 4)
+				{
+					int8x8_t	x = vreinterpret_s8_s32(
+						vdup_n_s32(*(const nv_i32 *) (row + i)));
+
+					NV_UNROLL
+					for (int k = 0; k < 4; k++)
+					{
+						int8x16_t	codes = vreinterpretq_s8_u8(
+							veorq_u8(vld1q_u8(four + i * NV_PANEL + 16 * k), flip));
+
+						sum[k].first = vpadalq_s16(sum[k].first, vmull_s8(vget_low_s8(codes), x));
+						sum[k].second = vpadalq_s16(sum[k].second, vmull_s8(vget_high_s8(codes), x));
+					}
+				}
+				for (int k = 0; k < 4; k++)
+					vst1q_s32(out + r * width + p * NV_PANEL + c + 4 * k,
+							  vaddq_s32(vpaddq_s32(sum[k].first, sum[k].second), vdupq_n_s32(base)));
+			}
+		}
+	}
+}
+
 const NvKernels nv_kernels_neon = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
@@ -286,7 +359,8 @@ const NvKernels nv_kernels_neon = {
 	.jaccard = jaccard,
 	.f16_to_f32 = f16_to_f32,
 	.f32_to_f16 = f32_to_f16,
-	.fastscan = fastscan
+	.fastscan = fastscan,
+	.panel_dots = panel_dots
 };
 
 #endif							/* __aarch64__ */

@@ -52,6 +52,7 @@
 #define PAIR_AFFINE_A
 #include "simd/kern_dense.h"
 
+/* Kernel: 16-bit codes to floats. */
 static NV_TARGET void
 decode_u16(const nv_u16 *codes, size_t n, float scale, float offset, nv_f32 *out)
 {
@@ -128,6 +129,7 @@ l2sq_tile(const float *a, const float *b, size_t dim, float *out, size_t out_str
 	}
 }
 
+/* Kernel: squared distances of all rows of a to all rows of b. */
 static NV_TARGET void
 l2sq_many(const float *a, size_t na, const float *b, size_t nb, size_t dim, float *out)
 {
@@ -155,6 +157,7 @@ l2sq_many(const float *a, size_t na, const float *b, size_t nb, size_t dim, floa
 	}
 }
 
+/* Kernel: the Walsh-Hadamard transform, in place. */
 static NV_TARGET void
 hadamard(float *x, size_t n)
 {

@@ -28,6 +28,7 @@ NV_INLINE float vgreatest(vec v) { return v; }
 NV_INLINE vec vfma(vec a, vec b, vec c) { return a * b + c; }
 NV_INLINE float vsum(vec v) { return v; }
 
+/* The sums of the lanes of three registers. */
 NV_INLINE void
 vsum3(vec u, vec v, vec w, float *x, float *y, float *z)
 {
@@ -42,7 +43,7 @@ NV_INLINE vec load_u8(const uint8_t *p) { return *p; }
 NV_INLINE vec load_u16(const nv_u16 *p) { return *p; }
 NV_INLINE void store_f32(nv_f32 *p, vec v) { *p = v; }
 
-/* One lane has no part. */
+/* A register of one lane cannot be loaded in part. */
 #define loadn_f32(p, n) vzero()
 #define loadn_f16(p, n) vzero()
 #define loadn_u8(p, n) vzero()
@@ -53,6 +54,7 @@ NV_INLINE void store_f32(nv_f32 *p, vec v) { *p = v; }
 
 #include "simd/kern_pairs.h"
 
+/* Kernel: all sums over two arrays of codes. */
 static void
 sums_u8(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
 {
@@ -72,6 +74,7 @@ sums_u8(const uint8_t *a, const uint8_t *b, size_t n, NvCodeSums *out)
 	*out = s;
 }
 
+/* Kernel: the sum of the products of codes. */
 static uint32_t
 dot_u8(const uint8_t *a, const uint8_t *b, size_t n)
 {
@@ -82,6 +85,7 @@ dot_u8(const uint8_t *a, const uint8_t *b, size_t n)
 	return sum;
 }
 
+/* Kernel: the taxicab distance of two arrays of codes. */
 static float
 l1_u8(const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da)
 {
@@ -92,6 +96,7 @@ l1_u8(const uint8_t *a, const uint8_t *b, size_t n, float sa, float sb, float da
 	return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
+/* Load 8 bytes as a word. */
 NV_INLINE uint64_t
 load_u64(const uint8_t *p)
 {
@@ -101,6 +106,7 @@ load_u64(const uint8_t *p)
 	return w;
 }
 
+/* Kernel: the number of bits that differ. */
 static uint64_t
 hamming(const uint8_t *a, const uint8_t *b, size_t n)
 {
@@ -114,6 +120,7 @@ hamming(const uint8_t *a, const uint8_t *b, size_t n)
 	return count;
 }
 
+/* Kernel: the numbers of bits that both have, and that either has. */
 static void
 jaccard(const uint8_t *a, const uint8_t *b, size_t n, NvBitCounts *out)
 {
@@ -136,6 +143,7 @@ jaccard(const uint8_t *a, const uint8_t *b, size_t n, NvBitCounts *out)
 	*out = c;
 }
 
+/* Kernel: halves to floats. */
 static void
 f16_to_f32(const nv_f16 *a, nv_f32 *out, size_t n)
 {
@@ -143,6 +151,7 @@ f16_to_f32(const nv_f16 *a, nv_f32 *out, size_t n)
 		out[i] = nv_half_to_float(a[i]);
 }
 
+/* Kernel: floats to halves. */
 static void
 f32_to_f16(const nv_f32 *a, nv_f16 *out, size_t n)
 {
@@ -150,6 +159,7 @@ f32_to_f16(const nv_f32 *a, nv_f16 *out, size_t n)
 		out[i] = nv_float_to_half(a[i]);
 }
 
+/* Kernel: sums of table entries for the 32 codes of a block. */
 static void
 fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out)
 {
@@ -167,6 +177,7 @@ fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out
 	}
 }
 
+/* Kernel: the table of a step. */
 static void
 step_table(const float *t, size_t ngroups, float inverse, uint8_t *lut)
 {
@@ -192,6 +203,7 @@ step_table(const float *t, size_t ngroups, float inverse, uint8_t *lut)
 	}
 }
 
+/* Kernel: estimates from the sums of 32 codes. */
 static uint32_t
 fastscan_estimate(const uint16_t *sums, const NvHalfFloat *add, const NvHalfFloat *factor,
 				  float weight, float scale, float bias, float start, float most, float *out)
@@ -207,6 +219,7 @@ fastscan_estimate(const uint16_t *sums, const NvHalfFloat *add, const NvHalfFloa
 	return near;
 }
 
+/* Kernel: the inner product, added up in double precision. */
 static double
 ipd_f32(const nv_f32 *a, const nv_f32 *b, size_t n)
 {
@@ -224,7 +237,7 @@ ipd_f32(const nv_f32 *a, const nv_f32 *b, size_t n)
 	return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
-/* Without branches that depend on the indices: nobody could predict them. */
+/* There are no branches that depend on the indices, since no CPU could predict them. */
 static size_t
 match_sparse(const nv_i32 *ai, const nv_f32 *av, size_t na, const nv_i32 *bi, const nv_f32 *bv,
 			 size_t nb, float *x, float *y)
@@ -247,6 +260,7 @@ match_sparse(const nv_i32 *ai, const nv_f32 *av, size_t na, const nv_i32 *bi, co
 	return n;
 }
 
+/* Kernel: 8-bit codes to floats. */
 static void
 decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out)
 {
@@ -255,6 +269,7 @@ decode_u8(const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out
 		out[i] = (float) (offset + (double) scale * codes[i]);
 }
 
+/* Kernel: the signs of a difference, as bits. */
 static void
 signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
 {
@@ -268,6 +283,7 @@ signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
 	}
 }
 
+/* Kernel: the index of the least element. */
 static size_t
 argmin(const float *x, size_t n)
 {
@@ -279,6 +295,72 @@ argmin(const float *x, size_t n)
 			best = i;
 	}
 	return best;
+}
+
+static void
+panel_dots(const int8_t *rows, size_t n, const uint8_t *panels, size_t npanels, int32_t *out)
+{
+	for (size_t r = 0; r < NV_PANEL_ROWS; r++)
+	{
+		const int8_t *row = rows + r * n;
+
+		for (size_t p = 0; p < npanels; p++)
+		{
+			const uint8_t *panel = panels + p * n * NV_PANEL;
+			int32_t    *sums = out + (r * npanels + p) * NV_PANEL;
+
+			memset(sums, 0, sizeof(int32_t) * NV_PANEL);
+			for (size_t i = 0; i < n; i += 4)
+			{
+				for (size_t c = 0; c < NV_PANEL; c++)
+				{
+					const uint8_t *four = panel + i * NV_PANEL + 4 * c;
+
+					sums[c] += row[i] * four[0] + row[i + 1] * four[1] + row[i + 2] * four[2] +
+						row[i + 3] * four[3];
+				}
+			}
+		}
+	}
+}
+
+/* -ffp-contract=off has products rounded before they are added, as everywhere. */
+static void
+panel_l2sq(const int32_t *dots, const NvPanelVector *v, const NvPanelColumns *columns, size_t n,
+		   float *out)
+{
+	for (size_t i = 0; i < n; i++)
+	{
+		float		dot = (float) (dots[i] - 128 * v->sum);
+		float		product = v->scale * columns->scale[i] * dot;
+		float		rest = v->offset * columns->tilt[i] + v->tilt * columns->offset[i];
+		float		distance = (v->norm2 + columns->norm2[i]) - 2 * (product + rest);
+
+		out[i] = distance > 0 ? distance : 0;
+	}
+}
+
+static size_t
+count_upto(const float *x, size_t n, float most)
+{
+	size_t		count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += x[i] <= most;
+	return count;
+}
+
+static size_t
+find_upto(const float *x, size_t n, float most, uint32_t *at)
+{
+	size_t		count = 0;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		at[count] = (uint32_t) i;
+		count += x[i] <= most;
+	}
+	return count;
 }
 
 const NvKernels nv_kernels_scalar = {
@@ -297,5 +379,9 @@ const NvKernels nv_kernels_scalar = {
 	.match_sparse = match_sparse,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,
-	.argmin = argmin
+	.argmin = argmin,
+	.panel_dots = panel_dots,
+	.panel_l2sq = panel_l2sq,
+	.count_upto = count_upto,
+	.find_upto = find_upto
 };

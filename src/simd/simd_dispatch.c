@@ -46,6 +46,7 @@ NvKernels	nv_kern;
 
 static const char *chosen[NUM_KERNELS];
 
+/* Choose the kernels. */
 bool
 nv_simd_init(const char **bad)
 {
@@ -79,30 +80,35 @@ nv_simd_init(const char **bad)
 	return unknown[0] == '\0';
 }
 
+/* Count the variants. */
 int
 nv_simd_variant_count(void)
 {
 	return NUM_VARIANTS;
 }
 
+/* Look up a variant. */
 const NvVariant *
 nv_simd_variant(int i)
 {
 	return &variants[i];
 }
 
+/* Count the kernels. */
 int
 nv_simd_kernel_count(void)
 {
 	return NUM_KERNELS;
 }
 
+/* Look up the name of a kernel. */
 const char *
 nv_simd_kernel_name(int i)
 {
 	return kernel_names[i];
 }
 
+/* Look up which variant of a kernel runs. */
 const char *
 nv_simd_kernel_variant(int i)
 {

@@ -23,12 +23,12 @@
 #include <stdint.h>
 #include <string.h>
 
-/* As long as w is not above this, another digit leaves w + 1 within 2^53. */
+/* While w is no more than this, w + 1 is within 2^53 after another digit, too. */
 #define MOST_BEFORE_DIGIT ((((uint64_t) 1 << 53) - 10) / 10)
 
 #define MOST_EXPONENT 22
 
-/* Of a written exponent; one that needs more needs as many zeros to be of use. */
+/* Digits of an exponent that are read.  One with more is of use only beside as many zeros. */
 #define MOST_WRITTEN 9999
 
 static const double power_of_ten[MOST_EXPONENT + 1] = {
@@ -36,13 +36,14 @@ static const double power_of_ten[MOST_EXPONENT + 1] = {
 	1e17, 1e18, 1e19, 1e20, 1e21, 1e22
 };
 
+/* Whether a character is a decimal digit, in any locale. */
 static inline bool
 is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
-/* The digits of a number: w * 10^exponent, or a little more if some were cut. */
+/* A number as it was read: w * 10^exponent, or a little more where digits were cut off. */
 typedef struct Decimal
 {
 	uint64_t	w;
@@ -50,7 +51,7 @@ typedef struct Decimal
 	bool		cut;
 } Decimal;
 
-/* Digits with at most one point among them; NULL if there are none. */
+/* Read digits with at most one point among them.  Returns NULL if there are none. */
 static inline const char *
 read_digits(const char *p, Decimal *d)
 {
@@ -81,7 +82,7 @@ read_digits(const char *p, Decimal *d)
 	return n > 0 ? p : NULL;
 }
 
-/* An exponent, if one follows; NULL if it is too large. */
+/* Read an exponent, if one follows.  Returns NULL if it is too large. */
 static inline const char *
 read_exponent(const char *p, Decimal *d)
 {
@@ -106,7 +107,7 @@ read_exponent(const char *p, Decimal *d)
 	return digit;
 }
 
-/* w * 10^exponent as a float; false where rounding twice may not be rounding once. */
+/* Compute w * 10^exponent.  Returns false where rounding twice may differ from rounding once. */
 static inline bool
 scale(uint64_t w, long exponent, float *value)
 {
@@ -118,11 +119,12 @@ scale(uint64_t w, long exponent, float *value)
 	else
 		x *= power_of_ten[exponent];
 	*value = (float) x;
-	/* the bits of a double that a float has no room for */
+	/* these bits of a double are those that a float has no room for */
 	memcpy(&bits, &x, sizeof(bits));
 	return (bits & 0x1fffffff) != 0x10000000;
 }
 
+/* Read a number in the easy way, or refuse it. */
 bool
 nv_read_decimal(const char *text, char **end, float *value)
 {

@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/float.h"
 
+/* Open a datum, detoasting it where that is necessary. */
 NvDense
 nv_dense_open_any(Datum d, const NvDenseType *type)
 {
@@ -44,6 +45,7 @@ nv_dense_open_any(Datum d, const NvDenseType *type)
 	return v;
 }
 
+/* Decode all elements. */
 float *
 nv_dense_floats(const NvDense *v)
 {
@@ -53,6 +55,7 @@ nv_dense_floats(const NvDense *v)
 	return out;
 }
 
+/* Allocate a datum and set its headers. */
 void *
 nv_dense_alloc(const NvDenseType *type, int dim)
 {
@@ -81,6 +84,7 @@ encode_elements(const NvDenseType *type, const float *in, int dim, bool *fits)
 	return PointerGetDatum(datum);
 }
 
+/* Make a value; an element that does not fit is named in the error. */
 Datum
 nv_dense_make(const NvDenseType *type, const float *in, int dim)
 {
@@ -105,6 +109,7 @@ nv_dense_make(const NvDenseType *type, const float *in, int dim)
 	return result;
 }
 
+/* Make a value of computed elements. */
 Datum
 nv_dense_make_result(const NvDenseType *type, const float *in, int dim)
 {
@@ -116,6 +121,7 @@ nv_dense_make_result(const NvDenseType *type, const float *in, int dim)
 	return result;
 }
 
+/* Check a number of dimensions. */
 void
 nv_check_dim(const char *type_name, int64 dim)
 {
@@ -129,6 +135,7 @@ nv_check_dim(const char *type_name, int64 dim)
 				 errmsg("%s cannot have more than %d dimensions", type_name, NV_MAX_DIM)));
 }
 
+/* Check dimensions against a type modifier, of which -1 allows any. */
 bool
 nv_check_typmod(int32 typmod, int dim, struct Node *escontext)
 {
@@ -139,6 +146,7 @@ nv_check_typmod(int32 typmod, int dim, struct Node *escontext)
 			 errmsg("expected %d dimensions, not %d", typmod, dim)));
 }
 
+/* Check that an element is a finite number. */
 bool
 nv_check_finite(float x, const char *type_name, struct Node *escontext)
 {
@@ -153,6 +161,7 @@ nv_check_finite(float x, const char *type_name, struct Node *escontext)
 			 errmsg("infinite value not allowed in %s", type_name)));
 }
 
+/* Check that two values have the same dimensions. */
 void
 nv_check_same_dims(const NvDense *a, const NvDense *b)
 {
@@ -162,6 +171,7 @@ nv_check_same_dims(const NvDense *a, const NvDense *b)
 				 errmsg("different %s dimensions %d and %d", a->type->name, a->dim, b->dim)));
 }
 
+/* Take the number of dimensions from a list of type modifiers. */
 int32
 nv_typmod_in(ArrayType *modifiers, const char *type_name, int max)
 {

@@ -117,6 +117,7 @@ nv_dense_open(Datum d, const NvDenseType *type)
 	return nv_dense_open_any(d, type);
 }
 
+/* Free the copy, if opening made one. */
 static inline void
 nv_dense_close(NvDense *v)
 {
@@ -198,6 +199,7 @@ extern bool nv_parse_float(const char *literal, char **pos, const char *type_nam
 						   float overflow, bool may_vanish, float *result,
 						   struct Node *escontext);
 
+/* Skip white space, as C and JSON know it. */
 static inline char *
 nv_skip_spaces(char *pos)
 {

@@ -24,7 +24,7 @@ typedef struct AvgState
 	int			dim;			/* 0 before the first row */
 } AvgState;
 
-/* A state argument of SQL, which anyone may have made up. */
+/* Take a state from the arguments.  Anyone may have made it up, so it is checked. */
 static AvgState
 get_state(FunctionCallInfo fcinfo, int argno)
 {
@@ -43,7 +43,7 @@ get_state(FunctionCallInfo fcinfo, int argno)
 	return state;
 }
 
-/* A new state for dim elements, all 0. */
+/* Make a state for dim elements, all of them 0. */
 static AvgState
 make_state(int dim)
 {
@@ -62,6 +62,7 @@ make_state(int dim)
 	return state;
 }
 
+/* Add a row to the state of avg(). */
 Datum
 nv_dense_accum(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
@@ -93,6 +94,7 @@ nv_dense_accum(FunctionCallInfo fcinfo, const NvDenseType *type)
 	PG_RETURN_ARRAYTYPE_P(new.array);
 }
 
+/* Add the states of two processes. */
 Datum
 nv_dense_combine(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
@@ -118,6 +120,7 @@ nv_dense_combine(FunctionCallInfo fcinfo, const NvDenseType *type)
 	PG_RETURN_ARRAYTYPE_P(sum.array);
 }
 
+/* Divide the sums by the number of rows. */
 Datum
 nv_dense_avg(FunctionCallInfo fcinfo, const NvDenseType *type)
 {

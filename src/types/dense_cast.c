@@ -16,6 +16,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 
+/* Check the dimensions of a value that goes into a column with a type modifier. */
 Datum
 nv_dense_enforce_typmod(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
@@ -27,8 +28,8 @@ nv_dense_enforce_typmod(FunctionCallInfo fcinfo, const NvDenseType *type)
 }
 
 /*
- * One array element, rounded to float.  A float8 that is too large becomes
- * infinite, a numeric is an ERROR (NUMERIC_VALUE_OUT_OF_RANGE).
+ * Round an element of an array to a float.  A float8 that is too large becomes
+ * infinite; a numeric that is too large is an ERROR (NUMERIC_VALUE_OUT_OF_RANGE).
  */
 static float
 element_to_float(Datum element, Oid type)
@@ -51,6 +52,7 @@ element_to_float(Datum element, Oid type)
 	return 0;					/* keep compilers quiet */
 }
 
+/* Count the elements of an array, and check that a vector can be made of it. */
 int
 nv_array_dim(ArrayType *array)
 {
@@ -65,6 +67,7 @@ nv_array_dim(ArrayType *array)
 	return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 }
 
+/* Take the elements of an array as floats. */
 float *
 nv_array_floats(ArrayType *array)
 {
@@ -88,6 +91,7 @@ nv_array_floats(ArrayType *array)
 	return out;
 }
 
+/* Cast an array to a vector. */
 Datum
 nv_dense_from_array(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
@@ -105,6 +109,7 @@ nv_dense_from_array(FunctionCallInfo fcinfo, const NvDenseType *type)
 	return result;
 }
 
+/* Cast a vector to an array of float4. */
 Datum
 nv_dense_to_float4(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
@@ -124,6 +129,7 @@ nv_dense_to_float4(FunctionCallInfo fcinfo, const NvDenseType *type)
 	PG_RETURN_ARRAYTYPE_P(result);
 }
 
+/* Cast a vector of one dense type to another. */
 Datum
 nv_dense_convert(FunctionCallInfo fcinfo, const NvDenseType *from, const NvDenseType *to)
 {

@@ -31,6 +31,7 @@ syntax_error(const char *literal, const char *type_name, const char *detail,
 			 detail != NULL ? errdetail("%s", detail) : 0));
 }
 
+/* Parse a number, the quick way if it is an ordinary one. */
 bool
 nv_parse_float(const char *literal, char **pos, const char *type_name,
 			   float overflow, bool may_vanish, float *result, struct Node *escontext)
@@ -62,6 +63,7 @@ nv_parse_float(const char *literal, char **pos, const char *type_name,
 	return nv_check_finite(value, type_name, escontext);
 }
 
+/* Parse the elements of a vector. */
 float *
 nv_parse_elements(const char *literal, char **pos, const NvDenseType *type,
 				  int *dim, struct Node *escontext)
@@ -105,6 +107,7 @@ nv_parse_elements(const char *literal, char **pos, const NvDenseType *type,
 	return elements;
 }
 
+/* Check that the input ends here. */
 bool
 nv_parse_end(const char *literal, char *pos, const char *type_name,
 			 struct Node *escontext)
@@ -115,6 +118,7 @@ nv_parse_end(const char *literal, char *pos, const char *type_name,
 	return false;
 }
 
+/* The input function: text to a value. */
 Datum
 nv_dense_in(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
@@ -137,6 +141,7 @@ nv_dense_in(FunctionCallInfo fcinfo, const NvDenseType *type)
 	PG_RETURN_POINTER(datum);
 }
 
+/* Write elements as the shortest text that reads back as the same floats. */
 char *
 nv_print_elements(const float *elements, int dim, char *text)
 {
@@ -152,6 +157,7 @@ nv_print_elements(const float *elements, int dim, char *text)
 	return text;
 }
 
+/* The output function: a value to text. */
 Datum
 nv_dense_out(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
@@ -165,7 +171,7 @@ nv_dense_out(FunctionCallInfo fcinfo, const NvDenseType *type)
 	PG_RETURN_CSTRING(text);
 }
 
-/* Elements from the message, each in network byte order, to wherever they go. */
+/* Copy elements from the message, where each is in network byte order. */
 static void
 read_elements(StringInfo buf, int dim, Size element, char *out)
 {
@@ -228,6 +234,7 @@ nv_dense_recv(FunctionCallInfo fcinfo, const NvDenseType *type)
 	PG_RETURN_POINTER(datum);
 }
 
+/* The binary output function. */
 Datum
 nv_dense_send(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
@@ -262,6 +269,7 @@ nv_dense_send(FunctionCallInfo fcinfo, const NvDenseType *type)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
+/* The input function of type modifiers. */
 Datum
 nv_dense_typmod_in(FunctionCallInfo fcinfo, const NvDenseType *type)
 {

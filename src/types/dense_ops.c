@@ -17,25 +17,28 @@
 
 typedef float (*ElementOp) (float a, float b);
 
+/* The sum of two elements. */
 static float
 add_elements(float a, float b)
 {
 	return a + b;
 }
 
+/* The difference of two elements. */
 static float
 subtract_elements(float a, float b)
 {
 	return a - b;
 }
 
+/* The product of two elements. */
 static float
 multiply_elements(float a, float b)
 {
 	return a * b;
 }
 
-/* op of each pair of elements; underflow to 0 is an error if asked. */
+/* Apply op to each pair of elements.  On request an underflow to 0 is an ERROR. */
 static Datum
 elementwise(FunctionCallInfo fcinfo, const NvDenseType *type, ElementOp op, bool check_underflow)
 {
@@ -74,24 +77,28 @@ elementwise(FunctionCallInfo fcinfo, const NvDenseType *type, ElementOp op, bool
 	return result;
 }
 
+/* The operator +. */
 Datum
 nv_dense_add(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
 	return elementwise(fcinfo, type, add_elements, false);
 }
 
+/* The operator -. */
 Datum
 nv_dense_sub(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
 	return elementwise(fcinfo, type, subtract_elements, false);
 }
 
+/* The operator *, which multiplies element by element. */
 Datum
 nv_dense_mul(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
 	return elementwise(fcinfo, type, multiply_elements, true);
 }
 
+/* The operator ||. */
 Datum
 nv_dense_concat(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
@@ -110,8 +117,8 @@ nv_dense_concat(FunctionCallInfo fcinfo, const NvDenseType *type)
 }
 
 /*
- * Like substring(): count elements from the start-th, counted from 1, as far
- * as they exist.
+ * Take a part of a vector, as substring() does of a text: so many elements from number
+ * "start" on, which counts from 1, as far as there are so many.
  */
 Datum
 nv_dense_subvector(FunctionCallInfo fcinfo, const NvDenseType *type)
@@ -132,7 +139,7 @@ nv_dense_subvector(FunctionCallInfo fcinfo, const NvDenseType *type)
 	PG_RETURN_POINTER(result);
 }
 
-/* A bit string with a 1 for each element above 0. */
+/* Make a bit string that has a 1 for each element above 0. */
 Datum
 nv_dense_binary_quantize(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
@@ -155,7 +162,7 @@ nv_dense_binary_quantize(FunctionCallInfo fcinfo, const NvDenseType *type)
 	PG_RETURN_VARBIT_P(result);
 }
 
-/* Euclidean norm of x[n], in double precision. */
+/* Compute the Euclidean norm of x[n], in double precision. */
 static double
 l2_norm(const float *x, int n)
 {
@@ -166,6 +173,7 @@ l2_norm(const float *x, int n)
 	return sqrt(sum);
 }
 
+/* The Euclidean norm of a value. */
 Datum
 nv_dense_l2_norm(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
@@ -178,7 +186,7 @@ nv_dense_l2_norm(FunctionCallInfo fcinfo, const NvDenseType *type)
 	PG_RETURN_FLOAT8(norm);
 }
 
-/* The vector divided by its norm; a zero vector stays as it is. */
+/* Divide a vector by its norm; a zero vector stays as it is. */
 Datum
 nv_dense_l2_normalize(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
@@ -196,6 +204,7 @@ nv_dense_l2_normalize(FunctionCallInfo fcinfo, const NvDenseType *type)
 	return result;
 }
 
+/* The number of dimensions. */
 Datum
 nv_dense_dims(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
@@ -206,7 +215,7 @@ nv_dense_dims(FunctionCallInfo fcinfo, const NvDenseType *type)
 	PG_RETURN_INT32(dim);
 }
 
-/* Element by element; of two that agree so far, the shorter is less. */
+/* Compare element by element; of two vectors that agree so far, the shorter one is less. */
 int
 nv_dense_cmp(FunctionCallInfo fcinfo, const NvDenseType *type)
 {

@@ -16,6 +16,7 @@ typedef struct CachedArg
 	struct varlena *value;		/* what it points to, or NULL */
 } CachedArg;
 
+/* Fetch an argument, or find the copy that the call before made. */
 Datum
 nv_cached_toasted_arg(FunctionCallInfo fcinfo, int argno)
 {

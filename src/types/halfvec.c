@@ -13,12 +13,14 @@
 
 #include "simd/simd.h"
 
+/* Convert elements to floats. */
 static void
 halfvec_decode(const NvDense *v, float *out)
 {
 	nv_kern.f16_to_f32(v->data, out, v->dim);
 }
 
+/* Round elements to half precision. */
 static void
 halfvec_encode(const float *in, int dim, char *datum)
 {
@@ -39,7 +41,7 @@ const NvDenseType nv_halfvec_type = {
 #define DENSE_TYPE nv_halfvec_type
 #include "types/dense_sql.h"
 
-/* Both casts are here, so that vector.c needs no other type. */
+/* Both casts are in this file, so that vector.c needs no other type. */
 NV_FUNCTION(vector_to_halfvec)
 {
 	return nv_dense_convert(fcinfo, &nv_vector_type, &nv_halfvec_type);

@@ -15,7 +15,10 @@
 #define NV_SPARSE_MAX_DIM 1000000000
 #define NV_SPARSE_MAX_NNZ 16000
 
-/* As stored: this, then int32 indices[nnz], ascending from 0, float4 values[nnz]. */
+/*
+ * A value as it is stored.  Behind this come int32 indices[nnz], ascending and counted from 0,
+ * and float4 values[nnz].
+ */
 typedef struct NvSparseHeader
 {
 	int32		vl_len_;

@@ -28,6 +28,7 @@ typedef struct Entry
 	float		value;
 } Entry;
 
+/* Open a datum, and check that its size is that of its elements. */
 NvSparse
 nv_sparse_open(Datum d)
 {
@@ -59,6 +60,7 @@ nv_sparse_open(Datum d)
 	return v;
 }
 
+/* Free the copy, if opening made one. */
 void
 nv_sparse_close(NvSparse *v)
 {
@@ -67,6 +69,7 @@ nv_sparse_close(NvSparse *v)
 	v->copy = NULL;
 }
 
+/* Check that two values have the same dimensions. */
 void
 nv_sparse_check_same_dims(const NvSparse *a, const NvSparse *b)
 {
@@ -76,7 +79,7 @@ nv_sparse_check_same_dims(const NvSparse *a, const NvSparse *b)
 				 errmsg("different sparsevec dimensions %d and %d", a->dim, b->dim)));
 }
 
-/* A new datum; its arrays, which are not set yet, in *indices and *values. */
+/* Allocate a datum.  Returns its arrays, which are not set yet, in *indices and *values. */
 static NvSparseHeader *
 make_sparsevec(int dim, int nnz, int32 **indices, float **values)
 {
@@ -91,6 +94,7 @@ make_sparsevec(int dim, int nnz, int32 **indices, float **values)
 	return header;
 }
 
+/* Check a number of dimensions; false if soft. */
 static bool
 check_sparse_dim(int64 dim, struct Node *escontext)
 {
@@ -105,6 +109,7 @@ check_sparse_dim(int64 dim, struct Node *escontext)
 	return true;
 }
 
+/* Check a number of elements that are not 0; false if soft. */
 static bool
 check_nnz(int64 nnz, int dim, struct Node *escontext)
 {
@@ -143,6 +148,7 @@ check_index(const int32 *indices, int i, int dim, struct Node *escontext)
 	return true;
 }
 
+/* Report bad syntax; detail says what was wrong. */
 static bool
 syntax_error(const char *literal, const char *detail, struct Node *escontext)
 {
@@ -152,6 +158,7 @@ syntax_error(const char *literal, const char *detail, struct Node *escontext)
 			 detail != NULL ? errdetail("%s", detail) : 0));
 }
 
+/* Order entries by index. */
 static int
 compare_entries(const void *a, const void *b)
 {
@@ -161,7 +168,7 @@ compare_entries(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* They nearly always come in order. */
+/* Sort entries by index; nearly always they come in order. */
 static void
 sort_entries(Entry *entries, int n)
 {
@@ -173,10 +180,10 @@ sort_entries(Entry *entries, int n)
 		qsort(entries, n, sizeof(Entry), compare_entries);
 }
 
-/* So many digits fit int64, whatever they are. */
+/* An int64 has room for so many digits, whatever they are. */
 #define SHORT_DIGITS 18
 
-/* Parse an integer at *pos and set *pos behind it; out of range saturates. */
+/* Parse an integer at *pos and set *pos behind it.  One out of range becomes the largest. */
 static bool
 parse_integer(const char *literal, char **pos, int64 *result, struct Node *escontext)
 {
@@ -243,6 +250,7 @@ parse_entries(const char *literal, char **pos, Entry *entries, int *nnz,
 	return true;
 }
 
+/* The input function: text to a value. */
 NV_FUNCTION(sparsevec_in)
 {
 	char	   *literal = PG_GETARG_CSTRING(0);
@@ -308,6 +316,7 @@ NV_FUNCTION(sparsevec_in)
 	PG_RETURN_POINTER(header);
 }
 
+/* The output function: a value to text. */
 NV_FUNCTION(sparsevec_out)
 {
 	NvSparse	v = NV_GETARG_SPARSE(0);
@@ -332,11 +341,13 @@ NV_FUNCTION(sparsevec_out)
 	PG_RETURN_CSTRING(text);
 }
 
+/* The input function of type modifiers. */
 NV_FUNCTION(sparsevec_typmod_in)
 {
 	PG_RETURN_INT32(nv_typmod_in(PG_GETARG_ARRAYTYPE_P(0), "sparsevec", NV_SPARSE_MAX_DIM));
 }
 
+/* The binary input function. */
 NV_FUNCTION(sparsevec_recv)
 {
 	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
@@ -373,6 +384,7 @@ NV_FUNCTION(sparsevec_recv)
 	PG_RETURN_POINTER(header);
 }
 
+/* The binary output function. */
 NV_FUNCTION(sparsevec_send)
 {
 	NvSparse	v = NV_GETARG_SPARSE(0);
@@ -391,6 +403,7 @@ NV_FUNCTION(sparsevec_send)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
+/* Check the dimensions of a value that goes into a column with a type modifier. */
 NV_FUNCTION(sparsevec_enforce_typmod)
 {
 	NvSparse	v = NV_GETARG_SPARSE(0);
@@ -400,7 +413,7 @@ NV_FUNCTION(sparsevec_enforce_typmod)
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
-/* The elements of elements[dim], dim >= 1, that are not 0. */
+/* Make a value of those of elements[dim] that are not 0; dim is at least 1. */
 static NvSparseHeader *
 sparsevec_from_floats(const float *elements, int dim)
 {
@@ -426,6 +439,7 @@ sparsevec_from_floats(const float *elements, int dim)
 	return header;
 }
 
+/* Cast a dense vector: elements that are 0 are left out. */
 static Datum
 dense_to_sparsevec(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
@@ -441,6 +455,7 @@ dense_to_sparsevec(FunctionCallInfo fcinfo, const NvDenseType *type)
 	PG_RETURN_POINTER(result);
 }
 
+/* The casts from dense types. */
 NV_FUNCTION(vector_to_sparsevec)
 {
 	return dense_to_sparsevec(fcinfo, &nv_vector_type);
@@ -451,6 +466,7 @@ NV_FUNCTION(halfvec_to_sparsevec)
 	return dense_to_sparsevec(fcinfo, &nv_halfvec_type);
 }
 
+/* Cast an array to a sparse vector. */
 NV_FUNCTION(sparsevec_from_array)
 {
 	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
@@ -467,6 +483,7 @@ NV_FUNCTION(sparsevec_from_array)
 	PG_RETURN_POINTER(result);
 }
 
+/* Cast to a dense vector; ERROR when that cannot have so many dimensions. */
 static Datum
 sparsevec_to_dense(FunctionCallInfo fcinfo, const NvDenseType *type)
 {
@@ -491,6 +508,7 @@ sparsevec_to_dense(FunctionCallInfo fcinfo, const NvDenseType *type)
 	return result;
 }
 
+/* The casts to dense types. */
 NV_FUNCTION(sparsevec_to_vector)
 {
 	return sparsevec_to_dense(fcinfo, &nv_vector_type);
@@ -501,7 +519,7 @@ NV_FUNCTION(sparsevec_to_halfvec)
 	return sparsevec_to_dense(fcinfo, &nv_halfvec_type);
 }
 
-/* Euclidean norm, in double precision. */
+/* The Euclidean norm, computed in double precision. */
 static double
 l2_norm(const NvSparse *v)
 {
@@ -512,6 +530,7 @@ l2_norm(const NvSparse *v)
 	return sqrt(sum);
 }
 
+/* The Euclidean norm of a value. */
 NV_FUNCTION(sparsevec_l2_norm)
 {
 	NvSparse	v = NV_GETARG_SPARSE(0);
@@ -521,7 +540,7 @@ NV_FUNCTION(sparsevec_l2_norm)
 	PG_RETURN_FLOAT8(norm);
 }
 
-/* The vector divided by its norm; elements that become 0 are left out. */
+/* Divide a vector by its norm; elements that become 0 are left out. */
 NV_FUNCTION(sparsevec_l2_normalize)
 {
 	NvSparse	v = NV_GETARG_SPARSE(0);
@@ -586,6 +605,7 @@ sparsevec_compare(FunctionCallInfo fcinfo)
 	return result;
 }
 
+/* The comparison operators, and the support function of btree. */
 NV_FUNCTION(sparsevec_lt)
 {
 	PG_RETURN_BOOL(sparsevec_compare(fcinfo) < 0);

@@ -41,20 +41,21 @@ typedef struct Sq8Header
 	float		offset;
 } Sq8Header;
 
-/* An element's value in full.  Finite, since scale and offset are. */
+/* Compute an element in double precision.  It is finite, since scale and offset are. */
 static inline double
 grid_value(double scale, double offset, int code)
 {
 	return offset + scale * code;
 }
 
-/* Rounded to float4; what lies beyond its range is infinite. */
+/* Round an element to float4; what is out of its range becomes infinite. */
 static inline float
 decode_code(const NvDense *v, uint8 code)
 {
 	return (float) grid_value(v->scale, v->offset, code - v->zero);
 }
 
+/* Read and check the grid of a value. */
 static void
 sq8vec_open(NvDense *v, const char *body)
 {
@@ -72,6 +73,7 @@ sq8vec_open(NvDense *v, const char *body)
 						v->scale, v->offset, zero)));
 }
 
+/* Compute all elements. */
 static void
 sq8vec_decode(const NvDense *v, float *out)
 {
@@ -82,7 +84,7 @@ sq8vec_decode(const NvDense *v, float *out)
 }
 
 /*
- * The distance between 256 points from offset to greatest.
+ * Compute the distance between neighbors of 256 points from offset to greatest.
  *
  * The greatest point is rounded to float4, so that a scale computed from it
  * again may differ in its last bit.  Going round a few times finds, nearly
@@ -158,7 +160,7 @@ const NvDenseType nv_sq8vec_type = {
 #define DENSE_QUANTIZED
 #include "types/dense_sql.h"
 
-/* A new datum with a grid and codes (not set yet). */
+/* Allocate a datum with a grid; its codes are not set yet. */
 static Sq8Header *
 make_sq8vec(int dim, float scale, float offset, int zero)
 {
@@ -170,13 +172,14 @@ make_sq8vec(int dim, float scale, float offset, int zero)
 	return header;
 }
 
+/* Where the codes of a datum begin. */
 static inline uint8 *
 sq8vec_codes_of(Sq8Header *header)
 {
 	return (uint8 *) (header + 1);
 }
 
-/* Would quantizing the elements of v give v back, bit for bit? */
+/* Whether quantizing the elements of v would give v back, bit for bit. */
 static bool
 is_canonical(const NvDense *v, const float *elements)
 {
@@ -192,14 +195,14 @@ is_canonical(const NvDense *v, const float *elements)
 	return same;
 }
 
-/* The point of the grid nearest to x, counted from code 0; any integer. */
+/* Find the point of the grid nearest to x, as a number from code 0 on.  It may be any integer. */
 static inline double
 nearest_code(double x, double scale, double offset, int zero)
 {
 	return (scale > 0 ? rint((x - offset) / scale) : 0) + zero;
 }
 
-/* Do the elements of v and its grid determine its codes? */
+/* Whether the elements of v and its grid determine its codes. */
 static bool
 grid_determines_codes(const NvDense *v, const float *elements)
 {
@@ -293,7 +296,7 @@ bad:
 					   "or \"@(scale,offset,128)\".")));
 }
 
-/* Round elements[dim] to a given grid; the value's own grid if it printed so. */
+/* Round elements[dim] to a given grid, which is the value's own if it was printed with it. */
 static Sq8Header *
 encode_on_grid(const float *elements, int dim, float scale, float offset, int zero,
 			   struct Node *escontext)
@@ -318,6 +321,7 @@ encode_on_grid(const float *elements, int dim, float scale, float offset, int ze
 	return check_value(header, escontext) ? header : NULL;
 }
 
+/* The input function: elements, or codes with their grid. */
 NV_FUNCTION(sq8vec_in)
 {
 	char	   *literal = PG_GETARG_CSTRING(0);
@@ -353,6 +357,7 @@ NV_FUNCTION(sq8vec_in)
 	PG_RETURN_POINTER(header);
 }
 
+/* The output function: elements, with the grid where they do not determine it. */
 NV_FUNCTION(sq8vec_out)
 {
 	NvDense		v = NV_GETARG_DENSE(0, &nv_sq8vec_type);
@@ -375,6 +380,7 @@ NV_FUNCTION(sq8vec_out)
 	PG_RETURN_CSTRING(text);
 }
 
+/* The binary input function. */
 NV_FUNCTION(sq8vec_recv)
 {
 	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
@@ -392,6 +398,7 @@ NV_FUNCTION(sq8vec_recv)
 	PG_RETURN_POINTER(header);
 }
 
+/* The binary output function. */
 NV_FUNCTION(sq8vec_send)
 {
 	NvDense		v = NV_GETARG_DENSE(0, &nv_sq8vec_type);
@@ -407,7 +414,7 @@ NV_FUNCTION(sq8vec_send)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
-/* sq8vec(codes smallint[], scale, offset): -128..127 or 0..255. */
+/* sq8vec(codes smallint[], scale, offset): codes are all in -128..127, or all in 0..255. */
 NV_FUNCTION(sq8vec_from_codes)
 {
 	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
@@ -444,7 +451,7 @@ NV_FUNCTION(sq8vec_from_codes)
 	PG_RETURN_POINTER(header);
 }
 
-/* sq8vec(codes bytea, scale, offset, signed): one byte a code. */
+/* sq8vec(codes bytea, scale, offset, signed): each code is a byte. */
 NV_FUNCTION(sq8vec_from_bytes)
 {
 	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
@@ -465,7 +472,7 @@ NV_FUNCTION(sq8vec_from_bytes)
 	PG_RETURN_POINTER(header);
 }
 
-/* The codes as they went in: signed if the zero point is 128. */
+/* Return the codes as they came in, which are signed if the zero point is 128. */
 NV_FUNCTION(sq8vec_codes)
 {
 	NvDense		v = NV_GETARG_DENSE(0, &nv_sq8vec_type);
@@ -481,6 +488,7 @@ NV_FUNCTION(sq8vec_codes)
 	PG_RETURN_ARRAYTYPE_P(result);
 }
 
+/* The scale of the grid. */
 NV_FUNCTION(sq8vec_scale)
 {
 	NvDense		v = NV_GETARG_DENSE(0, &nv_sq8vec_type);
@@ -490,6 +498,7 @@ NV_FUNCTION(sq8vec_scale)
 	PG_RETURN_FLOAT4(scale);
 }
 
+/* The offset of the grid. */
 NV_FUNCTION(sq8vec_offset)
 {
 	NvDense		v = NV_GETARG_DENSE(0, &nv_sq8vec_type);
@@ -499,6 +508,7 @@ NV_FUNCTION(sq8vec_offset)
 	PG_RETURN_FLOAT4(offset);
 }
 
+/* The casts from and to the other dense types. */
 NV_FUNCTION(vector_to_sq8vec)
 {
 	return nv_dense_convert(fcinfo, &nv_vector_type, &nv_sq8vec_type);

@@ -11,12 +11,14 @@
 
 #include <math.h>
 
+/* Copy elements. */
 static void
 vector_decode(const NvDense *v, float *out)
 {
 	memcpy(out, v->data, v->dim * sizeof(float));
 }
 
+/* Copy elements into a datum. */
 static void
 vector_encode(const float *in, int dim, char *datum)
 {

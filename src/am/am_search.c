@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * am_search.c
+ *		A search of an index, whoever drives it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "am/am_search.h"
+
+#include <math.h>
+
+#include "am/am_method.h"
+#include "am/am_page.h"
+#include "utils/memutils.h"
+
+/* Fill in a searcher. */
+void
+nv_searcher_init(NvSearcher *searcher, const NvSearchMethod *method, NvIndexCore *core,
+				 MemoryContext context)
+{
+	searcher->method = method;
+	searcher->core = core;
+	searcher->context = context;
+	nv_query_alloc(&core->space, &searcher->goal.query);
+}
+
+/* Open an index, by its method. */
+NvSearcher *
+nv_searcher_open(Relation index)
+{
+	Assert(nv_method_of(index) != NULL);
+	return nv_method_of(index)->search->open(index);
+}
+
+/* Set the goal, and forget all else. */
+NvSearchGoal *
+nv_search_begin(NvSearcher *searcher, Datum query, bool isnull)
+{
+	NvSearchGoal *goal = &searcher->goal;
+	const NvSpace *space = &searcher->core->space;
+	MemoryContext old;
+
+	MemoryContextReset(searcher->context);
+	nv_results_reset(&searcher->results);
+	searcher->started = false;
+
+	old = MemoryContextSwitchTo(searcher->context);
+	goal->null_query = isnull;
+	if (isnull)
+		nv_query_set_zero(space, &goal->query);
+	else
+		nv_query_set(space, query, &goal->query);
+	MemoryContextSwitchTo(old);
+	searcher->method->take_settings(searcher, goal);
+	return goal;
+}
+
+/* Find the next row. */
+bool
+nv_search_next(NvSearcher *searcher, ItemPointer tid, double *bound)
+{
+	MemoryContext old = MemoryContextSwitchTo(searcher->context);
+	NvResult	result;
+	bool		found;
+
+	Assert(searcher->goal.effort > 0 && searcher->goal.most > 0);
+	if (!searcher->started)
+	{
+		Assert(nv_results_waiting(&searcher->results) == 0);
+		searcher->started = true;
+		searcher->method->start(searcher);
+	}
+	found = searcher->method->next(searcher, &result);
+	MemoryContextSwitchTo(old);
+	if (!found)
+		return false;
+	Assert(!isnan(result.bound));
+	*tid = nv_item_row(result.item);
+	*bound = result.bound;
+	/* PostgreSQL would add a page to the table where the block is none */
+	if (!nv_row_possible(tid))
+		nv_index_damaged(searcher->core->rel, "it leads to row (%u,%u), which cannot be",
+						 ItemPointerGetBlockNumberNoCheck(tid),
+						 ItemPointerGetOffsetNumberNoCheck(tid));
+	return true;
+}
+
+/* Free a searcher, and what its method keeps for one search. */
+void
+nv_searcher_end(NvSearcher *searcher)
+{
+	MemoryContextDelete(searcher->context);
+	pfree(searcher);
+}

@@ -1,0 +1,115 @@
+/*-------------------------------------------------------------------------
+ *
+ * am_search.h
+ *		A search of an index, whoever drives it.
+ *
+ * An index scan (am_scan.c) is one way to drive a search; other code that wants the
+ * nearest rows to a vector opens a searcher itself:
+ *
+ *	searcher = nv_searcher_open(index);
+ *	for each query
+ *		goal = nv_search_begin(searcher, query, isnull);
+ *		(change what the settings put into the goal, where that is wanted)
+ *		while (nv_search_next(searcher, &tid, &bound))
+ *			...
+ *	nv_searcher_end(searcher);
+ *
+ * Rows come in the order of lower bounds of their distances.  To be sure of the
+ * nearest k, the caller computes distances from the rows, and asks for more until
+ * bounds are beyond the k-th distance; PostgreSQL's executor does the same for index
+ * scans.  The rows are for the eyes of an MVCC snapshot that was taken before
+ * nv_search_begin(), and of no other: see README.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NV_AM_SEARCH_H
+#define NV_AM_SEARCH_H
+
+#include "nv_compat.h"
+
+#include "am/am_index.h"
+#include "am/am_results.h"
+#include "nv_guc.h"
+
+/*
+ * What to search for.  nv_search_begin() fills this in; settings are read there, and
+ * nowhere else in a search.
+ */
+typedef struct NvSearchGoal
+{
+	/*
+	 * Which rows: those near a query.  This is the place for a radius beyond which no
+	 * row is wanted, and for conditions on attributes.
+	 */
+	NvQuery		query;
+	bool		null_query;		/* the query is NULL, all distances are; query is of zeros */
+
+	/* How hard to search. */
+	int			effort;			/* at least 1: candidates to keep (hnsw), lists to look into (ivf) */
+	NvIterativeScan order;		/* whether to go on when these rows are out, and in which order */
+	int			most;			/* where to end then: rows visited (hnsw), lists (ivf) */
+	Size		memory;			/* and how many bytes to take for that */
+} NvSearchGoal;
+
+typedef struct NvSearcher NvSearcher;
+
+/* What a method does itself. */
+typedef struct NvSearchMethod
+{
+	/*
+	 * Open an index for searches, in memory of the current context: a struct of the
+	 * method that begins with an NvSearcher, for which nv_searcher_init() was called.
+	 */
+	NvSearcher *(*open) (Relation index);
+
+	/* Fill in a goal from settings: all but the query. */
+	void		(*take_settings) (const NvSearcher *searcher, NvSearchGoal *goal);
+
+	/* Begin to search for searcher->goal; what the search before left is void. */
+	void		(*start) (NvSearcher *searcher);
+
+	/* Take out the next result; false when there is none.  It has ended then. */
+	bool		(*next) (NvSearcher *searcher, NvResult *result);
+} NvSearchMethod;
+
+struct NvSearcher
+{
+	const NvSearchMethod *method;
+	NvIndexCore *core;			/* the open index */
+	MemoryContext context;		/* of one search; the current one in start() and next() */
+	NvSearchGoal goal;
+	bool		started;
+	NvResults	results;		/* empty before start() */
+};
+
+/*
+ * Fill in a searcher, for its method's open().  The core stays the caller's; the
+ * context becomes the searcher's.
+ */
+extern void nv_searcher_init(NvSearcher *searcher, const NvSearchMethod *method,
+							 NvIndexCore *core, MemoryContext context);
+
+/*
+ * Open an index of ours, which stays the caller's, for searches one after another.
+ * Memory of the current context.  Errors of nv_index_open().
+ */
+extern NvSearcher *nv_searcher_open(Relation index);
+
+/*
+ * Begin a search for the nearest rows to a value of the index's element type, or to
+ * NULL, and forget the one before.  The goal is the searcher's; the caller may change
+ * what came from settings until it asks for the first row.  ERROR (DATA_EXCEPTION):
+ * the value has other dimensions than the index.
+ */
+extern NvSearchGoal *nv_search_begin(NvSearcher *searcher, Datum query, bool isnull);
+
+/*
+ * The next row, with a lower bound of its distance; false when there is none.  ERROR
+ * (INDEX_CORRUPTED).  Locks pages while it runs, and holds nothing when it returns.
+ */
+extern bool nv_search_next(NvSearcher *searcher, ItemPointer tid, double *bound);
+
+/* Free a searcher. */
+extern void nv_searcher_end(NvSearcher *searcher);
+
+#endif							/* NV_AM_SEARCH_H */
