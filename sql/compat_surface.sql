@@ -24,7 +24,7 @@ SELECT format('function %s(%s) returns %s%s%s%s%s%s', proname, pg_get_function_a
 		ELSE ', parallel unsafe' END,
 	', cost ' || procost, ', support ' || nullif(prosupport::oid, 0)::regproc)
 FROM pg_proc AS p JOIN cs_members ON classid = 'pg_proc'::regclass AND objid = p.oid
-	WHERE prokind = 'f' ORDER BY proname COLLATE "C", pg_get_function_arguments(p.oid) COLLATE "C";
+	WHERE prokind IN ('f', 'w') ORDER BY proname COLLATE "C", pg_get_function_arguments(p.oid) COLLATE "C";
 
 SELECT format('aggregate %s(%s): state %s from %s by %s%s%s%s', proname,
 	pg_get_function_arguments(p.oid), aggtranstype::regtype, coalesce(agginitval, 'the first row'),

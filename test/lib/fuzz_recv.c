@@ -116,6 +116,31 @@ make_sparsevec(Value *v)
 }
 
 static void
+make_bm25stats(Value *v)
+{
+	int			lexemes = random_below(20);
+	int			documents = 2 + random_below(1000);
+
+	put(v, 0, 4);
+	put(v, (uint32_t) documents, 4);
+	put(v, (uint32_t) random_below(10), 4);
+	put(v, (uint32_t) next_random(), 4);
+	put(v, (uint32_t) lexemes, 4);
+	for (int i = 0; i < lexemes; i++)
+	{
+		int			bytes = 1 + random_below(5);
+
+		put(v, 0, 4);
+		put(v, (uint32_t) (2 + random_below(documents - 1)), 4);
+		put(v, (uint32_t) bytes, 4);
+		/* in ascending order by the first */
+		put(v, (uint32_t) ('!' + 4 * i + random_below(4)), 1);
+		for (int b = 1; b < bytes; b++)
+			put(v, (uint32_t) (' ' + random_below(95)), 1);
+	}
+}
+
+static void
 make_valid(Value *v, const char *type)
 {
 	v->size = 0;
@@ -125,6 +150,8 @@ make_valid(Value *v, const char *type)
 		make_dense(v, 2);
 	else if (strcmp(type, "sq8vec") == 0)
 		make_sq8vec(v);
+	else if (strcmp(type, "bm25stats") == 0)
+		make_bm25stats(v);
 	else
 		make_sparsevec(v);
 }

@@ -17,7 +17,7 @@ my $log_start = -s $node->logfile;
 note "seed $seed";
 $node->append_conf('postgresql.conf', "log_min_messages = log\n");
 $node->reload;
-foreach my $type (qw(vector halfvec sparsevec sq8vec))
+foreach my $type (qw(vector halfvec sparsevec sq8vec bm25stats))
 {
 	my ($out, $err) = ('', '');
 	my $ok = IPC::Run::run([ $fuzz, $node->connstr('postgres'), $type, $count, $seed ],

@@ -12,12 +12,12 @@ my $dump = "$PostgreSQL::Test::Utils::tmp_check/dump.sql";
 my $rows = "$PostgreSQL::Test::Utils::tmp_check/rows.copy";
 my $digest = q{
 	SELECT count(*), md5(string_agg(concat_ws(' ', id, vector_send(v), halfvec_send(h),
-		sparsevec_send(s), sq8vec_send(q), sq8vec_send(api), b), ',' ORDER BY id)) FROM items};
+		sparsevec_send(s), sq8vec_send(q), sq8vec_send(api), b, bm25stats_send(bm)), ',' ORDER BY id)) FROM items};
 
 # Small rows, and some with vectors that are stored out of line.
 $node->safe_psql('postgres', q{
 	CREATE TABLE items (id int PRIMARY KEY, v vector, h halfvec, s sparsevec,
-		q sq8vec, api sq8vec, b bit(8) DEFAULT B'10110011');
+		q sq8vec, api sq8vec, b bit(8) DEFAULT B'10110011', bm bm25stats);
 	SELECT setseed(0.25);
 	INSERT INTO items (id, v, api)
 	SELECT i,
@@ -27,6 +27,8 @@ $node->safe_psql('postgres', q{
 		 FROM generate_series(1, 1 + i % 30) WHERE i = i)
 	FROM generate_series(1, 500) i;
 	UPDATE items SET h = v, s = v, q = v::sq8vec;
+	UPDATE items SET bm = (SELECT nanovec_bm25_stats(to_tsvector('simple', format('it''s %s of', i % (id + 5))))
+		FROM generate_series(1, 20 * id) AS i);
 	CREATE INDEX ON items (v) WHERE vector_dims(v) < 100;
 	CREATE TABLE typed (v vector(3), h halfvec(3), s sparsevec(3), q sq8vec(3));
 	CREATE VIEW nearest AS SELECT id FROM items WHERE vector_dims(v) = 3
