@@ -65,6 +65,9 @@ typedef struct NvSearchMethod
 	/* Fill in a goal from settings: all but the query. */
 	void		(*take_settings) (const NvSearcher *searcher, NvSearchGoal *goal);
 
+	/* The most that a goal's effort can be, for this index. */
+	int			(*most_effort) (const NvSearcher *searcher);
+
 	/* Begin to search for searcher->goal; what the search before left is void. */
 	void		(*start) (NvSearcher *searcher);
 

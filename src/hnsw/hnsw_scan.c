@@ -105,6 +105,13 @@ take_settings(const NvSearcher *base, NvSearchGoal *goal)
 	goal->memory = (Size) Min(memory, (double) MaxAllocHugeSize);
 }
 
+/* The most that ef_search can be. */
+static int
+most_effort(const NvSearcher *base)
+{
+	return HNSW_MAX_EF_SEARCH;
+}
+
 /* The item of a row. */
 static inline uint64
 item_of(const ItemPointerData *tid, int flags)
@@ -337,6 +344,7 @@ next(NvSearcher *base, NvResult *result)
 const NvSearchMethod hnsw_search_method = {
 	.open = open_searcher,
 	.take_settings = take_settings,
+	.most_effort = most_effort,
 	.start = start,
 	.next = next
 };
