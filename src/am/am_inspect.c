@@ -293,3 +293,40 @@ NV_FUNCTION(nanovec_index_info)
 	table_close(heap, AccessShareLock);
 	return (Datum) 0;
 }
+
+/* Read all of an index; returns the number of its pages. */
+static int64
+prewarm_all(Relation rel)
+{
+	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
+
+	for (BlockNumber block = 0; block < nblocks; block++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		ReleaseBuffer(ReadBuffer(rel, block));
+	}
+	return nblocks;
+}
+
+/* Read an index, or what every search needs of it, into shared buffers. */
+NV_FUNCTION(nanovec_prewarm)
+{
+	Oid			index = PG_GETARG_OID(0);
+	char	   *part = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	bool		all = strcmp(part, "all") == 0;
+	Relation	heap;
+	Relation	rel;
+	int64		n;
+
+	if (!all && strcmp(part, "search") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid part of an index: \"%s\"", part),
+				 errhint("Parts are \"search\", what every search reads, and \"all\".")));
+	check_rights(index, true);
+	rel = nv_inspect_open(index, AccessShareLock, &heap);
+	n = all ? prewarm_all(rel) : nv_method_of(rel)->prewarm(rel);
+	relation_close(rel, AccessShareLock);
+	table_close(heap, AccessShareLock);
+	PG_RETURN_INT64(n);
+}
