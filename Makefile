@@ -142,7 +142,7 @@ override BITCODE_CFLAGS += $(NV_FLOAT_CFLAGS)
 src/simd/kern_%.o: CFLAGS += $(NV_KERNEL_CFLAGS)
 
 # plain loops over arrays that gain from what compilers can do with them
-src/quant/%.o src/hnsw/hnsw_graph.o: CFLAGS += $(CFLAGS_VECTORIZE)
+src/quant/%.o src/hnsw/hnsw_search.o: CFLAGS += $(CFLAGS_VECTORIZE)
 
 # JIT bitcode is compiled from the same sources and needs no .d files of its own.
 %.bc: override CPPFLAGS := $(filter-out -MMD -MP,$(CPPFLAGS))

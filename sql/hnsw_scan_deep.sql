@@ -137,4 +137,22 @@ SELECT count(*) >= 45 FROM (SELECT id FROM hd_few ORDER BY v <-> '[1,2]') AS s;
 RESET hnsw.ef_search;
 SELECT count(*) >= 360 FROM (SELECT id FROM hd_few ORDER BY v <-> '[1,2]') AS s;
 
-DROP TABLE hd_items, hd_same, hd_few;
+-- where all rows are read and sorted in half of the time, the planner knows
+RESET enable_seqscan;
+RESET enable_sort;
+CREATE TABLE hd_long (id int, v vector(384));
+INSERT INTO hd_long SELECT i, (SELECT array_agg(test.noise(i, j)) FROM generate_series(1, 384) AS j)::vector
+FROM generate_series(1, 3000) AS i;
+CREATE INDEX hd_long_idx ON hd_long USING hnsw (v vector_l2_ops);
+ANALYZE hd_long;
+CREATE FUNCTION pg_temp.way(rows int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	plan jsonb;
+BEGIN
+	EXECUTE format('EXPLAIN (FORMAT json) SELECT id FROM hd_long ORDER BY v <-> %L LIMIT %s',
+		(SELECT v FROM hd_long WHERE id = 7), rows) INTO plan;
+	RETURN plan #>> '{0,Plan,Plans,0,Node Type}';
+END $$;
+SELECT pg_temp.way(20), pg_temp.way(200);
+
+DROP TABLE hd_items, hd_same, hd_few, hd_long;

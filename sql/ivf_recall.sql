@@ -110,6 +110,24 @@ SELECT count(*) FROM nanovec_index_check('ir_idx');
 SELECT count(*) FROM nanovec_index_check('ir_flat');
 DROP TABLE ir_items;
 
+-- vectors of one length have the same lists by the inner product as by the cosine
+CREATE TABLE ir_ip AS SELECT i AS id, (ARRAY(
+	SELECT pg_temp.x(i, j) - .0076 + (pg_temp.x(i % 60, j) - .0076) * (i % 3) FROM generate_series(1, 64) AS j))::vector AS v
+FROM generate_series(1, 2000) AS i;
+ALTER TABLE ir_ip ALTER v TYPE vector(64) USING l2_normalize(v);
+CREATE TABLE ir_cosine AS TABLE ir_ip;
+ALTER TABLE ir_cosine ALTER v TYPE vector(64);
+CREATE INDEX ON ir_ip USING ivfflat (v vector_ip_ops) WITH (lists = 40);
+CREATE INDEX ON ir_cosine USING ivfflat (v vector_cosine_ops) WITH (lists = 40);
+SET enable_seqscan = off;
+SET enable_sort = off;
+SELECT sum((SELECT count(*) FROM (SELECT id FROM ir_ip ORDER BY v <#> q.v LIMIT 10) AS a
+	JOIN (SELECT id FROM ir_cosine ORDER BY v <=> q.v LIMIT 10) AS b USING (id))) >= 490
+FROM ir_ip AS q WHERE q.id % 40 = 7;
+RESET enable_seqscan;
+RESET enable_sort;
+DROP TABLE ir_ip, ir_cosine;
+
 -- bytes of a row: no more than pgvector takes, where it has them (lists = 100)
 CREATE TABLE ir_items (id int, v vector(3));
 INSERT INTO ir_items SELECT i, ARRAY[pg_temp.x(i, 1), pg_temp.x(i, 2), pg_temp.x(i, 3)]::vector

@@ -51,13 +51,13 @@ typedef struct HnswOptions
 /* The graph while it is built in memory: chunks of slots.  hnsw_memory.c */
 typedef struct HnswMemory HnswMemory;
 
-/* Edges that vacuum has noted, to walk the graph without reading it again.  hnsw_reach.c */
+/* Edges that vacuum has noted, to walk the graph without reading it again.  hnsw_notes.c */
 typedef struct HnswNotes HnswNotes;
 
-/*
- * An open index.  The graph is in memory while the first part of it is
- * built, and in pages otherwise.
- */
+/* Where slots are: in memory, while the first part of an index is built, or in pages. */
+typedef struct HnswStore HnswStore;
+
+/* An open index. */
 typedef struct HnswIndex
 {
 	NV_INDEX_CORE;
@@ -66,7 +66,8 @@ typedef struct HnswIndex
 	uint32		max_bytes;		/* of a stored vector, if it is fine */
 	bool		logged;			/* whether changes are logged */
 	LWLock	   *build_lock;		/* among the processes of a build, in place of the update lock */
-	HnswMemory *memory;			/* or NULL */
+	const HnswStore *store;
+	HnswMemory *memory;			/* if that is where slots are, or NULL */
 	HnswNotes  *notes;			/* or NULL */
 	char	   *assembled;		/* room for one vector longer than a node holds, or NULL */
 	float	   *edge_floats;	/* 2 * space.length, if there are codes */
@@ -80,9 +81,46 @@ typedef struct HnswRef
 	Buffer		buffer;			/* share-locked, or InvalidBuffer: in memory */
 } HnswRef;
 
-/* hnsw_page.c: opening an index, reading nodes, slots */
+/* A node being changed. */
+typedef struct HnswNodeChange
+{
+	Buffer		buffer;			/* exclusively locked; in memory these are not used */
+	NvChange	logged;
+} HnswNodeChange;
 
-/* Where things are in a node: follows from m, node_tids, bits and slot_bytes. */
+/* What a store does; the first three are called by functions of the same name. */
+struct HnswStore
+{
+	bool		(*read) (HnswIndex *ix, uint32 slot, HnswRef *ref);
+	bool		(*read_next) (HnswIndex *ix, uint32 slot, HnswRef *ref);
+	void		(*prefetch) (HnswIndex *ix, uint32 slot);
+
+	/*
+	 * Copy so many bytes of the rest of a vector out of a slot; returns the next slot
+	 * of it.  ref is the node, whose page stays locked.
+	 */
+	uint32		(*read_rest) (HnswIndex *ix, uint32 slot, const HnswRef *ref, char *out,
+							  uint32 bytes);
+
+	/*
+	 * Begin to change a node: locks its page, of which the caller holds none.  NULL, and
+	 * nothing to finish, when the slot holds no live node of this version any more.
+	 */
+	HnswNode   *(*change_begin) (HnswIndex *ix, uint32 slot, uint32 version,
+								 HnswNodeChange *change);
+	void		(*change_finish) (HnswNodeChange *change);
+
+	bool		stays;			/* whether vectors stay where they are when a node is released */
+};
+
+extern const HnswStore hnsw_page_store;
+
+/* hnsw_memory.c: have slots in this memory from now on, or if it is NULL in pages. */
+extern void hnsw_use_memory(HnswIndex *ix, HnswMemory *memory);
+
+/* hnsw_page.c: opening an index, slots */
+
+/* Compute where things are in a node, from m, node_tids, bits and slot_bytes. */
 extern void hnsw_layout(const HnswMeta *meta, HnswLayout *layout);
 
 /*
@@ -107,6 +145,11 @@ extern void hnsw_open_new(HnswIndex *ix, Relation rel, const HnswMeta *meta, con
 /* Read the entry point: its slot (or HNSW_NO_SLOT) and level. */
 extern void hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level);
 
+/* Make a node the entry point, or none.  The update lock is held exclusively. */
+extern void hnsw_set_entry(HnswIndex *ix, uint32 slot, int level);
+
+/* hnsw_store.c: reading nodes */
+
 /* Whether a vector of an index can have so many bytes. */
 extern bool hnsw_vector_bytes_valid(const HnswIndex *ix, uint32 bytes);
 
@@ -118,18 +161,31 @@ extern void hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node);
  * the slot holds none.  ERROR (INDEX_CORRUPTED) when there is no such slot, or
  * what it holds makes no sense.
  */
-extern bool hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref);
+static inline bool
+hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref)
+{
+	return ix->store->read(ix, slot, ref);
+}
 
 /*
  * The same for who looks at many slots in their order: the page stays locked from
  * one to the next on it, whatever this returns, until hnsw_release().  At first the
  * buffer of ref is InvalidBuffer.  Interrupts are checked for between two pages.
  */
-extern bool hnsw_read_next(HnswIndex *ix, uint32 slot, HnswRef *ref);
+static inline bool
+hnsw_read_next(HnswIndex *ix, uint32 slot, HnswRef *ref)
+{
+	return ix->store->read_next(ix, slot, ref);
+}
 
 /* Start fetching a node that will probably be read soon into the CPU's caches. */
-extern void hnsw_prefetch(HnswIndex *ix, uint32 slot);
+static inline void
+hnsw_prefetch(HnswIndex *ix, uint32 slot)
+{
+	ix->store->prefetch(ix, slot);
+}
 
+/* Let go of a node. */
 static inline void
 hnsw_release(HnswRef *ref)
 {
@@ -164,26 +220,28 @@ hnsw_down(const HnswIndex *ix, const HnswNode *node)
 	return node->level > 0 ? HNSW_BELOW(&ix->layout, node)->down : HNSW_NO_SLOT;
 }
 
-/* And its node on level 0; none for those that are there. */
+/* The node of the same vector on level 0; none for those that are there. */
 static inline uint32
 hnsw_base(const HnswIndex *ix, const HnswNode *node)
 {
 	return node->level > 0 ? HNSW_BELOW(&ix->layout, node)->base : HNSW_NO_SLOT;
 }
 
-/* Block of a slot, and the slot in its page. */
+/* The block that a slot is in. */
 static inline BlockNumber
 hnsw_slot_block(const HnswMeta *meta, uint32 slot)
 {
 	return 1 + meta->mean_pages + slot / meta->slots_per_page;
 }
 
+/* Where a slot begins in its page. */
 static inline Size
 hnsw_slot_offset(const HnswMeta *meta, uint32 slot)
 {
 	return MAXALIGN(SizeOfPageHeaderData) + (Size) (slot % meta->slots_per_page) * meta->slot_bytes;
 }
 
+/* A slot in its page. */
 static inline char *
 hnsw_slot_at(const HnswMeta *meta, Page page, uint32 slot)
 {
@@ -208,7 +266,7 @@ extern void hnsw_write_head(Relation rel, ForkNumber fork, const HnswMeta *meta,
 /* ERROR (INDEX_CORRUPTED): a slot is not what it should be.  what is a predicate: "has ...". */
 extern void hnsw_damaged(HnswIndex *ix, uint32 slot, const char *what) __attribute__((noreturn));
 
-/* hnsw_graph.c: search and choice of neighbors */
+/* hnsw_search.c: searching the graph */
 
 /* A node that was visited, with its distance. */
 typedef struct HnswFound
@@ -273,7 +331,7 @@ extern void hnsw_search_rest(HnswSearch *search);
 /* Memory of the search's context, and what else the search uses. */
 extern Size hnsw_search_memory(const HnswSearch *search);
 
-/* The ef of the search, which may have become larger than was asked for: see hnsw_graph.c. */
+/* The ef of the search, which may have become larger than was asked for: see hnsw_search.c. */
 extern int	hnsw_search_ef(const HnswSearch *search);
 
 /* How many nodes the search has visited on this level. */
@@ -302,6 +360,8 @@ extern bool hnsw_search_ran_out(const HnswSearch *search);
  */
 extern uint32 hnsw_descend(HnswSearch *search, const NvQuery *query, uint32 entry,
 						   int entry_level, int level);
+
+/* hnsw_choice.c: choosing neighbors */
 
 /* A candidate for an edge. */
 typedef struct HnswCandidate
@@ -395,44 +455,14 @@ hnsw_chosen_edges(const HnswIndex *ix)
 /* Where estimates are poor, a search for neighbors keeps up to so many times the candidates. */
 #define HNSW_MOST_WIDENED 1.75
 
+/* How many candidates a search for neighbors keeps on a level. */
 static inline int
 hnsw_level_ef(const HnswIndex *ix, int level)
 {
 	return level > 0 ? HNSW_UPPER_EF * ix->meta.ef_construction : ix->meta.ef_construction;
 }
 
-/* hnsw_reach.c: nodes that no search can find */
-
-/*
- * Some live node on a level that has a free place for an edge, other than this
- * one, or HNSW_NO_SLOT: none was met in a few tries.  among: only those of a
- * bitmap, or NULL.  Nobody holds locks.
- */
-extern uint32 hnsw_find_room(HnswIndex *ix, int level, uint32 slot, const uint8 *among,
-							 uint32 nslots);
-
-/*
- * Mark all nodes that can be reached from the entry point in reached, a
- * bitmap of nslots bits, zeroed.  Nobody holds locks.
- */
-extern void hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uint32 nslots);
-
-/*
- * Give every live node that cannot be reached through live ones an edge from
- * one that can, and those that lead to no live node an edge to the nearest.
- * dead: a bitmap of nslots bits, or NULL: none is.  Nobody holds locks.
- */
-extern void hnsw_connect_all(HnswIndex *ix, uint32 entry, const uint8 *dead, uint32 nslots);
-
-/*
- * The first live node on a level, other than near, of nslots slots from near on and
- * then from 0, that is among these (a bitmap; NULL: any); or HNSW_NO_SLOT.
- */
-extern uint32 hnsw_find_live(HnswIndex *ix, int level, uint32 near, const uint8 *among,
-							 uint32 nslots);
-
-/* Where everything near is dead, searches go on to at most so many times ef_construction. */
-#define HNSW_FAR_SEARCH 16
+/* hnsw_notes.c: notes of vacuum on the edges of nodes */
 
 /*
  * Begin notes on the live nodes of nslots slots, in the current memory context.
@@ -440,10 +470,26 @@ extern uint32 hnsw_find_live(HnswIndex *ix, int level, uint32 near, const uint8 
  */
 extern HnswNotes *hnsw_notes_begin(uint32 nslots, Size limit);
 
-/* Note the edges of a live node; none that is not noted is alive. */
+/* Note the edges of a live node.  A node without a note counts as dead. */
 extern void hnsw_note(HnswNotes *notes, uint32 slot, const HnswNode *node);
 
+/* Whether there are notes on all live nodes; there are none if notes is NULL. */
 extern bool hnsw_notes_complete(const HnswNotes *notes);
+
+/* Whether there are notes on a slot: notes are complete, and it was there when they began. */
+extern bool hnsw_notes_cover(const HnswNotes *notes, uint32 slot);
+
+/* A node as it was noted. */
+typedef struct HnswNoted
+{
+	uint8		level;
+	bool		stale;			/* its edges have changed since */
+	uint16		nedges;
+	uint32		edges[FLEXIBLE_ARRAY_MEMBER];
+} HnswNoted;
+
+/* The note on a slot, on which there are notes; NULL: it holds no live node. */
+extern const HnswNoted *hnsw_noted(const HnswNotes *notes, uint32 slot);
 
 /* The edges of a node are no longer as they were noted. */
 extern void hnsw_note_change(HnswNotes *notes, uint32 slot);
@@ -451,7 +497,21 @@ extern void hnsw_note_change(HnswNotes *notes, uint32 slot);
 /* Whether a node had an edge to a dead one.  The notes are complete. */
 extern bool hnsw_noted_dead_end(const HnswNotes *notes, uint32 slot, const uint8 *dead);
 
-/* hnsw_insert.c */
+/* hnsw_edges.c: adding edges */
+
+/*
+ * Make a candidate, at that distance from self, of a node on a level.  Its
+ * vector is palloc'd.  False when there is no such node any more.
+ */
+extern bool hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvStored *self,
+								HnswCandidate *candidate);
+
+/*
+ * Give a node (of which self is the vector) these n neighbors, if it is still
+ * at the version that they were chosen for.  Locks its page.  Returns whether.
+ */
+extern bool hnsw_replace_edges(HnswIndex *ix, uint32 slot, uint32 version, const NvStored *self,
+							   const HnswCandidate *neighbors, int n);
 
 /*
  * Add an edge from node "from" to a neighbor on the same level.  When the
@@ -468,22 +528,94 @@ extern bool hnsw_add_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neigh
  */
 extern bool hnsw_offer_edge(HnswIndex *ix, uint32 from, const HnswCandidate *neighbor);
 
-/* Make a node the entry point, or none.  The update lock is held exclusively. */
-extern void hnsw_set_entry(HnswIndex *ix, uint32 slot, int level);
+/* How much a full node has to do for a new neighbor. */
+typedef enum HnswInsistence
+{
+	HNSW_IF_WORTH_IT,			/* take it if it is not the one to leave out */
+	HNSW_IF_NONE_IS_LOST,		/* give up any whose end has another way to it */
+	HNSW_ALWAYS					/* and if there is none, have the new one lead to it */
+} HnswInsistence;
 
 /*
- * Make a candidate, at that distance from self, of a node on a level.  Its
- * vector is palloc'd.  False when there is no such node any more.
+ * What is known of the nodes around a place where several edges change: they have most
+ * of their neighbors in common.
  */
-extern bool hnsw_load_candidate(HnswIndex *ix, uint32 slot, int level, const NvStored *self,
-								HnswCandidate *candidate);
+typedef struct HnswSurroundings HnswSurroundings;
+
+/* Begin with nothing known, in memory of the current context. */
+extern HnswSurroundings *hnsw_surroundings_begin(HnswIndex *ix);
 
 /*
- * Give a node (of which self is the vector) these n neighbors, if it is still
- * at the version that they were chosen for.  Locks its page.  Returns whether.
+ * Remember a node of a level that a search found.  Its vector is copied, or stays as
+ * long as it is the search's.
  */
-extern bool hnsw_replace_edges(HnswIndex *ix, uint32 slot, uint32 version, const NvStored *self,
-							   const HnswCandidate *neighbors, int n);
+extern void hnsw_note_found(HnswSurroundings *around, const HnswFound *found, int level,
+							bool copy);
+
+/* Add an edge, as hnsw_add_edge() does, with what is known at hand. */
+extern bool hnsw_add_edge_near(HnswSurroundings *around, uint32 from,
+							   const HnswCandidate *neighbor, HnswInsistence insistence);
+
+/* hnsw_slots.c: free slots, new nodes, and nodes of a kind */
+
+/*
+ * Write the header of a node and the beginning of its vector into a zeroed
+ * slot.  rest is HNSW_NO_SLOT afterwards, and so is what is below.
+ */
+extern void hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level,
+						   int top_level, const ItemPointerData *tid);
+
+/* A node to be written. */
+typedef struct HnswNewNode
+{
+	NvStored	stored;
+	int			level;
+	int			top_level;
+	HnswBelow	below;			/* above level 0 */
+	ItemPointerData tid;		/* on level 0 */
+} HnswNewNode;
+
+/*
+ * Write a node with these n neighbors to a free slot, after the rest of a long vector;
+ * returns its slot.  ERROR (PROGRAM_LIMIT_EXCEEDED) when the index is full.
+ */
+extern uint32 hnsw_write_node(HnswIndex *ix, const HnswNewNode *new,
+							  const HnswCandidate *neighbors, int n);
+
+/*
+ * Some live node on a level that has a free place for an edge, other than this
+ * one, or HNSW_NO_SLOT: none was met in a few tries.  among: only those of a
+ * bitmap, or NULL.  Nobody holds locks.
+ */
+extern uint32 hnsw_find_room(HnswIndex *ix, int level, uint32 slot, const uint8 *among,
+							 uint32 nslots);
+
+/*
+ * The first live node on a level, other than near, of nslots slots from near on and
+ * then from 0, that is among these (a bitmap; NULL: any); or HNSW_NO_SLOT.
+ */
+extern uint32 hnsw_find_live(HnswIndex *ix, int level, uint32 near, const uint8 *among,
+							 uint32 nslots);
+
+/* hnsw_reach.c: nodes that no search can find */
+
+/*
+ * Mark all nodes that can be reached from the entry point in reached, a
+ * bitmap of nslots bits, zeroed.  Nobody holds locks.
+ */
+extern void hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uint32 nslots);
+
+/*
+ * Give every live node that cannot be reached through live ones an edge from
+ * one that can, and those that lead to no live node an edge to the nearest.
+ * dead: a bitmap of nslots bits, or NULL: none is.  Nobody holds locks.
+ */
+extern void hnsw_connect_all(HnswIndex *ix, uint32 entry, const uint8 *dead, uint32 nslots);
+
+/* Where everything near is dead, searches go on to at most so many times ef_construction. */
+#define HNSW_FAR_SEARCH 16
+
+/* hnsw_insert.c */
 
 extern const NvInsertMethod hnsw_insert_method;
 
@@ -495,13 +627,6 @@ extern uint64 hnsw_hash_row(const ItemPointerData *tid, uint64 salt);
  * place of its row, so that a build gives the same graph every time.
  */
 extern int	hnsw_level_of_row(const HnswMeta *meta, const ItemPointerData *tid);
-
-/*
- * Write the header of a node and the beginning of its vector into a zeroed
- * slot.  more is HNSW_NO_SLOT afterwards, and so is what is below.
- */
-extern void hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level,
-						   int top_level, const ItemPointerData *tid);
 
 /* Place a vector; its value is set in query.  Takes the update lock. */
 extern void hnsw_insert_query(HnswIndex *ix, NvQuery *query, ItemPointer tid);

@@ -37,10 +37,18 @@ hnsw_init(void)
 /* ---- costs ---- */
 
 /*
+ * A row more counts as a visit for each so many bytes of its node and of what there is
+ * beside: the larger vectors are, the more has to come from memory, from the index and
+ * from the table.  Measured, see docs/design-notes.md.
+ */
+#define BYTES_PER_VISIT 700
+#define BYTES_BESIDE 300
+
+/*
  * A search visits each candidate it keeps, and a few nodes on the way down; rows
- * beyond ef_search cost a visit each.  The nearer the visited pages come to being
- * the whole index, the less their order matters, as in a bitmap scan of a table;
- * what was read then is at hand.
+ * beyond ef_search cost a visit each, or more where nodes are large.  The nearer the
+ * visited pages come to being the whole index, the less their order matters, as in a
+ * bitmap scan of a table; what was read then is at hand.
  */
 static void
 cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *startup, Cost *total,
@@ -55,6 +63,7 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	double		random_cost;
 	double		seq_cost;
 	double		visit_cost;		/* without reading the page */
+	double		row_visits;		/* that a row more counts as */
 	Relation	index;
 	int			m;
 
@@ -70,10 +79,11 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	read = Min(visits / index_pages, 1);
 	get_tablespace_page_costs(path->indexinfo->reltablespace, &random_cost, &seq_cost);
 	visit_cost = 2 * m * cpu_operator_cost + cpu_index_tuple_cost;
+	row_visits = (Min(index_pages / tuples, 1) * BLCKSZ + BYTES_BESIDE) / BYTES_PER_VISIT;
 	*startup = visits * visit_cost +
 		read * index_pages * (random_cost - (random_cost - seq_cost) * sqrt(read));
 	*total = *startup + Max(0, costs.numIndexTuples - hnsw_ef_search) *
-		(visit_cost + (1 - read) * random_cost);
+		Max(1, row_visits) * (visit_cost + (1 - read) * random_cost);
 	*selectivity = costs.indexSelectivity;
 	*correlation = 0;
 	*pages = Min(costs.numIndexPages, visits);

@@ -49,9 +49,9 @@ extern PGDLLEXPORT void hnsw_build_worker(dsm_segment *segment, shm_toc *toc);
 
 /* Bytes of a vector that its node has no room for, in slots. */
 static uint32
-count_more(const HnswMeta *meta, const HnswLayout *layout, uint32 bytes)
+count_rest_slots(const HnswMeta *meta, const HnswLayout *layout, uint32 bytes)
 {
-	uint32		room = meta->slot_bytes - offsetof(HnswMore, data);
+	uint32		room = meta->slot_bytes - offsetof(HnswRest, data);
 
 	if (bytes <= layout->vector_room)
 		return 0;
@@ -60,19 +60,19 @@ count_more(const HnswMeta *meta, const HnswLayout *layout, uint32 bytes)
 
 /* Write the rest of a vector into consecutive slots. */
 static void
-fill_more(HnswIndex *ix, const NvStored *v, uint32 first, uint32 n)
+fill_rest(HnswIndex *ix, const NvStored *v, uint32 first, uint32 n)
 {
-	uint32		room = ix->meta.slot_bytes - offsetof(HnswMore, data);
+	uint32		room = ix->meta.slot_bytes - offsetof(HnswRest, data);
 	const char *data = (const char *) v->data + ix->layout.vector_room;
 	uint32		left = v->bytes - ix->layout.vector_room;
 
 	for (uint32 i = 0; i < n; i++)
 	{
-		HnswMore   *more = (HnswMore *) hnsw_memory_slot(ix->memory, first + i);
+		HnswRest   *rest = (HnswRest *) hnsw_memory_slot(ix->memory, first + i);
 
-		more->kind = HNSW_SLOT_MORE;
-		more->next = i + 1 < n ? first + i + 1 : HNSW_NO_SLOT;
-		memcpy(more->data, data, Min(room, left));
+		rest->kind = HNSW_SLOT_REST;
+		rest->next = i + 1 < n ? first + i + 1 : HNSW_NO_SLOT;
+		memcpy(rest->data, data, Min(room, left));
 		data += room;
 		left -= Min(room, left);
 	}
@@ -90,13 +90,13 @@ add_to_memory(HnswBuild *build, ItemPointer tid)
 	HnswIndex  *ix = &build->ix;
 	int			top = hnsw_level_of_row(&ix->meta, tid);
 	NvStored	v;
-	uint32		more;
+	uint32		rest;
 	uint32		first;
 
 	nv_query_store(&ix->space, &build->query, build->stored, &v);
-	more = count_more(&ix->meta, &ix->layout, v.bytes);
+	rest = count_rest_slots(&ix->meta, &ix->layout, v.bytes);
 	Assert(top <= HNSW_MAX_LEVEL && v.bytes <= ix->max_bytes);
-	first = hnsw_memory_take(ix->memory, (top + 1) * (1 + more));
+	first = hnsw_memory_take(ix->memory, (top + 1) * (1 + rest));
 	if (first == HNSW_NO_SLOT)
 		return false;
 	for (int level = top; level >= 0; level--)
@@ -110,10 +110,10 @@ add_to_memory(HnswBuild *build, ItemPointer tid)
 			HNSW_BELOW(&ix->layout, node)->down = slot + 1;
 			HNSW_BELOW(&ix->layout, node)->base = first + top;
 		}
-		if (more > 0)
+		if (rest > 0)
 		{
-			node->more = first + top + 1 + level * more;
-			fill_more(ix, &v, node->more, more);
+			node->rest = first + top + 1 + level * rest;
+			fill_rest(ix, &v, node->rest, rest);
 		}
 	}
 	return true;
@@ -145,7 +145,7 @@ finish_memory(HnswBuild *build)
 	hnsw_array_free(build, build->shared->order);
 	hnsw_memory_detach(build->ix.memory);
 	build->on_pages = true;
-	build->ix.memory = NULL;
+	hnsw_use_memory(&build->ix, NULL);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }
@@ -203,8 +203,8 @@ open_build(HnswBuild *build)
 	hnsw_open_new(&build->ix, build->rel, &build->shared->meta, build->mean);
 	build->ix.logged = false;
 	build->ix.build_lock = &build->shared->update_lock;
-	build->ix.memory = hnsw_memory_attach(&build->shared->memory, build->ix.meta.slot_bytes,
-										  build->alone);
+	hnsw_use_memory(&build->ix, hnsw_memory_attach(&build->shared->memory,
+												   build->ix.meta.slot_bytes, build->alone));
 	nv_query_alloc(&build->ix.space, &build->query);
 	build->stored = palloc_extended(build->ix.max_bytes, MCXT_ALLOC_HUGE);
 }
@@ -252,7 +252,7 @@ shared_bytes(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
 		nv_form_max_bytes(meta->form, meta->dims, nv_spec_length(&spec));
 	/* one in 2m has a node on the next level, too */
 	nodes = nv_estimate_rows(build->heap, build->rel, info) * 2 * meta->m / (2 * meta->m - 1);
-	slots = nodes * (1 + count_more(meta, &layout, vector));
+	slots = nodes * (1 + count_rest_slots(meta, &layout, vector));
 	return Min(most, SHARED_MARGIN * slots * (meta->slot_bytes + hnsw_link_slot_bytes(meta)));
 }
 

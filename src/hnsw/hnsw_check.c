@@ -42,7 +42,7 @@ typedef struct Check
 #define PROBLEM(check, slot, ...) \
 	nv_report_problem((check)->report, hnsw_slot_block(&(check)->ix.meta, slot), __VA_ARGS__)
 
-/* Copy a page into check->page; false, and reported, when it is no slot page. */
+/* Copy a page into check->page.  Returns false, after a report, if it is no slot page. */
 static bool
 load_page(Check *check, BlockNumber block, bool report)
 {
@@ -86,7 +86,7 @@ check_header(Check *check, uint32 slot, const HnswNode *node)
 
 	info->kind = node->kind;
 	info->good = true;
-	if (node->kind == HNSW_SLOT_FREE || node->kind == HNSW_SLOT_MORE)
+	if (node->kind == HNSW_SLOT_FREE || node->kind == HNSW_SLOT_REST)
 		return;
 	info->good = false;
 	if (node->kind != HNSW_SLOT_NODE)
@@ -184,36 +184,36 @@ check_levels(Check *check, uint32 slot, const HnswNode *node)
 
 /* Follow the rest of a vector; false when it can't be read. */
 static bool
-check_more(Check *check, uint32 slot, const HnswNode *node)
+check_rest(Check *check, uint32 slot, const HnswNode *node)
 {
-	uint32		room = check->ix.meta.slot_bytes - offsetof(HnswMore, data);
+	uint32		room = check->ix.meta.slot_bytes - offsetof(HnswRest, data);
 	int64		left = (int64) node->vector_bytes - check->ix.layout.vector_room;
-	uint32		more = node->more;
+	uint32		rest = node->rest;
 
 	for (; left > 0; left -= room)
 	{
 		Buffer		buffer;
 
-		if (more >= check->nslots || check->slots[more].kind != HNSW_SLOT_MORE)
+		if (rest >= check->nslots || check->slots[rest].kind != HNSW_SLOT_REST)
 		{
 			PROBLEM(check, slot, "the vector of node %u is incomplete", slot);
 			return false;
 		}
-		if (nv_bit(check->owned, more))
-			PROBLEM(check, slot, "the vector of node %u shares slot %u with another", slot, more);
-		nv_set_bit(check->owned, more);
-		buffer = ReadBuffer(check->ix.rel, hnsw_slot_block(&check->ix.meta, more));
+		if (nv_bit(check->owned, rest))
+			PROBLEM(check, slot, "the vector of node %u shares slot %u with another", slot, rest);
+		nv_set_bit(check->owned, rest);
+		buffer = ReadBuffer(check->ix.rel, hnsw_slot_block(&check->ix.meta, rest));
 		LockBuffer(buffer, BUFFER_LOCK_SHARE);
-		more = ((const HnswMore *) hnsw_slot_at(&check->ix.meta, BufferGetPage(buffer),
-												more))->next;
+		rest = ((const HnswRest *) hnsw_slot_at(&check->ix.meta, BufferGetPage(buffer),
+												rest))->next;
 		UnlockReleaseBuffer(buffer);
 	}
-	if (more != HNSW_NO_SLOT)
+	if (rest != HNSW_NO_SLOT)
 		PROBLEM(check, slot, "the vector of node %u does not end", slot);
-	return more == HNSW_NO_SLOT;
+	return rest == HNSW_NO_SLOT;
 }
 
-/* What a node says of its vector, and that the vector is the same on all levels. */
+/* Check what a node says of its vector, and that the vector is the same on all levels. */
 static void
 check_vector(Check *check, uint32 slot, const HnswNodeCopy *self, const HnswNode *node)
 {
@@ -301,7 +301,7 @@ look_at_nodes(Check *check)
 				check_edges(check, first + i, node);
 				check_levels(check, first + i, node);
 			}
-			if (check_more(check, first + i, node) && !dead &&
+			if (check_rest(check, first + i, node) && !dead &&
 				hnsw_copy_node(&check->ix, first + i, &self))
 			{
 				check_vector(check, first + i, &self, node);
@@ -407,7 +407,7 @@ typedef struct Census
 	uint64		edges;			/* on level 0 */
 	uint64		rows;
 	uint64		dead;
-	uint64		more;
+	uint64		rest;
 	uint64		free;
 	uint64		fine;			/* of level 0: vectors that are stored in more bytes */
 } Census;
@@ -418,8 +418,8 @@ count_slot(const HnswIndex *ix, const HnswNode *node, Census *census)
 {
 	if (node->kind == HNSW_SLOT_FREE)
 		census->free++;
-	else if (node->kind == HNSW_SLOT_MORE)
-		census->more++;
+	else if (node->kind == HNSW_SLOT_REST)
+		census->rest++;
 	if (node->kind != HNSW_SLOT_NODE || node->level > HNSW_MAX_LEVEL ||
 		node->nedges > ix->layout.neighbors)
 		return;
@@ -525,7 +525,7 @@ hnsw_info(Relation rel, NvReport *report)
 		nv_report_property(report, psprintf("nodes on level %d", i), UINT64_FORMAT,
 						   census.nodes[i]);
 	nv_report_property(report, "dead nodes", UINT64_FORMAT, census.dead);
-	nv_report_property(report, "slots with the rest of a vector", UINT64_FORMAT, census.more);
+	nv_report_property(report, "slots with the rest of a vector", UINT64_FORMAT, census.rest);
 	nv_report_property(report, "free slots", UINT64_FORMAT, census.free);
 	nv_report_property(report, "neighbors, mean", "%.1f",
 					   census.nodes[0] > 0 ? (double) census.edges / census.nodes[0] : 0);

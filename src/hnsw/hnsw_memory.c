@@ -7,6 +7,7 @@
  */
 #include "hnsw/hnsw_memory.h"
 
+#include "hnsw/hnsw.h"
 #include "nv_workers.h"
 #include "storage/lwlock.h"
 #include "utils/memutils.h"
@@ -142,4 +143,66 @@ hnsw_memory_take(HnswMemory *memory, uint32 n)
 			return HNSW_NO_SLOT;
 	} while (!pg_atomic_compare_exchange_u32(&memory->shared->used, &first, first + n));
 	return first;
+}
+
+/* ---- the store ---- */
+
+/* Find a node, which needs no lock: nobody changes it while others read it. */
+static bool
+memory_read(HnswIndex *ix, uint32 slot, HnswRef *ref)
+{
+	ref->buffer = InvalidBuffer;
+	ref->node = (const HnswNode *) hnsw_memory_slot(ix->memory, slot);
+	return ref->node->kind == HNSW_SLOT_NODE;
+}
+
+/* Prefetch all of a slot. */
+static void
+memory_prefetch(HnswIndex *ix, uint32 slot)
+{
+	const char *node = hnsw_memory_slot(ix->memory, slot);
+
+	for (Size i = 0; i < ix->meta.slot_bytes; i += NV_PREFETCH_STEP)
+		__builtin_prefetch(node + i);
+}
+
+/* Copy a part of a long vector. */
+static uint32
+memory_read_rest(HnswIndex *ix, uint32 slot, const HnswRef *ref, char *out, uint32 bytes)
+{
+	const HnswRest *rest = (const HnswRest *) hnsw_memory_slot(ix->memory, slot);
+
+	memcpy(out, rest->data, bytes);
+	return rest->next;
+}
+
+/* Find a node to change.  One process alone changes edges in this way: no version is asked for. */
+static HnswNode *
+memory_change_begin(HnswIndex *ix, uint32 slot, uint32 version, HnswNodeChange *change)
+{
+	return (HnswNode *) hnsw_memory_slot(ix->memory, slot);
+}
+
+/* There is nothing to write. */
+static void
+memory_change_finish(HnswNodeChange *change)
+{
+}
+
+static const HnswStore memory_store = {
+	.read = memory_read,
+	.read_next = memory_read,
+	.prefetch = memory_prefetch,
+	.read_rest = memory_read_rest,
+	.change_begin = memory_change_begin,
+	.change_finish = memory_change_finish,
+	.stays = true
+};
+
+/* Have the slots of an index in memory, or in pages. */
+void
+hnsw_use_memory(HnswIndex *ix, HnswMemory *memory)
+{
+	ix->memory = memory;
+	ix->store = memory != NULL ? &memory_store : &hnsw_page_store;
 }

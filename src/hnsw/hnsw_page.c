@@ -1,16 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * hnsw_page.c
- *		Opening an hnsw index, and reading its nodes.
+ *		Opening an hnsw index, and what stands before its slots.
  *
  *-------------------------------------------------------------------------
  */
 #include "hnsw/hnsw.h"
 
 #include <math.h>
-
-#include "hnsw/hnsw_memory.h"
-#include "miscadmin.h"
 
 /* Raise the error of a slot that is not what it should be. */
 void
@@ -105,7 +102,7 @@ layout_valid(const HnswMeta *meta, const HnswLayout *layout)
 		return false;
 	return meta->node_tids >= HNSW_FEWEST_TIDS && meta->node_tids <= HNSW_NODE_TIDS &&
 		meta->node_tids % 2 == 0 && meta->slot_bytes % 8 == 0 &&
-		meta->slot_bytes > offsetof(HnswMore, data) && meta->slot_bytes <= NV_PAGE_ROOM &&
+		meta->slot_bytes > offsetof(HnswRest, data) && meta->slot_bytes <= NV_PAGE_ROOM &&
 		meta->slot_bytes >= layout->vector &&
 		meta->slots_per_page == NV_PAGE_ROOM / meta->slot_bytes &&
 		meta->mean_pages == (meta->has_mean ? nv_mean_pages(meta->dims) : 0);
@@ -146,6 +143,7 @@ init_index(HnswIndex *ix)
 {
 	const HnswMeta *meta = &ix->meta;
 
+	ix->store = &hnsw_page_store;
 	ix->logged = true;
 	hnsw_layout(meta, &ix->layout);
 	Assert(meta->slot_bytes >= ix->layout.vector);
@@ -207,197 +205,22 @@ hnsw_get_entry(HnswIndex *ix, uint32 *entry, int *level)
 		nv_metapage_damaged(ix->rel);
 }
 
-/* Whether a vector of an index can have so many bytes. */
-bool
-hnsw_vector_bytes_valid(const HnswIndex *ix, uint32 bytes)
-{
-	if (ix->meta.form == NV_FORM_SPARSE)
-		return bytes <= ix->max_bytes;
-	return bytes == ix->vector_bytes || bytes == ix->max_bytes;
-}
-
-/* Check the header of a node. */
+/* Change the entry point in the metapage. */
 void
-hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node)
+hnsw_set_entry(HnswIndex *ix, uint32 slot, int level)
 {
-	if (unlikely(node->level > HNSW_MAX_LEVEL || node->ntids > ix->meta.node_tids ||
-				 !hnsw_vector_bytes_valid(ix, node->vector_bytes) ||
-				 node->nedges > hnsw_max_edges(&ix->meta)))
-		hnsw_damaged(ix, slot, "has a header that makes no sense");
-}
+	Buffer		buffer = nv_read_buffer(ix->rel, HNSW_META_BLOCK);
+	NvChange	change;
+	HnswMeta   *meta;
 
-/* The node in a slot of a locked page, or NULL. */
-static inline const HnswNode *
-node_on_page(HnswIndex *ix, Buffer buffer, uint32 slot)
-{
-	const HnswNode *node =
-		(const HnswNode *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
-
-	if (unlikely(node->kind != HNSW_SLOT_NODE))
-	{
-		/* a crash right after the file grew leaves a page of zeros */
-		if (!PageIsNew(BufferGetPage(buffer)))
-			nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
-		return NULL;
-	}
-	/* this finds pages of another kind too, without two more cache lines */
-	hnsw_check_node(ix, slot, node);
-	return node;
-}
-
-/* Find a node in memory. */
-static inline bool
-read_memory(HnswIndex *ix, uint32 slot, HnswRef *ref)
-{
-	ref->node = (const HnswNode *) hnsw_memory_slot(ix->memory, slot);
-	return ref->node->kind == HNSW_SLOT_NODE;
-}
-
-/* Find a node in memory, or lock its page. */
-bool
-hnsw_read(HnswIndex *ix, uint32 slot, HnswRef *ref)
-{
-	ref->buffer = InvalidBuffer;
-	if (ix->memory != NULL)
-		return read_memory(ix, slot, ref);
-
-	ref->buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
-	LockBuffer(ref->buffer, BUFFER_LOCK_SHARE);
-	ref->node = node_on_page(ix, ref->buffer, slot);
-	if (ref->node != NULL)
-		return true;
-	hnsw_release(ref);
-	ref->buffer = InvalidBuffer;
-	return false;
-}
-
-/* Find a node in memory or on the page that is locked, or lock another page. */
-bool
-hnsw_read_next(HnswIndex *ix, uint32 slot, HnswRef *ref)
-{
-	BlockNumber block = hnsw_slot_block(&ix->meta, slot);
-
-	if (ix->memory != NULL)
-		return read_memory(ix, slot, ref);
-
-	if (ref->buffer == InvalidBuffer || BufferGetBlockNumber(ref->buffer) != block)
-	{
-		hnsw_release(ref);
-		ref->buffer = InvalidBuffer;
-		CHECK_FOR_INTERRUPTS();
-		ref->buffer = nv_read_buffer(ix->rel, block);
-		LockBuffer(ref->buffer, BUFFER_LOCK_SHARE);
-	}
-	ref->node = node_on_page(ix, ref->buffer, slot);
-	return ref->node != NULL;
-}
-
-/* Prefetch all of a slot. */
-void
-hnsw_prefetch(HnswIndex *ix, uint32 slot)
-{
-	Size		bytes = ix->meta.slot_bytes;
-
-	if (ix->memory != NULL)
-	{
-		const char *node = hnsw_memory_slot(ix->memory, slot);
-
-		for (Size i = 0; i < bytes; i += NV_PREFETCH_STEP)
-			__builtin_prefetch(node + i);
-	}
-	else
-		nv_prefetch_page(ix->rel, hnsw_slot_block(&ix->meta, slot),
-						 hnsw_slot_offset(&ix->meta, slot), bytes);
-}
-
-/* Copy a part of a long vector; returns the next slot of it. */
-static uint32
-read_more(HnswIndex *ix, uint32 slot, const HnswRef *ref, char *out, uint32 *left)
-{
-	uint32		room = ix->meta.slot_bytes - offsetof(HnswMore, data);
-	uint32		bytes = Min(room, *left);
-	Buffer		buffer = InvalidBuffer;
-	bool		same_page = false;
-	const HnswMore *more;
-	uint32		next;
-
-	if (ix->memory != NULL)
-		more = (const HnswMore *) hnsw_memory_slot(ix->memory, slot);
-	else
-	{
-		buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
-		same_page = buffer == ref->buffer;
-		/* whoever wants two pages must not hold one that others wait for */
-		Assert(!nv_locked_exclusively(ref->buffer));
-		if (!same_page)
-			LockBuffer(buffer, BUFFER_LOCK_SHARE);
-		nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
-		more = (const HnswMore *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
-		if (more->kind != HNSW_SLOT_MORE)
-			hnsw_damaged(ix, slot, "does not hold the rest of a vector");
-	}
-	Assert(bytes > 0);
-	memcpy(out, more->data, bytes);
-	*left -= bytes;
-	next = more->next;
-	if (buffer != InvalidBuffer)
-	{
-		if (same_page)
-			ReleaseBuffer(buffer);
-		else
-			UnlockReleaseBuffer(buffer);
-	}
-	return next;
-}
-
-/* Find the vector of a node, or put it together. */
-NvStored
-hnsw_stored(HnswIndex *ix, const HnswRef *ref)
-{
-	const HnswNode *node = ref->node;
-	NvStored	v = {
-		.data = HNSW_VECTOR(&ix->layout, node),
-		.bytes = node->vector_bytes,
-		.scale = node->scale,
-		.offset = node->offset,
-		.error = node->error,
-		.sum = node->sum,
-		.square = node->square
-	};
-	uint32		left;
-	uint32		slot = node->more;
-
-	if (likely(v.bytes <= ix->layout.vector_room))
-		return v;
-
-	Assert(ix->assembled != NULL && v.bytes <= ix->max_bytes);
-	memcpy(ix->assembled, v.data, ix->layout.vector_room);
-	left = v.bytes - ix->layout.vector_room;
-	while (left > 0)
-		slot = read_more(ix, slot, ref, ix->assembled + v.bytes - left, &left);
-	v.data = ix->assembled;
-	return v;
-}
-
-/* Copy a node, so that its page can be released. */
-bool
-hnsw_copy_node(HnswIndex *ix, uint32 slot, HnswNodeCopy *copy)
-{
-	HnswRef		ref;
-	NvStored	v;
-
-	if (!hnsw_read(ix, slot, &ref))
-		return false;
-	copy->version = ref.node->version;
-	copy->level = ref.node->level;
-	copy->dead = (ref.node->flags & HNSW_DEAD) != 0;
-	copy->nedges = ref.node->nedges;
-	Assert(copy->nedges <= HNSW_MAX_SLOTS);
-	memcpy(copy->edges, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * copy->nedges);
-	v = hnsw_stored(ix, &ref);
-	copy->stored = nv_stored_copy(&v);
-	hnsw_release(&ref);
-	return true;
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	nv_page_check(ix->rel, buffer, NV_PAGE_META);
+	nv_change_begin(&change, ix->rel, ix->logged);
+	meta = (HnswMeta *) NV_PAGE_CONTENTS(nv_change_page(&change, buffer, false));
+	meta->entry = slot;
+	meta->entry_level = (uint16) level;
+	nv_change_finish(&change);
+	UnlockReleaseBuffer(buffer);
 }
 
 /* Write what comes before the slots. */

@@ -89,7 +89,7 @@ typedef enum HnswSlotKind
 {
 	HNSW_SLOT_FREE = 0,
 	HNSW_SLOT_NODE = 0xa5,
-	HNSW_SLOT_MORE = 0x5a		/* the rest of a vector */
+	HNSW_SLOT_REST = 0x5a		/* the rest of a vector */
 } HnswSlotKind;
 
 /* Of HnswNode.flags. */
@@ -117,7 +117,7 @@ typedef struct HnswNode
 	uint16		nedges;
 	uint16		top_level;		/* level 0: the highest that this vector is on */
 	uint32		version;		/* counts changes of the edges */
-	uint32		more;			/* slot with the rest of the vector, or none */
+	uint32		rest;			/* slot with the rest of the vector, or none */
 	uint32		vector_bytes;
 	float		scale;			/* of the vector: see NvStored */
 	float		offset;
@@ -138,13 +138,13 @@ typedef struct HnswBelow
 } HnswBelow;
 
 /* The rest of a vector: as many bytes as the slot holds, or are left. */
-typedef struct HnswMore
+typedef struct HnswRest
 {
-	uint8		kind;			/* HNSW_SLOT_MORE */
+	uint8		kind;			/* HNSW_SLOT_REST */
 	uint8		unused[3];
 	uint32		next;			/* slot, or HNSW_NO_SLOT */
 	char		data[FLEXIBLE_ARRAY_MEMBER];
-} HnswMore;
+} HnswRest;
 
 StaticAssertDecl(sizeof(HnswMeta) <= NV_PAGE_ROOM, "metapage too large");
 NV_META_HEAD_AGREES(HnswMeta);
@@ -152,7 +152,7 @@ StaticAssertDecl(sizeof(HnswMeta) == 64, "the size of HnswMeta is part of the fo
 StaticAssertDecl(sizeof(HnswBelow) <= HNSW_FEWEST_TIDS * sizeof(ItemPointerData),
 				 "there is no room for HnswBelow");
 StaticAssertDecl(sizeof(HnswNode) == 40, "the size of HnswNode is part of the format");
-StaticAssertDecl(offsetof(HnswMore, data) == 8, "HnswMore is part of the format");
+StaticAssertDecl(offsetof(HnswRest, data) == 8, "HnswRest is part of the format");
 
 /* Where the parts of a node are, in bytes from its start. */
 typedef struct HnswLayout

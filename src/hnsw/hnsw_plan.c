@@ -29,7 +29,7 @@
 
 #define ROTATION_SEED UINT64CONST(0x6e616e6f76656331)
 
-/* Codes are thought of from so many dimensions on; without them floats stay so below so many. */
+/* From so many dimensions on codes may be worth it; below so many, floats are kept without. */
 #define FEW_DIMS 24
 #define EXACT_DIMS 64
 
@@ -61,7 +61,7 @@
 /* Rounding is harmless up to this part of the distances among near neighbors. */
 #define MOST_ROUNDING 0.05
 
-/* More probes than this with a duplicate in the sample: rows share vectors. */
+/* If more probes than this have a duplicate in the sample, rows are taken to share vectors. */
 #define FEW_DUPLICATES (PROBES / 20)
 
 /* How much larger than pgvector's an index may be, with and without a sample. */
@@ -71,7 +71,7 @@
 /* Sizes of sparse vectors to plan slots by. */
 #define SPARSE_SIZES 1000
 
-/* Without any: room for the beginning of a sparse vector, so many nodes to a page. */
+/* Without a sample, so many nodes of sparse vectors go to a page. */
 #define SPARSE_SLOTS_PER_PAGE 4
 
 /* One of the rows that others are measured against. */
@@ -109,7 +109,7 @@ distance_of(const Sample *s, const float *a, const float *b)
 	return sqrtf(nv_kern.l2sq_f32(a, b, s->space.dims));
 }
 
-/* First look: probes, the mean, sizes. */
+/* Take a row in the first look: it may become a probe, and counts for the mean and for sizes. */
 static void
 look_at_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
 {
@@ -168,7 +168,7 @@ note_distance(Probe *probe, float distance)
 	}
 }
 
-/* Second look: measure a row against the probes. */
+/* Take a row in the second look, which measures it against the probes. */
 static void
 measure_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
 {
@@ -375,7 +375,7 @@ fewest_slots(const HnswMeta *meta)
 	return (int) Max(ceil(peer_rows_per_page(meta) * nodes_per_row / most), 1);
 }
 
-/* The most bits that fit a node of so many bytes beside "rest" bytes of its vector. */
+/* The most bits that fit into a node of so many bytes, beside "rest" bytes of its vector. */
 static int
 bits_that_fit(const HnswMeta *meta, uint32 room, uint32 rest, int length)
 {
@@ -491,7 +491,7 @@ plan_sparse(const HnswMeta *meta, const Sample *s)
 		for (int i = 0; i < n; i++)
 		{
 			uint32		rest = s->sizes[i] - Min(s->sizes[i], bytes - layout.vector);
-			uint32		room = bytes - offsetof(HnswMore, data);
+			uint32		room = bytes - offsetof(HnswRest, data);
 
 			total += bytes * (1.0 + (rest + room - 1) / room);
 		}
@@ -504,7 +504,7 @@ plan_sparse(const HnswMeta *meta, const Sample *s)
 	return best;
 }
 
-/* Bits, nodes to a page and all that follows; how vectors are stored is known. */
+/* Choose bits, nodes to a page and what follows from these; how vectors are stored is known. */
 static void
 plan_layout(HnswMeta *meta, HnswStorage storage, const Sample *s)
 {
@@ -568,7 +568,7 @@ read_definition(Relation rel, HnswMeta *meta, HnswStorage *storage)
 		meta->form = element == NV_ELEMENT_BIT ? NV_FORM_BITS : NV_FORM_SPARSE;
 }
 
-/* The mean of the sample. */
+/* Compute the mean of the sample. */
 static float *
 mean_of(const Sample *s)
 {
@@ -579,7 +579,7 @@ mean_of(const Sample *s)
 	return mean;
 }
 
-/* The distance of a probe to its nearest, as its median over the probes; 0: unknown. */
+/* The median, over the probes, of the distance to the nearest row; 0 if it is not known. */
 static float
 near_distance(const Sample *s)
 {

@@ -12,7 +12,6 @@
  */
 #include "hnsw/hnsw.h"
 
-#include "cluster/kmeans.h"
 #include "commands/vacuum.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -23,102 +22,8 @@
 /* So many nodes are asked for an edge before one must give another up for it. */
 #define TRIED_GENTLY 8
 
-#define NOTES_BLOCK (1024 * 1024)
-
 /* How often nodes out of reach are looked for. */
 #define MAX_ROUNDS 10
-
-/* A node as it was noted. */
-typedef struct Noted
-{
-	uint8		level;
-	bool		stale;			/* its edges have changed since */
-	uint16		nedges;
-	uint32		edges[FLEXIBLE_ARRAY_MEMBER];
-} Noted;
-
-struct HnswNotes
-{
-	Noted	  **nodes;			/* by slot; NULL: no live node */
-	uint32		nslots;
-	Size		limit;
-	Size		used;
-	bool		complete;
-	MemoryContext context;
-};
-
-/* Begin notes; without any where even the array of slots is too large. */
-HnswNotes *
-hnsw_notes_begin(uint32 nslots, Size limit)
-{
-	HnswNotes  *notes = palloc0(sizeof(HnswNotes));
-
-	notes->nslots = nslots;
-	notes->limit = limit;
-	notes->used = sizeof(Noted *) * (Size) nslots;
-	notes->complete = notes->used <= limit;
-	/* large blocks: there are as many pieces as nodes */
-	notes->context = GenerationContextCreate(CurrentMemoryContext, "hnsw notes", 0,
-											 NOTES_BLOCK, NOTES_BLOCK);
-	if (notes->complete)
-		notes->nodes = palloc_extended(Max(notes->used, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	return notes;
-}
-
-/* Copy the edges of a node, as far as there is room. */
-void
-hnsw_note(HnswNotes *notes, uint32 slot, const HnswNode *node)
-{
-	Size		bytes = offsetof(Noted, edges) + sizeof(uint32) * node->nedges;
-	Noted	   *noted;
-
-	Assert(slot < notes->nslots);
-	notes->used += bytes;
-	if (notes->used > notes->limit)
-	{
-		notes->complete = false;
-		MemoryContextReset(notes->context);
-	}
-	if (!notes->complete)
-		return;
-	Assert(notes->nodes[slot] == NULL);
-	noted = MemoryContextAlloc(notes->context, bytes);
-	noted->level = node->level;
-	noted->stale = false;
-	noted->nedges = node->nedges;
-	memcpy(noted->edges, HNSW_NEIGHBORS(node), sizeof(uint32) * node->nedges);
-	notes->nodes[slot] = noted;
-}
-
-/* Whether there are notes on all live nodes. */
-bool
-hnsw_notes_complete(const HnswNotes *notes)
-{
-	return notes != NULL && notes->complete;
-}
-
-/* Have a node read again by those who would rely on its note. */
-void
-hnsw_note_change(HnswNotes *notes, uint32 slot)
-{
-	if (notes->complete && slot < notes->nslots && notes->nodes[slot] != NULL)
-		notes->nodes[slot]->stale = true;
-}
-
-/* Look for a dead node among the edges of a note. */
-bool
-hnsw_noted_dead_end(const HnswNotes *notes, uint32 slot, const uint8 *dead)
-{
-	const Noted *noted = notes->nodes[slot];
-
-	Assert(notes->complete && slot < notes->nslots);
-	for (int i = 0; noted != NULL && i < noted->nedges; i++)
-	{
-		if (noted->edges[i] < notes->nslots && nv_bit(dead, noted->edges[i]))
-			return true;
-	}
-	return false;
-}
 
 /* A walk through the graph. */
 typedef struct Walk
@@ -155,12 +60,11 @@ reach(Walk *walk, uint32 slot)
 		walk->overflow = true;
 }
 
-/* Neighbors of a node, from notes if there are any; their number, or -1 if there is no node. */
+/* List the neighbors of a node, from a note if there is one; returns how many, -1: no node. */
 static int
 neighbors_of(HnswIndex *ix, uint32 slot, uint32 *neighbors)
 {
-	const Noted *noted = hnsw_notes_complete(ix->notes) && slot < ix->notes->nslots ?
-		ix->notes->nodes[slot] : NULL;
+	const HnswNoted *noted = hnsw_notes_cover(ix->notes, slot) ? hnsw_noted(ix->notes, slot) : NULL;
 	HnswRef		ref;
 	int			n;
 
@@ -278,57 +182,7 @@ hnsw_mark_reachable(HnswIndex *ix, uint32 entry, uint8 *reached, uint32 nslots)
 	walk_end(&walk);
 }
 
-/* Look at the slots one after the other, and once at a page. */
-uint32
-hnsw_find_live(HnswIndex *ix, int level, uint32 near, const uint8 *among, uint32 nslots)
-{
-	HnswRef		ref = {.buffer = InvalidBuffer};
-	uint32		found = HNSW_NO_SLOT;
-
-	for (uint32 i = 1; i <= nslots && found == HNSW_NO_SLOT; i++)
-	{
-		uint32		slot = (uint32) (((uint64) near + i) % nslots);
-
-		/* where no page is locked: among many that are not wanted, or in memory */
-		CHECK_FOR_INTERRUPTS();
-		if (slot != near && (among == NULL || nv_bit(among, slot)) &&
-			hnsw_read_next(ix, slot, &ref) &&
-			ref.node->level == level && !(ref.node->flags & HNSW_DEAD))
-			found = slot;
-	}
-	hnsw_release(&ref);
-	return found;
-}
-
-/* How many nodes are looked at for a free place. */
-#define ROOM_TRIES 64
-
-/* Look at some slots at random, the same for the same node. */
-uint32
-hnsw_find_room(HnswIndex *ix, int level, uint32 slot, const uint8 *among, uint32 nslots)
-{
-	uint64		random = slot;
-
-	Assert(nslots > 0);
-	for (int i = 0; i < ROOM_TRIES; i++)
-	{
-		uint32		other = (uint32) (nv_random(&random) % nslots);
-		HnswRef		ref;
-		bool		room;
-
-		if (other == slot || (among != NULL && !nv_bit(among, other)) ||
-			!hnsw_read(ix, other, &ref))
-			continue;
-		room = ref.node->level == level && !(ref.node->flags & HNSW_DEAD) &&
-			ref.node->nedges > 0 && ref.node->nedges < hnsw_max_edges(&ix->meta);
-		hnsw_release(&ref);
-		if (room)
-			return other;
-	}
-	return HNSW_NO_SLOT;
-}
-
-/* For qsort(): the nearest first. */
+/* The order of what was found, nearest first, for qsort(). */
 static int
 compare_found(const void *a, const void *b)
 {
@@ -338,7 +192,7 @@ compare_found(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The node of the entry point's vector on a level, or HNSW_NO_SLOT. */
+/* Find the node of the entry point's vector on a level; HNSW_NO_SLOT if there is none. */
 static uint32
 entry_on_level(HnswIndex *ix, uint32 entry, int level)
 {
@@ -418,7 +272,7 @@ nodes_near(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, u
 	return near;
 }
 
-/* Link a node from the nearest one that takes it.  Returns whether one did. */
+/* Add an edge to a node from the nearest one that takes it.  Returns whether one did. */
 static bool
 connect_node(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, uint32 slot)
 {
@@ -491,9 +345,9 @@ is_live(HnswIndex *ix, uint32 slot, int *level)
 	HnswRef		ref;
 	bool		live;
 
-	if (hnsw_notes_complete(ix->notes) && slot < ix->notes->nslots)
+	if (hnsw_notes_cover(ix->notes, slot))
 	{
-		const Noted *noted = ix->notes->nodes[slot];
+		const HnswNoted *noted = hnsw_noted(ix->notes, slot);
 
 		*level = noted == NULL ? -1 : noted->level;
 		return noted != NULL;
@@ -506,7 +360,7 @@ is_live(HnswIndex *ix, uint32 slot, int *level)
 	return live;
 }
 
-/* One round; returns how many nodes were out of reach. */
+/* Connect what one walk does not reach.  Returns how many nodes that were. */
 static uint32
 connect_round(HnswIndex *ix, uint32 entry, int entry_level, const uint8 *dead, uint32 nslots)
 {

@@ -24,7 +24,7 @@
 #include "nv_guc.h"
 #include "utils/memutils.h"
 
-/* By what part of itself ef grows when a search goes on. */
+/* When a search goes on, ef grows by one part in so many of itself. */
 #define GROWTH_PART 8
 
 /*
@@ -37,7 +37,7 @@
 /* An ef_search below this counts as halfway to it, or as LEAST_SURE. */
 #define SMALL_EF 20
 
-/* So much more ef is where nodes have no codes. */
+/* Where nodes have no codes, ef is larger by one part in so many. */
 #define EXACT_PART 8
 
 /*
@@ -266,7 +266,7 @@ start(NvSearcher *base)
 	set_horizon(s, true);
 }
 
-/* So many nodes hold the rows that one with all places would. */
+/* How many nodes it takes to hold the rows that a node with all places would. */
 static int
 nodes_for_one(const HnswSearcher *s)
 {
@@ -300,7 +300,7 @@ may_go_out(const HnswSearcher *s)
 	return s->finished || s->nout < Max(s->ef / (2 * s->widened), LEAST_SURE);
 }
 
-/* Search on; false when there is no more, or no more is allowed. */
+/* Search on.  Returns false when there is no more, or no more is allowed. */
 static bool
 go_on(HnswSearcher *s)
 {

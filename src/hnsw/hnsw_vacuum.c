@@ -27,7 +27,7 @@
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 
-/* With fewer live neighbors than this part of its places, a node gets new ones by a search. */
+/* A node with fewer live neighbors than this part of its places gets new ones by a search. */
 #define MANY_LIVE 0.625
 
 /* A node above level 0, seen by pass 1. */
@@ -50,9 +50,9 @@ typedef struct Vacuum
 	uint32		nslots;
 	uint8	   *dead;			/* nodes, one bit a slot */
 	uint8	   *room;			/* slots that are free */
-	uint8	   *more;			/* rests of vectors that were there at the start */
+	uint8	   *rest;			/* rests of vectors that were there at the start */
 	uint8	   *used;			/* and those of live nodes */
-	bool		any_more;
+	bool		any_rest;
 	UpperNode  *upper;
 	Size		nupper;
 	Size		upper_room;
@@ -90,7 +90,7 @@ read_block(Vacuum *v, BlockNumber block, int lock)
 	return read_block_now(v, block, lock);
 }
 
-/* A live node that could be the entry point. */
+/* Take note of a live node, which may become the entry point. */
 static void
 note_live(Vacuum *v, uint32 slot, int level)
 {
@@ -102,7 +102,7 @@ note_live(Vacuum *v, uint32 slot, int level)
 
 /* ---- pass 1 ---- */
 
-/* Drop dead rows from a node (an image of it); returns how many. */
+/* Drop dead rows from a copy of a node.  Returns how many there were. */
 static int
 drop_rows(Vacuum *v, HnswNode *node)
 {
@@ -189,7 +189,7 @@ note_upper(Vacuum *v, uint32 slot, const HnswNode *node)
 	v->upper[v->nupper++] = (UpperNode) {slot, hnsw_base(&v->ix, node), node->level};
 }
 
-/* Remember what a page holds after that. */
+/* Remember what a page holds now that dead rows are gone from it. */
 static void
 note_page(Vacuum *v, Page page, uint32 first_slot)
 {
@@ -197,10 +197,10 @@ note_page(Vacuum *v, Page page, uint32 first_slot)
 	{
 		const HnswNode *node = (const HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
 
-		if (node->kind == HNSW_SLOT_MORE)
+		if (node->kind == HNSW_SLOT_REST)
 		{
-			nv_set_bit(v->more, first_slot + i);
-			v->any_more = true;
+			nv_set_bit(v->rest, first_slot + i);
+			v->any_rest = true;
 		}
 		if (node->kind != HNSW_SLOT_NODE)
 			continue;
@@ -216,7 +216,7 @@ note_page(Vacuum *v, Page page, uint32 first_slot)
 	}
 }
 
-/* Pages are locked exclusively only when there is something to change. */
+/* Remove dead rows from a page, which is locked exclusively only if there are any. */
 static void
 mark_dead(Vacuum *v)
 {
@@ -288,7 +288,7 @@ take_size(Vacuum *v)
 {
 	Size		old = v->nslots / 8 + 1;
 	Size		bytes;
-	uint8	  **maps[] = {&v->dead, &v->room, &v->more, &v->used};
+	uint8	  **maps[] = {&v->dead, &v->room, &v->rest, &v->used};
 
 	v->nblocks = RelationGetNumberOfBlocks(v->ix.rel);
 	v->nslots = v->nblocks > v->first_block ? hnsw_first_slot(&v->ix.meta, v->nblocks) : 0;
@@ -306,7 +306,7 @@ take_size(Vacuum *v)
 	}
 }
 
-/* Look for live nodes, with the update lock held: no delays. */
+/* Look for live nodes.  The update lock is held, so there are no delays. */
 static void
 find_highest(Vacuum *v)
 {
@@ -357,18 +357,18 @@ replace_entry(Vacuum *v)
 
 /* Mark the rest of a live node's vector as used. */
 static void
-use_more(Vacuum *v, uint32 slot)
+use_rest(Vacuum *v, uint32 slot)
 {
 	for (uint32 n = 0; slot != HNSW_NO_SLOT && n <= v->nslots; n++)
 	{
 		Buffer		buffer;
-		const HnswMore *more;
+		const HnswRest *rest;
 
 		if (slot < v->nslots)
 			nv_set_bit(v->used, slot);
 		buffer = read_block(v, hnsw_slot_block(&v->ix.meta, slot), BUFFER_LOCK_SHARE);
-		more = (const HnswMore *) hnsw_slot_at(&v->ix.meta, BufferGetPage(buffer), slot);
-		slot = more->kind == HNSW_SLOT_MORE ? more->next : HNSW_NO_SLOT;
+		rest = (const HnswRest *) hnsw_slot_at(&v->ix.meta, BufferGetPage(buffer), slot);
+		slot = rest->kind == HNSW_SLOT_REST ? rest->next : HNSW_NO_SLOT;
 		UnlockReleaseBuffer(buffer);
 	}
 }
@@ -392,14 +392,14 @@ survey_page(Vacuum *v, BlockNumber block, uint32 *rests)
 			continue;
 		hnsw_check_node(&v->ix, first_slot + i, node);
 		hnsw_note(v->ix.notes, first_slot + i, node);
-		if (node->more != HNSW_NO_SLOT)
-			rests[n++] = node->more;
+		if (node->rest != HNSW_NO_SLOT)
+			rests[n++] = node->rest;
 	}
 	UnlockReleaseBuffer(buffer);
 	return n;
 }
 
-/* Inserts that may still lead to dead nodes are done: what is noted now holds. */
+/* Take notes on all nodes.  Inserts that could still lead to dead ones are done, so they hold. */
 static void
 survey(Vacuum *v)
 {
@@ -411,14 +411,14 @@ survey(Vacuum *v)
 		int			n = survey_page(v, block, rests);
 
 		for (int i = 0; v->ndead > 0 && i < n; i++)
-			use_more(v, rests[i]);
+			use_rest(v, rests[i]);
 	}
 	pfree(rests);
 }
 
 /* ---- pass 4 ---- */
 
-/* Of a dead neighbor that led far away, so many neighbors may take its place. */
+/* So many neighbors of a dead one that led far away may take its place. */
 #define FEW_BEYOND 2
 
 /* The candidates for the neighbors of a node. */
@@ -494,7 +494,7 @@ add_beyond_dead(Vacuum *v, Repair *repair, int most, float farther_than)
 	}
 }
 
-/* The distance of the farthest of some candidates, the first of which is this. */
+/* The distance of the farthest of the candidates from number "first" on, before "end". */
 static float
 farthest_from(const Repair *repair, int first, int end)
 {
@@ -655,7 +655,7 @@ repair_node(Vacuum *v, uint32 slot)
 	MemoryContextReset(v->scratch);
 }
 
-/* Nodes of a page that have dead neighbors. */
+/* List the nodes of a page that have dead neighbors. */
 static int
 find_broken(Vacuum *v, BlockNumber block, uint32 *broken)
 {
@@ -723,10 +723,10 @@ is_garbage(const Vacuum *v, const HnswNode *node, uint32 slot, HnswSlotKind kind
 		return false;
 	if (kind == HNSW_SLOT_NODE)
 		return (node->flags & HNSW_DEAD) && nv_bit(v->dead, slot);
-	return nv_bit(v->more, slot) && !nv_bit(v->used, slot);
+	return nv_bit(v->rest, slot) && !nv_bit(v->used, slot);
 }
 
-/* Free what nothing points to any more, of a kind. */
+/* Free the slots of a kind in a page to which nothing points any more. */
 static void
 free_in_page(Vacuum *v, Buffer buffer, uint32 first_slot, HnswSlotKind kind)
 {
@@ -745,7 +745,7 @@ free_in_page(Vacuum *v, Buffer buffer, uint32 first_slot, HnswSlotKind kind)
 	nv_change_finish(&change);
 }
 
-/* Whether a block holds something to be freed, as far as is known; *room: anything free then. */
+/* Whether a block has slots to free, as far as is known; *room: and any free slots then. */
 static bool
 has_garbage(const Vacuum *v, BlockNumber block, HnswSlotKind kind, bool *room)
 {
@@ -754,9 +754,9 @@ has_garbage(const Vacuum *v, BlockNumber block, HnswSlotKind kind, bool *room)
 
 	for (uint32 slot = first_slot; slot < first_slot + v->ix.meta.slots_per_page; slot++)
 	{
-		bool		more = nv_bit(v->more, slot) && !nv_bit(v->used, slot);
+		bool		rest = nv_bit(v->rest, slot) && !nv_bit(v->used, slot);
 
-		garbage |= kind == HNSW_SLOT_NODE ? nv_bit(v->dead, slot) : more;
+		garbage |= kind == HNSW_SLOT_NODE ? nv_bit(v->dead, slot) : rest;
 		*room |= nv_bit(v->room, slot) || nv_bit(v->dead, slot);
 	}
 	*room |= garbage;
@@ -847,8 +847,8 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 		NV_TEST_POINT("vacuum_frees");
 		/* a scan that still finds a dead node reads the rest of its vector, too */
 		free_all(&v, HNSW_SLOT_NODE);
-		if (v.any_more)
-			free_all(&v, HNSW_SLOT_MORE);
+		if (v.any_rest)
+			free_all(&v, HNSW_SLOT_REST);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

@@ -38,17 +38,17 @@ is_placed(const Writer *w, uint32 slot)
 static void
 put(Writer *w, uint32 slot)
 {
-	uint32		more = hnsw_memory_node(w->ix, slot)->more;
+	uint32		rest = hnsw_memory_node(w->ix, slot)->rest;
 
 	Assert(!is_placed(w, slot));
 	Assert(hnsw_memory_node(w->ix, slot)->kind == HNSW_SLOT_NODE);
 	w->place[slot] = w->n;
 	w->at[w->n++] = slot;
-	while (more != HNSW_NO_SLOT)
+	while (rest != HNSW_NO_SLOT)
 	{
-		w->place[more] = w->n;
-		w->at[w->n++] = more;
-		more = ((HnswMore *) hnsw_memory_node(w->ix, more))->next;
+		w->place[rest] = w->n;
+		w->at[w->n++] = rest;
+		rest = ((HnswRest *) hnsw_memory_node(w->ix, rest))->next;
 	}
 }
 
@@ -156,9 +156,9 @@ copy_slot(const Writer *w, char *to, uint32 from)
 	HnswNode   *node = (HnswNode *) to;
 
 	memcpy(to, hnsw_memory_node(w->ix, from), w->ix->meta.slot_bytes);
-	if (node->kind == HNSW_SLOT_MORE)
+	if (node->kind == HNSW_SLOT_REST)
 	{
-		translate(w, &((HnswMore *) to)->next);
+		translate(w, &((HnswRest *) to)->next);
 		return;
 	}
 	if (node->level > 0)
@@ -166,7 +166,7 @@ copy_slot(const Writer *w, char *to, uint32 from)
 		translate(w, &HNSW_BELOW(&w->ix->layout, node)->down);
 		translate(w, &HNSW_BELOW(&w->ix->layout, node)->base);
 	}
-	translate(w, &node->more);
+	translate(w, &node->rest);
 	for (int i = 0; i < node->nedges; i++)
 		translate(w, &HNSW_NEIGHBORS(node)[i]);
 }

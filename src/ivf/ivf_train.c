@@ -7,6 +7,7 @@
  */
 #include "ivf/ivf_build.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "am/am_build.h"
@@ -242,6 +243,52 @@ is_less(const float *a, const float *b)
 NV_DEFINE_SELECT(select_least, float, is_less)
 
 /*
+ * The length of the rows of the sample, if they have the same one, but for a hundredth
+ * of how far they are from their mean; or else 0.
+ */
+static double
+common_length(const IvfBuild *build)
+{
+	float	   *mean = mean_of_sample(build);
+	double		sum = 0;
+	double		squares = 0;
+	double		steps = 0;
+	double		length;
+	double		variance;
+
+	for (size_t i = 0; i < build->nsample; i++)
+	{
+		const float *row = build->sample + i * build->length;
+		double		square = nv_kern.ip_f32(row, row, build->length);
+
+		CHECK_FOR_INTERRUPTS();
+		sum += sqrt(square);
+		squares += square;
+		steps += nv_kern.l2sq_f32(row, mean, build->length);
+	}
+	pfree(mean);
+	length = sum / (double) build->nsample;
+	variance = squares / (double) build->nsample - length * length;
+	/* neither holds of sums that overflow */
+	return variance <= 1e-4 * steps / (double) build->nsample && length <= FLT_MAX ? length : 0;
+}
+
+/* Give n rows this length; those without a direction stay as they are. */
+static void
+set_length(float *rows, size_t n, int dims, double length)
+{
+	for (size_t i = 0; i < n; i++)
+	{
+		float	   *row = rows + i * dims;
+		double		square = nv_kern.ip_f32(row, row, dims);
+
+		CHECK_FOR_INTERRUPTS();
+		for (int d = 0; square > 0 && d < dims; d++)
+			row[d] = (float) (row[d] * (length / sqrt(square)));
+	}
+}
+
+/*
  * For the inner product, where one list is looked into: draw in the farther half of the
  * sample, to where its median is as seen from the mean.  Or else the centroids of rows
  * far out, of which a list has few, would be the best for nearly every query.
@@ -275,12 +322,34 @@ draw_in(IvfBuild *build)
 	pfree(mean);
 }
 
+/*
+ * The same, but rows of one length are ordered as by the cosine.  Their lists are by
+ * direction, then, and centroids as long as they are.
+ */
+static int
+cluster_for_ip(IvfBuild *build, NvKmeansOptions *options)
+{
+	double		length = common_length(build);
+	int			k;
+
+	if (length > 0)
+	{
+		options->spherical = true;
+		set_length(build->sample, build->nsample, build->length, 1);
+	}
+	else
+		draw_in(build);
+	k = nv_kmeans(build->sample, build->nsample, build->length, options, build->centroids);
+	if (length > 0)
+		set_length(build->centroids, k, build->length, length);
+	return k;
+}
+
 /* Sample the table, and find the centroids. */
 void
 ivf_train(IvfBuild *build)
 {
 	bool		flat = build->meta.flat;
-	bool		by_ip = build->meta.metric == NV_SPACE_IP;
 	NvKmeansOptions options = {
 		.iterations = flat ? FLAT_ITERATIONS : ITERATIONS,
 		.seed = IVF_SEED,
@@ -297,9 +366,9 @@ ivf_train(IvfBuild *build)
 	options.assign = nv_team_assign_to;
 	options.arg = build->team;
 	build->meta.lists = 1;
-	if (build->nsample > 0 && flat && by_ip)
-		draw_in(build);
-	if (build->nsample > 0)
+	if (build->nsample > 0 && flat && build->meta.metric == NV_SPACE_IP)
+		build->meta.lists = cluster_for_ip(build, &options);
+	else if (build->nsample > 0)
 		build->meta.lists = nv_kmeans(build->sample, build->nsample, build->length, &options,
 									  build->centroids);
 	if (build->nsample == 0)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * hnsw_graph.c
- *		Search in the graph, and choice of neighbors.
+ * hnsw_search.c
+ *		Searches the graph.
  *
  * A search keeps a pool of candidates, by estimated distance, and visits the
  * nearest until it is farther than the ef best visited.  A visit reads one
@@ -31,7 +31,7 @@
 /* The state of a node that a search has seen. */
 typedef enum SeenState
 {
-	SEEN_WAITING,				/* not, or no longer, in the pool; or in the frontier */
+	SEEN_OUTSIDE,				/* not in the pool, or no longer; it may be in the frontier */
 	SEEN_POOLED,
 	SEEN_VISITED,
 	SEEN_GONE					/* visited, and there was no such node any more */
@@ -144,13 +144,14 @@ struct HnswSearch
 static Seen *kept_seen;
 static HnswSearch *kept_seen_user;
 
+/* Whether a search uses the table that the session keeps. */
 static bool
 uses_kept(const HnswSearch *s)
 {
 	return s->seen == kept_seen;
 }
 
-/* The search's memory goes. */
+/* The memory of a search is about to be freed: the table that it used is free again. */
 static void
 seen_end(void *search)
 {
@@ -158,6 +159,7 @@ seen_end(void *search)
 		kept_seen_user = NULL;
 }
 
+/* Begin with the table that the session keeps, or with a small one. */
 static void
 seen_begin(HnswSearch *s)
 {
@@ -189,7 +191,7 @@ seen_free(HnswSearch *s)
 	pfree(s->seen);
 }
 
-/* An empty table of a size; "size" fits into a new one, or the room that there is. */
+/* Make the table an empty one of a size, for which it has room. */
 static void
 seen_clear(HnswSearch *s, uint32 size)
 {
@@ -198,6 +200,7 @@ seen_clear(HnswSearch *s, uint32 size)
 	memset(s->seen, 0xff, sizeof(Seen) * size);
 }
 
+/* Prepare searches. */
 HnswSearch *
 hnsw_search_begin(HnswIndex *ix, bool keep_vectors)
 {
@@ -220,6 +223,7 @@ hnsw_search_begin(HnswIndex *ix, bool keep_vectors)
 	return s;
 }
 
+/* What was found. */
 HnswFound *
 hnsw_found(HnswSearch *s, int *n)
 {
@@ -227,6 +231,7 @@ hnsw_found(HnswSearch *s, int *n)
 	return s->found;
 }
 
+/* The nearest of what was found. */
 const HnswFound *
 hnsw_nearest(const HnswSearch *s)
 {
@@ -240,6 +245,7 @@ hnsw_nearest(const HnswSearch *s)
 	return nearest;
 }
 
+/* The distance of the last of the ef nearest. */
 float
 hnsw_search_radius(const HnswSearch *s)
 {
@@ -248,24 +254,28 @@ hnsw_search_radius(const HnswSearch *s)
 	return s->best.n < s->ef ? INFINITY : s->best.distances[s->ef - 1];
 }
 
+/* Whether nothing is left to visit. */
 bool
 hnsw_search_ran_out(const HnswSearch *s)
 {
 	return s->next == HNSW_NO_SLOT && !s->stopped && isinf(hnsw_search_radius(s));
 }
 
+/* What ef is now. */
 int
 hnsw_search_ef(const HnswSearch *s)
 {
 	return s->ef;
 }
 
+/* How many nodes were visited. */
 uint32
 hnsw_nvisited(const HnswSearch *s)
 {
 	return s->nvisited;
 }
 
+/* Have visited nodes handed to a function. */
 void
 hnsw_search_visitor(HnswSearch *s, HnswVisitor visitor, void *arg)
 {
@@ -273,6 +283,7 @@ hnsw_search_visitor(HnswSearch *s, HnswVisitor visitor, void *arg)
 	s->visitor_arg = arg;
 }
 
+/* Bytes that the search takes, with its part of the table that the session keeps. */
 Size
 hnsw_search_memory(const HnswSearch *s)
 {
@@ -296,7 +307,7 @@ hash_slot(const HnswSearch *s, uint32 slot)
 	return (slot * 2654435769u) >> s->seen_shift;
 }
 
-/* The entry of a slot, or the empty one where it belongs; i is its hash. */
+/* Find the entry of a slot, or the empty one where it belongs, from its hash i on. */
 static inline uint32
 find_seen_from(const HnswSearch *s, uint32 slot, uint32 i)
 {
@@ -305,6 +316,7 @@ find_seen_from(const HnswSearch *s, uint32 slot, uint32 i)
 	return i;
 }
 
+/* Find the entry of a slot, or the empty one where it belongs. */
 static inline uint32
 find_seen(const HnswSearch *s, uint32 slot)
 {
@@ -321,7 +333,7 @@ hash_neighbors(const HnswSearch *s, const uint32 *neighbors, int n, uint32 *hash
 		__builtin_prefetch(&s->seen[hashes[i]], 1);
 }
 
-/* Double the table: in its room, or in new memory. */
+/* Double the table, in the room that it has or in new memory. */
 static pg_noinline void
 grow_seen(HnswSearch *s)
 {
@@ -356,34 +368,35 @@ grow_seen(HnswSearch *s)
 	seen_free(&old);
 }
 
-/* Whether n more are too many. */
+/* Whether n more entries are so many that the table should grow. */
 static inline bool
 lacks_seen(const HnswSearch *s, uint32 n)
 {
 	return (s->nseen + n) / 2 > s->seen_mask / 3;
 }
 
-/* Whether they are so many that the table must grow, however short memory is. */
+/* Whether n more entries are so many that the table must grow, however short memory is. */
 static inline bool
 crowds_seen(const HnswSearch *s, uint32 n)
 {
 	return s->nseen + n > s->seen_mask / 8 * 7;
 }
 
-/* What the table takes when it has grown; the old one, or its copy, is there meanwhile. */
+/* Bytes of the table when it has grown; until it has, the old one or its copy is there too. */
 static inline Size
 larger_seen_bytes(const HnswSearch *s)
 {
 	return sizeof(Seen) * 2 * ((Size) s->seen_mask + 1);
 }
 
-/* Distances that overflow are the largest there is, so that a search goes on. */
+/* A distance that overflows becomes the largest that there is, so that a search goes on. */
 static inline float
 clamp(float distance)
 {
 	return likely(distance < FLT_MAX) ? distance : FLT_MAX;
 }
 
+/* The mean of the estimates of a node. */
 static inline float
 mean_of(const Seen *e)
 {
@@ -392,12 +405,14 @@ mean_of(const Seen *e)
 
 /* ---- the frontier ---- */
 
+/* The order of the frontier. */
 static inline bool
 is_before(const Candidate *a, const Candidate *b)
 {
 	return a->key < b->key;
 }
 
+/* Move a candidate in the frontier, and tell its node where it is. */
 static inline void
 put_candidate(void *search, Candidate *candidates, Size i, Candidate c)
 {
@@ -405,12 +420,14 @@ put_candidate(void *search, Candidate *candidates, Size i, Candidate c)
 	((HnswSearch *) search)->seen[c.seen].place = (uint32) i;
 }
 
+/* The order of distances, nearest first. */
 static inline bool
 is_less(const float *a, const float *b)
 {
 	return *a < *b;
 }
 
+/* The order of distances, farthest first. */
 static inline bool
 is_more(const float *a, const float *b)
 {
@@ -422,14 +439,14 @@ NV_DEFINE_HEAP(near, float, is_more, NV_HEAP_PUT)
 NV_DEFINE_HEAP(far, float, is_less, NV_HEAP_PUT)
 NV_DEFINE_SELECT(select_least, float, is_less)
 
-/* Room for so many: that which there is, or a quarter more. */
+/* How much room an array for n has: as much as before if that is enough, or a quarter more. */
 static inline uint32
 room_for(uint32 room, uint32 n)
 {
 	return n <= room ? room : Max(n, room + room / 4);
 }
 
-/* Bytes that room for n more candidates, and so many distances, takes in addition. */
+/* Bytes that room for n more candidates, and for so many distances, takes in addition. */
 static inline Size
 frontier_growth(const Frontier *f, uint32 n, uint32 nnear, uint32 nfar)
 {
@@ -439,12 +456,14 @@ frontier_growth(const Frontier *f, uint32 n, uint32 nnear, uint32 nfar)
 						 room_for(f->far_room, nfar) - f->far_room);
 }
 
+/* Allocate an array, or make it larger. */
 static void *
 enlarge(void *array, Size bytes)
 {
 	return array == NULL ? palloc_extended(bytes, MCXT_ALLOC_HUGE) : repalloc_huge(array, bytes);
 }
 
+/* Make room for n more candidates, and for so many distances. */
 static void
 reserve_frontier(Frontier *f, uint32 n, uint32 nnear, uint32 nfar)
 {
@@ -577,9 +596,10 @@ may_visit(const HnswSearch *s)
 
 /* ---- the pool ---- */
 
-/* Twice as many as are kept, and some more, fit before the pool is cut back. */
+/* The pool has room for twice as many candidates as are kept, and some more, before it is cut. */
 #define POOL_ROOM(kept) (2 * (kept) + 64)
 
+/* Empty the pool, and make room for what ef may become. */
 static void
 pool_reset(HnswSearch *s, int ef, int kept)
 {
@@ -605,6 +625,7 @@ pool_reset(HnswSearch *s, int ef, int kept)
 	s->best.n = 0;
 }
 
+/* Move a candidate in the pool, and tell its node where it is. */
 static inline void
 pool_move(HnswSearch *s, int to, int from)
 {
@@ -613,6 +634,7 @@ pool_move(HnswSearch *s, int to, int from)
 	s->seen[s->pool.seen[to]].place = to;
 }
 
+/* Exchange two candidates of the pool. */
 static inline void
 pool_swap(HnswSearch *s, int a, int b)
 {
@@ -625,7 +647,7 @@ pool_swap(HnswSearch *s, int a, int b)
 	s->seen[seen].place = b;
 }
 
-/* Keep the best (Hoare's selection), and let in only what is better. */
+/* Keep the best candidates, by Hoare's selection, and from now on let in only better ones. */
 static pg_noinline void
 pool_cut(HnswSearch *s)
 {
@@ -658,11 +680,12 @@ pool_cut(HnswSearch *s)
 			break;
 	}
 	for (int i = s->kept; i < s->pool.n; i++)
-		s->seen[s->pool.seen[i]].state = SEEN_WAITING;
+		s->seen[s->pool.seen[i]].state = SEEN_OUTSIDE;
 	s->pool.n = s->kept;
 	s->pool.limit = keys[k];
 }
 
+/* Add a node to the pool, if it is better than what was cut. */
 static inline void
 pool_add(HnswSearch *s, float key, uint32 seen)
 {
@@ -676,6 +699,7 @@ pool_add(HnswSearch *s, float key, uint32 seen)
 	s->seen[seen].state = SEEN_POOLED;
 }
 
+/* Remove a candidate from the pool. */
 static inline void
 pool_remove(HnswSearch *s, int place)
 {
@@ -726,7 +750,7 @@ consider(HnswSearch *s, uint32 slot, uint32 hash, float estimate)
 		e->slot = slot;
 		e->sum = estimate;
 		e->count = 1;
-		e->state = SEEN_WAITING;
+		e->state = SEEN_OUTSIDE;
 		s->nseen++;
 		if (unlikely(s->going_on))
 		{
@@ -758,6 +782,7 @@ consider(HnswSearch *s, uint32 slot, uint32 hash, float estimate)
 
 /* ---- visits ---- */
 
+/* Make more room for what is found. */
 static pg_noinline void
 grow_found(HnswSearch *s)
 {
@@ -766,7 +791,7 @@ grow_found(HnswSearch *s)
 	s->found = repalloc_huge(s->found, sizeof(HnswFound) * s->found_room);
 }
 
-/* A copy of a vector that was found. */
+/* Copy a vector that was found. */
 static char *
 keep_vector(HnswSearch *s, const NvStored *v)
 {
@@ -810,8 +835,8 @@ add_found(HnswSearch *s, uint32 slot, const HnswNode *node, const NvStored *v, f
 	f->dead = (node->flags & HNSW_DEAD) != 0;
 	f->ntids = node->ntids;
 	f->stored = *v;
-	/* what is in memory stays where it is, unless it was put together */
-	if (s->keep_vectors && !f->dead && (s->ix->memory == NULL || v->data == s->ix->assembled))
+	/* a vector that was put together is overwritten by the next such one */
+	if (s->keep_vectors && !f->dead && (!s->ix->store->stays || v->data == s->ix->assembled))
 		f->stored.data = keep_vector(s, v);
 	s->nfound++;
 }
@@ -853,7 +878,7 @@ measure_step(HnswSearch *s, const NvStored *v, float *weight)
 	return distance;
 }
 
-/* Estimates of the neighbors of a node, which measure_step() measured. */
+/* Estimate the distances of the neighbors of a node, which measure_step() has measured. */
 static void
 estimate_neighbors(const HnswSearch *s, const HnswNode *node, float distance, float weight,
 				   float *estimates)
@@ -986,6 +1011,7 @@ pool_take(HnswSearch *s)
 #define GOOD_RATIO 0.9
 #define MOST_WIDENED 3
 
+/* How many times as large as asked for ef may become. */
 static double
 most_widened(const HnswSearch *s)
 {
@@ -1021,7 +1047,7 @@ pool_refill(HnswSearch *s)
 
 		if (e->slot == HNSW_NO_SLOT || e->state >= SEEN_VISITED)
 			continue;
-		e->state = SEEN_WAITING;
+		e->state = SEEN_OUTSIDE;
 		if (mean_of(e) < s->pool.limit)
 			pool_add(s, mean_of(e), i);
 	}
@@ -1098,6 +1124,7 @@ note_visited(HnswSearch *s, uint32 slot, float distance)
 	}
 }
 
+/* Visit the node that was picked, and pick the next. */
 bool
 hnsw_search_step(HnswSearch *s)
 {
@@ -1113,7 +1140,7 @@ hnsw_search_step(HnswSearch *s)
 	return pick_next(s);
 }
 
-/* Begin with so many nodes seen in mind; what a larger search left is given back. */
+/* Make the table of nodes seen one for a search with this ef; a much larger one is given back. */
 static void
 reset_seen(HnswSearch *s, int ef)
 {
@@ -1131,6 +1158,7 @@ reset_seen(HnswSearch *s, int ef)
 	s->nseen = 0;
 }
 
+/* Begin a search on a level. */
 void
 hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, int ef)
 {
@@ -1149,6 +1177,7 @@ hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 	pick_next(s);
 }
 
+/* Search a level. */
 void
 hnsw_search_level(HnswSearch *s, const NvQuery *query, uint32 entry, int level, int ef)
 {
@@ -1157,7 +1186,7 @@ hnsw_search_level(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 		;
 }
 
-/* From pool and best to the frontier.  Room is reserved. */
+/* Move what pool and best know to the frontier.  Room is reserved. */
 static void
 begin_frontier(HnswSearch *s)
 {
@@ -1192,7 +1221,7 @@ begin_frontier(HnswSearch *s)
 	s->going_on = true;
 }
 
-/* As if the search had begun with the larger ef: nothing is visited twice. */
+/* Go on with a larger ef; what was visited is not visited again. */
 bool
 hnsw_search_more(HnswSearch *s, int ef, Size limit)
 {
@@ -1218,6 +1247,7 @@ hnsw_search_more(HnswSearch *s, int ef, Size limit)
 	return s->nvisited > nvisited || (f->ncandidates > 0 && may_visit(s));
 }
 
+/* Free an array, if there is one. */
 static void
 free_array(void *array)
 {
@@ -1225,7 +1255,7 @@ free_array(void *array)
 		pfree(array);
 }
 
-/* In the order of the slots: a page is read once, and by the hardware's prefetching. */
+/* Visit nodes in the order of their slots, so that each page is read once, and in order. */
 void
 hnsw_search_rest(HnswSearch *s)
 {
@@ -1263,6 +1293,7 @@ hnsw_search_rest(HnswSearch *s)
 	}
 }
 
+/* Search each level from the nearest node of the one above. */
 uint32
 hnsw_descend(HnswSearch *s, const NvQuery *query, uint32 entry, int entry_level, int level)
 {
@@ -1278,324 +1309,4 @@ hnsw_descend(HnswSearch *s, const NvQuery *query, uint32 entry, int entry_level,
 		entry = nearest == NULL ? HNSW_NO_SLOT : nearest->down;
 	}
 	return entry;
-}
-
-/* ---- neighbors ---- */
-
-static inline bool
-is_nearer(const HnswCandidate *a, const HnswCandidate *b, uint32 after)
-{
-	/* counted from that slot on, modulo 2^32 */
-	return a->distance < b->distance ||
-		(a->distance == b->distance && a->slot - after < b->slot - after);
-}
-
-/* A shell sort inlines the comparison; n is a hundred or so. */
-void
-hnsw_sort_candidates(HnswCandidate *candidates, int n, uint32 after)
-{
-	static const int gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};	/* Ciura, 2001 */
-
-	for (int g = 0; g < (int) lengthof(gaps); g++)
-	{
-		int			gap = gaps[g];
-
-		for (int i = gap; i < n; i++)
-		{
-			HnswCandidate c = candidates[i];
-			int			j = i;
-
-			for (; j >= gap && is_nearer(&c, &candidates[j - gap], after); j -= gap)
-				candidates[j] = candidates[j - gap];
-			candidates[j] = c;
-		}
-	}
-}
-
-/* Sorted; drop what comes twice. */
-static int
-unique_candidates(HnswCandidate *candidates, int n)
-{
-	int			kept = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		/* the same slot has the same distance */
-		if (kept == 0 || candidates[kept - 1].slot != candidates[i].slot)
-			candidates[kept++] = candidates[i];
-	}
-	return kept;
-}
-
-/* By which rule a chosen candidate stands for another one; the first are tried first. */
-typedef enum Rule
-{
-	LONGER,						/* inner product only: it is better for it than the node is */
-	NEARER,						/* it is nearer to it than the node is */
-	MUCH_NEARER					/* by a factor */
-} Rule;
-
-/* That factor (Jayaram Subramanya et al., "DiskANN", 2019: alpha). */
-#define MUCH_NEARER_BY 1.1f
-
-/* The neighbors of one node are being chosen, or given up. */
-typedef struct Choice
-{
-	HnswIndex  *ix;
-	float		norm2;			/* of the node's vector, by the inner product */
-} Choice;
-
-/* The first rule that there is for a metric. */
-static Rule
-first_rule(const HnswIndex *ix)
-{
-	return ix->space.ip ? LONGER : NEARER;
-}
-
-/* By the inner product, distances between vectors take their norms. */
-static void
-begin_choice(Choice *choice, HnswIndex *ix, const NvStored *self, HnswCandidate *candidates,
-			 int n)
-{
-	choice->ix = ix;
-	if (!ix->space.ip)
-		return;
-	choice->norm2 = nv_stored_norm2(&ix->space, self);
-	for (int i = 0; i < n; i++)
-		candidates[i].norm2 = nv_stored_norm2(&ix->space, &candidates[i].stored);
-}
-
-/*
- * Whether a chosen candidate stands for another one.  From one that has the
- * node's own vector everything is as far as from the node: that refuses only
- * what has this vector, too, or else the node would have no other neighbor.
- */
-static bool
-stands_for(const Choice *choice, const HnswCandidate *chosen, const HnswCandidate *c, Rule rule)
-{
-	HnswIndex  *ix = choice->ix;
-	float		distance = hnsw_edge_distance(ix, &chosen->stored, &c->stored);
-	float		own = c->distance;
-
-	if (rule != LONGER && ix->space.ip)
-	{
-		/* |a - b|^2 = |a|^2 + |b|^2 - 2 <a, b> */
-		distance = chosen->norm2 + c->norm2 + 2 * distance;
-		own = choice->norm2 + c->norm2 + 2 * own;
-	}
-	if (rule == MUCH_NEARER && MUCH_NEARER_BY * distance > own)
-		return false;
-	return distance < own || (distance == own && nv_stored_equal(&chosen->stored, &c->stored));
-}
-
-/*
- * Which of the candidates before number "place", as the heuristic chooses among
- * them, stands for it; -1 if none does.  left_out: what is known of them, or 0.
- */
-static int
-find_standing(const Choice *choice, const HnswCandidate *candidates, int place, Rule rule,
-			  int8 *left_out)
-{
-	for (int i = 0; i < place; i++)
-	{
-		if (left_out[i] > 0 || candidates[i].dead ||
-			!stands_for(choice, &candidates[i], &candidates[place], rule))
-			continue;
-		if (left_out[i] == 0)
-			left_out[i] = find_standing(choice, candidates, i, rule, left_out) >= 0 ? 1 : -1;
-		if (left_out[i] < 0)
-			return i;
-	}
-	return -1;
-}
-
-int
-hnsw_find_spare(HnswIndex *ix, const NvStored *self, HnswCandidate *candidates, int n,
-				int *stands)
-{
-	Choice		choice;
-
-	begin_choice(&choice, ix, self, candidates, n);
-	/* equal vectors have the same distance to the bit */
-	for (int i = n - 1; i > 0; i--)
-	{
-		*stands = i - 1;
-		if (candidates[i].distance == candidates[i - 1].distance &&
-			nv_stored_equal(&candidates[i].stored, &candidates[i - 1].stored))
-			return i;
-	}
-	/* in many dimensions hardly one is much nearer to another */
-	for (int rule = MUCH_NEARER; rule >= (int) first_rule(ix); rule--)
-	{
-		int8		left_out[HNSW_MAX_SLOTS + 1] = {0};
-
-		for (int i = n - 1; i > 0; i--)
-		{
-			*stands = find_standing(&choice, candidates, i, (Rule) rule, left_out);
-			if (*stands >= 0)
-				return i;
-		}
-	}
-	*stands = -1;
-	return n - 1;
-}
-
-/* Candidates that were not chosen. */
-typedef struct Refused
-{
-	HnswCandidate *candidates;
-	bool	   *repeats;		/* because a chosen one has the same vector */
-	int			n;
-} Refused;
-
-/* Add refused candidates to those chosen, as far as they repeat one of these, or do not. */
-static int
-fill_places(HnswCandidate *candidates, int chosen, int limit, const Refused *refused, bool repeat)
-{
-	for (int i = 0; i < refused->n && chosen < limit; i++)
-	{
-		if (refused->repeats[i] == repeat)
-			candidates[chosen++] = refused->candidates[i];
-	}
-	return chosen;
-}
-
-/*
- * Add to the chosen candidates, up to a limit, those of n others, nearest first, that
- * none of them stands for.  The rest is refused, unless there is no room left for it
- * anyway; the others may be the refused ones of before.  Returns how many are chosen then.
- */
-static int
-choose_among(const Choice *choice, HnswCandidate *chosen, int nchosen, const HnswCandidate *from,
-			 int n, int limit, Rule rule, Refused *refused)
-{
-	refused->n = 0;
-	for (int i = 0; i < n && nchosen < limit; i++)
-	{
-		HnswCandidate c = from[i];
-		int			k = 0;
-
-		CHECK_FOR_INTERRUPTS();
-		while (k < nchosen && !stands_for(choice, &chosen[k], &c, rule))
-			k++;
-		if (k == nchosen)
-			chosen[nchosen++] = c;
-		else
-		{
-			refused->repeats[refused->n] = nv_stored_equal(&chosen[k].stored, &c.stored);
-			refused->candidates[refused->n++] = c;
-		}
-	}
-	return nchosen;
-}
-
-int
-hnsw_choose(HnswIndex *ix, const NvStored *self, HnswCandidate *candidates, int n, uint32 after,
-			int limit, bool fill)
-{
-	return hnsw_choose_beside(ix, self, candidates, 0, n, after, limit, fill, NULL);
-}
-
-int
-hnsw_choose_beside(HnswIndex *ix, const NvStored *self, HnswCandidate *candidates, int kept, int n,
-				   uint32 after, int limit, bool fill, int *nstrict)
-{
-	Rule		rule = first_rule(ix);
-	Refused		refused = {0};
-	Choice		choice;
-	int			chosen;
-
-	Assert(kept <= n && limit <= hnsw_max_edges(&ix->meta));
-	begin_choice(&choice, ix, self, candidates, n);
-	hnsw_sort_candidates(candidates + kept, n - kept, after);
-	n = kept + unique_candidates(candidates + kept, n - kept);
-	refused.candidates = palloc(sizeof(HnswCandidate) * Max(n, 1));
-	refused.repeats = palloc(sizeof(bool) * Max(n, 1));
-	chosen = choose_among(&choice, candidates, kept, candidates + kept, n - kept, limit, rule,
-						  &refused);
-	if (nstrict != NULL)
-		*nstrict = chosen - kept;
-	/* in this order, or in many dimensions near ones would leave no place to ways out of clusters */
-	while (rule < (fill ? MUCH_NEARER : NEARER))
-	{
-		rule++;
-		chosen = choose_among(&choice, candidates, chosen, refused.candidates, refused.n, limit,
-							  rule, &refused);
-	}
-	if (fill)
-	{
-		chosen = fill_places(candidates, chosen, limit, &refused, false);
-		chosen = fill_places(candidates, chosen, limit, &refused, true);
-	}
-	pfree(refused.repeats);
-	pfree(refused.candidates);
-	return chosen;
-}
-
-/* Write edge number "place" of a node, whose floats are p. */
-static void
-write_edge(HnswIndex *ix, HnswNode *node, int place, const HnswCandidate *neighbor,
-		   const float *p, float *o)
-{
-	const HnswLayout *layout = &ix->layout;
-	int			bits = ix->meta.bits;
-	int			block = place / NV_FASTSCAN_BLOCK;
-	NvHalfFloat add;
-	NvHalfFloat factor;
-	int8		unused;
-
-	HNSW_NEIGHBORS(node)[place] = neighbor->slot;
-	if (bits == 0)
-		return;
-	nv_stored_floats(&ix->space, &neighbor->stored, o);
-	nv_code_write(p, o, ix->space.length, bits, ix->space.ip,
-				  HNSW_CODES(layout, node) + block * NV_CODE_BLOCK_BYTES(bits),
-				  place % NV_FASTSCAN_BLOCK, &add, &factor);
-	if (ix->short_factors == NULL)
-	{
-		((NvHalfFloat *) HNSW_ADD(layout, node))[place] = add;
-		((NvHalfFloat *) HNSW_FACTOR(layout, node))[place] = factor;
-	}
-	else
-		nv_short_factors_pack(ix->short_factors, add, factor,
-							  (uint8 *) HNSW_ADD(layout, node) + place,
-							  layout->factor_bytes == 0 ? &unused :
-							  (int8 *) HNSW_FACTOR(layout, node) + place);
-}
-
-void
-hnsw_set_edges(HnswIndex *ix, HnswNode *node, const NvStored *self,
-			   const HnswCandidate *neighbors, int n)
-{
-	uint32	   *slots = HNSW_NEIGHBORS(node);
-	bool		stays[HNSW_MAX_SLOTS] = {false};	/* by place in the node */
-	bool		placed[HNSW_MAX_SLOTS] = {false};	/* by number in neighbors */
-	float	   *p = ix->edge_floats;
-	float	   *o = p + ix->space.length;
-	int			place = 0;
-
-	Assert(n <= hnsw_max_edges(&ix->meta));
-	for (int i = 0; i < Min(node->nedges, n); i++)
-	{
-		for (int j = 0; j < n; j++)
-		{
-			if (!placed[j] && neighbors[j].slot == slots[i])
-			{
-				stays[i] = placed[j] = true;
-				break;
-			}
-		}
-	}
-	if (ix->meta.bits > 0)
-		nv_stored_floats(&ix->space, self, p);
-	for (int j = 0; j < n; j++)
-	{
-		if (placed[j])
-			continue;
-		while (stays[place])
-			place++;
-		write_edge(ix, node, place++, &neighbors[j], p, o);
-	}
-	node->nedges = n;
-	node->version++;
 }
