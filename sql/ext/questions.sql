@@ -28,3 +28,9 @@ CREATE FUNCTION nanovec_recall_sweep(index regclass, settings int[], queries any
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'nanovec_recall_sweep_array' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED COST 1000000 ROWS 10;
 COMMENT ON FUNCTION nanovec_recall_sweep(regclass, int[], anyarray, int) IS 'what nanovec_index_recall() tells of some queries, for each of some values of ef_search or probes';
+
+CREATE FUNCTION nanovec_search(index regclass, queries anyarray, k int,
+		radius float8 DEFAULT NULL, OUT query int, OUT tid tid, OUT distance float8)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 1000;
+COMMENT ON FUNCTION nanovec_search(regclass, anyarray, int, float8) IS 'the k nearest rows to each of many queries, which are counted from 1, as places in the table, with exact distances, nearest first; within a radius, if one is given';
