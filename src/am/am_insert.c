@@ -48,6 +48,7 @@ nv_insert(Relation index, Datum *values, bool *isnull, ItemPointer tid, Relation
 		return false;
 	if (inserter == NULL)
 		inserter = begin_inserts(index, info);
+	Assert(inserter->core != NULL && inserter->scratch != NULL);
 	inserter->core->rel = index;
 
 	old = MemoryContextSwitchTo(inserter->scratch);

@@ -7,6 +7,8 @@
  */
 #include "am/am_search.h"
 
+#include <math.h>
+
 #include "am/am_method.h"
 #include "am/am_page.h"
 #include "utils/memutils.h"
@@ -65,6 +67,8 @@ nv_search_step(NvSearcher *searcher)
 	old = MemoryContextSwitchTo(searcher->context);
 	if (!searcher->started)
 	{
+		Assert(searcher->goal.effort > 0 && searcher->goal.most > 0);
+		Assert(nv_results_waiting(&searcher->results) == 0);
 		searcher->started = true;
 		method->start(searcher);
 		searcher->stepping = method->step != NULL;
@@ -90,6 +94,7 @@ nv_search_next(NvSearcher *searcher, ItemPointer tid, double *bound)
 	MemoryContextSwitchTo(old);
 	if (!found)
 		return false;
+	Assert(!isnan(result.bound));
 	*tid = nv_item_row(result.item);
 	*bound = result.bound;
 	/* PostgreSQL would add a page to the table where the block is none */

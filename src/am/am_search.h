@@ -45,9 +45,9 @@ typedef struct NvSearchGoal
 	bool		null_query;		/* the query is NULL, all distances are; query is of zeros */
 
 	/* How hard to search. */
-	int			effort;			/* hnsw: candidates to keep (ef_search); ivf: lists to look into */
+	int			effort;			/* at least 1: candidates to keep (hnsw), lists to look into (ivf) */
 	NvIterativeScan order;		/* whether to go on when these rows are out, and in which order */
-	int			most;			/* where to end then: hnsw, rows visited; ivf, lists */
+	int			most;			/* where to end then: rows visited (hnsw), lists (ivf) */
 	Size		memory;			/* and how many bytes to take for that */
 } NvSearchGoal;
 

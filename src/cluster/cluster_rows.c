@@ -72,7 +72,10 @@ nv_group_rows(const uint32 *cluster, size_t n, int k, size_t *starts, size_t *ro
 {
 	memset(starts, 0, sizeof(size_t) * (k + 1));
 	for (size_t i = 0; i < n; i++)
+	{
+		Assert(cluster[i] < (uint32) k);
 		starts[cluster[i] + 1]++;
+	}
 	for (int c = 0; c < k; c++)
 		starts[c + 1] += starts[c];
 	/* starts[c] moves to the end of c, which is the start of c + 1 */

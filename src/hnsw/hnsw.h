@@ -392,7 +392,7 @@ hnsw_edge_distance(const HnswIndex *ix, const NvStored *a, const NvStored *b)
  * nearest first, and none that is nearer to one already chosen than to the node.  One with
  * the node's own vector does not count for that, except against others that have it.
  * By the inner product the longest stand for nearly all others; next come those that are
- * not nearer to a chosen one by the Euclidean distance, in the same order.
+ * not nearer to a chosen one by the Euclidean distance and the product, in the same order.
  * With "fill", free places go to those of the rest that are not much nearer to a chosen
  * one; then to any, nearest first, but those that have the vector of a chosen one last.
  * Equally near ones come as in hnsw_sort_candidates().  The chosen ones are moved to the

@@ -109,6 +109,9 @@ stands_for(const Choice *choice, const HnswCandidate *chosen, const HnswCandidat
 
 	if (rule != LONGER && ix->space.ip)
 	{
+		/* a search has to get nearer by the product, too, on its way through the chosen one */
+		if (distance > own)
+			return false;
 		/* |a - b|^2 = |a|^2 + |b|^2 - 2 <a, b> */
 		distance = chosen->norm2 + c->norm2 + 2 * distance;
 		own = choice->norm2 + c->norm2 + 2 * own;

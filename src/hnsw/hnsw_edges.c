@@ -168,6 +168,7 @@ hnsw_replace_edges(HnswIndex *ix, uint32 slot, uint32 version, const NvStored *s
 	Assert(n <= hnsw_max_edges(&ix->meta));
 	if (node == NULL)
 		return false;
+	Assert(node->kind == HNSW_SLOT_NODE && (node->flags & HNSW_DEAD) == 0);
 	hnsw_set_edges(ix, node, self, neighbors, n);
 	ix->store->change_finish(&change);
 	if (ix->notes != NULL)

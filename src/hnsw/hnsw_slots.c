@@ -198,6 +198,8 @@ hnsw_write_node(HnswIndex *ix, const HnswNewNode *new, const HnswCandidate *neig
 	uint32		slot;
 	HnswNode   *node;
 
+	Assert(n <= hnsw_max_edges(&ix->meta));
+	Assert((rest != HNSW_NO_SLOT) == (new->stored.bytes > ix->layout.vector_room));
 	if (rest != HNSW_NO_SLOT)
 		NV_TEST_POINT("insert_more_written");
 	node = (HnswNode *) begin_slot(ix, &change, &buffer, &slot);

@@ -752,6 +752,8 @@ start(NvSearcher *base)
 	IvfIndex   *ix = &s->ix;
 	int			lists;
 
+	/* whoever drives the search may have asked for any number */
+	base->goal.effort = Min(base->goal.effort, (int) ix->meta.lists);
 	s->nout = 0;
 	s->candidates = NULL;
 	/* nothing is too late for a distance of NULL */
