@@ -216,7 +216,7 @@ move_bits(VarBit *bits, uint64 *random)
 	{
 		uint64		bit = nv_random(random) % n;
 
-		VARBITS(bits)[bit / BITS_PER_BYTE] ^= (bits8) (HIGHBIT >> bit % BITS_PER_BYTE);
+		VARBITS(bits)[bit / BITS_PER_BYTE] ^= (uint8) (HIGHBIT >> bit % BITS_PER_BYTE);
 	}
 }
 

@@ -93,7 +93,7 @@ signature(FunctionCallInfo fcinfo, const NvDenseType *type)
 		if (planes == NULL)
 			nv_make_plane((uint64) (int64) seed, i, v.dim, codes + 2 * v.dim, &plane);
 		if (nv_is_above(&point, planes == NULL ? &plane : &planes[i], v.dim))
-			VARBITS(result)[i / BITS_PER_BYTE] |= (bits8) (HIGHBIT >> i % BITS_PER_BYTE);
+			VARBITS(result)[i / BITS_PER_BYTE] |= (uint8) (HIGHBIT >> i % BITS_PER_BYTE);
 	}
 	pfree(codes);
 	pfree(x);
