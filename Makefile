@@ -16,16 +16,21 @@
 #
 # demo and check install what the machine lacks and need no other step.
 
-EXTENSION = nanovec
-EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" nanovec.control)
+EXTENSION = nanovec nanovec_collections
+version_of = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(1).control)
+EXTVERSION = $(call version_of,nanovec)
 
 MODULE_big = nanovec
 SRCS = $(sort $(wildcard src/*.c src/*/*.c))
 OBJS = $(SRCS:.c=.o)
 
-SQL_PARTS = $(addprefix sql/ext/, $(shell sed '/^\#/d' sql/ext/ORDER))
+parts_of = $(addprefix $(1)/, $(shell sed '/^\#/d' $(1)/ORDER))
+SQL_PARTS = $(call parts_of,sql/ext)
 SQL_SCRIPT = nanovec--$(EXTVERSION).sql
-DATA_built = $(SQL_SCRIPT)
+# collections, in SQL and PL/pgSQL, are an extension on top
+COLLECTIONS_PARTS = $(call parts_of,sql/collections)
+COLLECTIONS_SCRIPT = nanovec_collections--$(call version_of,nanovec_collections).sql
+DATA_built = $(SQL_SCRIPT) $(COLLECTIONS_SCRIPT)
 
 # make installcheck, on a server that has the extension installed.
 # test_setup makes functions that the other tests call.
@@ -43,7 +48,7 @@ ALIAS_FILES = build/alias/vector.so build/alias/vector.control \
 	build/alias/vector--$(ALIAS_VERSION).sql $(ALIAS_UPDATES) \
 	build/alias/vector--nanovec--$(ALIAS_VERSION).sql
 
-EXTRA_CLEAN = $(SRCS:.c=.d) nanovec--*.sql build results test/unit/build bench/kernels/build
+EXTRA_CLEAN = $(SRCS:.c=.d) nanovec--*.sql nanovec_collections--*.sql build results test/unit/build bench/kernels/build
 
 # No -march=native: kernels choose their instructions at run time.
 PG_CPPFLAGS = -Isrc -DNANOVEC_VERSION='"$(EXTVERSION)"' -MMD -MP
@@ -65,7 +70,7 @@ endif
 # These set up the machine themselves and so must work where PostgreSQL is not
 # installed yet: PGXS is not asked for.
 SELF_CONTAINED = demo check check-unit check-bench check-build check-fuzz check-regress \
-	check-isolation check-tap check-clients check-quality check-large soak check-pg check-upgrade check-crash fuzz \
+	check-isolation check-tap check-clients check-python check-quality check-large soak check-pg check-upgrade check-crash fuzz \
 	check-asan check-valgrind check-assert \
 	reference bench bench-quick
 
@@ -77,9 +82,9 @@ demo:
 	@test/lib/run.sh demo
 
 check:
-	@test/lib/run.sh unit bench build fuzz regress isolation tap clients quality quick
+	@test/lib/run.sh unit bench build fuzz regress isolation tap clients python quality quick
 
-check-unit check-bench check-build check-fuzz check-regress check-isolation check-tap check-clients check-large: check-%:
+check-unit check-bench check-build check-fuzz check-regress check-isolation check-tap check-clients check-python check-large: check-%:
 	@test/lib/run.sh $*
 
 # QUALITY="WORD ..." for some cells: see test/quality/README.md
@@ -136,6 +141,11 @@ $(error $(PG_CONFIG) not found: install the server development package of Postgr
 endif
 include $(PGXS)
 
+# Flags that PostgreSQL was built with and another compiler does not know
+ifdef DROP_CFLAGS
+override CFLAGS := $(filter-out $(DROP_CFLAGS),$(CFLAGS))
+endif
+
 include src/simd/flags.mk
 override CFLAGS += $(NV_FLOAT_CFLAGS)
 override BITCODE_CFLAGS += $(NV_FLOAT_CFLAGS)
@@ -150,6 +160,10 @@ src/quant/%.o src/hnsw/hnsw_search.o: CFLAGS += $(CFLAGS_VECTORIZE)
 $(SQL_SCRIPT): $(SQL_PARTS) sql/ext/ORDER
 	printf '%s\n' '\echo Use "CREATE EXTENSION nanovec" to load this file. \quit' > $@
 	cat $(SQL_PARTS) >> $@
+
+$(COLLECTIONS_SCRIPT): $(COLLECTIONS_PARTS) sql/collections/ORDER
+	printf '%s\n' '\echo Use "CREATE EXTENSION nanovec_collections" to load this file. \quit' > $@
+	cat $(COLLECTIONS_PARTS) >> $@
 
 .PHONY: install-pgvector-alias uninstall-pgvector-alias pgvector-alias
 

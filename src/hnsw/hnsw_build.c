@@ -281,6 +281,8 @@ init_shared(HnswBuildShared *shared, HnswBuild *build, const HnswMeta *meta, int
 	shared->heap = RelationGetRelid(build->heap);
 	shared->index = RelationGetRelid(build->rel);
 	shared->concurrent = concurrent;
+	shared->nprocesses = 1 + nworkers;
+	shared->memory_limit = most;
 	shared->meta = *meta;
 	hnsw_memory_init(&shared->memory, meta->slot_bytes, slots * meta->slot_bytes, build->alone);
 	LWLockInitialize(&shared->update_lock, nv_lock_tranche());

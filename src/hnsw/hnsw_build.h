@@ -25,6 +25,8 @@ typedef struct HnswBuildShared
 	Oid			heap;
 	Oid			index;
 	bool		concurrent;
+	int			nprocesses;
+	Size		memory_limit;	/* of slots and of all that linking needs */
 	HnswMeta	meta;
 	HnswMemoryShared memory;
 	LWLock		update_lock;	/* page locks do not conflict within a parallel group */
@@ -39,6 +41,8 @@ typedef struct HnswBuildShared
 	int			entry_level;
 	uint32		nslots;			/* slots of nodes */
 	HnswArray	order;			/* uint32[nslots]: slots, in order of insertion */
+	bool		by_parts;		/* without searches: see hnsw_parts.c */
+	HnswArray	parts;			/* HnswPartsShared, if so */
 	HnswArray	choices;		/* uint32[batch][1 + 2m]: a count and slots */
 	HnswArray	pairs;			/* HnswPair[batch * (1 + 2m)] */
 	uint64		npairs;			/* more than slots: 2m for each of half of them */
@@ -88,6 +92,28 @@ extern void hnsw_array_free(HnswBuild *build, HnswArray array);
 
 /* Wait for all processes.  True in one of them. */
 extern bool hnsw_build_wait(HnswBuild *build);
+
+/* A node whose vector another node has, which stands for it while neighbors are looked for. */
+typedef struct HnswTwin
+{
+	uint32		slot;			/* on level 0 */
+	uint32		of;
+} HnswTwin;
+
+/*
+ * hnsw_parts.c: whether the graph of n different vectors can be made without searches: by
+ * how they are measured, and by memory.
+ */
+extern bool hnsw_parts_fit(HnswBuild *build, uint32 n);
+
+/*
+ * Begin to do so; one process.  The order of insertion is known.  Twins of the same node
+ * come together, and lead to each other.
+ */
+extern void hnsw_parts_begin(HnswBuild *build, const HnswTwin *twins, uint32 ntwins, uint32 n);
+
+/* Do it; all processes call it together, once they can see what that one did. */
+extern void hnsw_parts_link(HnswBuild *build);
 
 /*
  * hnsw_link.c: make a graph of the nodes in memory.  All processes call it

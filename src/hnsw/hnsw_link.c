@@ -153,10 +153,11 @@ lead_to(HnswIndex *ix, uint32 from, const NvStored *v, uint32 to, const NvStored
 
 /*
  * Have rows with the same vector share nodes, and if it has several, these lead to
- * each other in a ring.  Later, those of one batch would not see each other.
+ * each other in a ring.  Later, those of one batch would not see each other.  twins[] are
+ * those that share their vector with the first that has it.
  */
 static void
-merge_duplicates(HnswBuild *build, OrderKey *keys)
+merge_duplicates(HnswBuild *build, OrderKey *keys, HnswTwin *twins, uint32 *ntwins)
 {
 	HnswIndex  *ix = &build->ix;
 	uint32		used = pg_atomic_read_u32(&build->shared->memory.used);
@@ -193,6 +194,7 @@ merge_duplicates(HnswBuild *build, OrderKey *keys)
 		{
 			lead_to(ix, keys[into].slot, &other, keys[i].slot, &v);
 			lead_to(ix, keys[i].slot, &v, keys[first].slot, &v);
+			twins[(*ntwins)++] = (HnswTwin) {keys[i].slot, keys[first].slot};
 		}
 		into = i;
 	}
@@ -213,10 +215,12 @@ make_order(HnswBuild *build)
 	uint32		used = pg_atomic_read_u32(&shared->memory.used);
 	OrderKey   *keys = palloc_extended(sizeof(OrderKey) * Max(used, 1), MCXT_ALLOC_HUGE);
 	uint32	   *order;
+	HnswTwin   *twins = palloc_extended(sizeof(HnswTwin) * Max(used, 1), MCXT_ALLOC_HUGE);
+	uint32		ntwins = 0;
 	uint32		n = 0;
 	uint32		first = 0;
 
-	merge_duplicates(build, keys);
+	merge_duplicates(build, keys, twins, &ntwins);
 	shared->nslots = 0;
 	shared->entry = HNSW_NO_SLOT;
 	for (uint32 slot = 0; slot < used; slot++)
@@ -259,6 +263,10 @@ make_order(HnswBuild *build)
 			order[place++] = keys[i].slot - level;
 	}
 	pfree(keys);
+	shared->by_parts = n > ntwins && hnsw_parts_fit(build, n - ntwins);
+	if (shared->by_parts)
+		hnsw_parts_begin(build, twins, ntwins, n - ntwins);
+	pfree(twins);
 }
 
 /* ---- step 1: choices ---- */
@@ -613,6 +621,8 @@ alloc_shared_arrays(HnswBuild *build)
 	Size		batch;
 
 	make_order(build);
+	if (shared->by_parts)
+		return;
 	batch = Min(largest_batch(shared->nslots), shared->nslots + 1);
 	shared->choices = hnsw_array_alloc(build, sizeof(uint32) * width * batch);
 	shared->pairs = hnsw_array_alloc(build, sizeof(HnswPair) * width * batch);
@@ -648,15 +658,12 @@ hnsw_link_process_bytes(const HnswMeta *meta)
 	return bytes;
 }
 
-void
-hnsw_link(HnswBuild *build)
+/* Link by searches, in two passes. */
+static void
+link_by_searches(HnswBuild *build)
 {
 	HnswBuildShared *shared = build->shared;
 	Linker		linker = {.build = build, .ix = &build->ix};
-
-	if (hnsw_build_wait(build))
-		alloc_shared_arrays(build);
-	hnsw_build_wait(build);
 
 	linker.order = hnsw_array(build, shared->order);
 	linker.choices = hnsw_array(build, shared->choices);
@@ -681,7 +688,20 @@ hnsw_link(HnswBuild *build)
 	run_pass(&linker);
 	hnsw_array_free(build, shared->choices);
 	hnsw_array_free(build, shared->pairs);
+}
 
+void
+hnsw_link(HnswBuild *build)
+{
+	HnswBuildShared *shared = build->shared;
+
+	if (hnsw_build_wait(build))
+		alloc_shared_arrays(build);
+	hnsw_build_wait(build);
+	if (shared->by_parts)
+		hnsw_parts_link(build);
+	else
+		link_by_searches(build);
 	if (hnsw_build_wait(build))
 		hnsw_connect_all(&build->ix, shared->entry, NULL, pg_atomic_read_u32(&shared->memory.used));
 	hnsw_build_wait(build);

@@ -18,10 +18,13 @@
 # compiler wants it, makes the assembler keep branches away from there; other
 # machines have no such flag.
 #
+# Kernels use fused instructions where they say so, and nowhere else: some of
+# their results are the same to the bit on every CPU.
+#
 #-------------------------------------------------------------------------
 
 nv_comma = ,
-NV_KERNEL_CFLAGS := $(firstword $(foreach flag, \
+NV_KERNEL_CFLAGS := -ffp-contract=off $(firstword $(foreach flag, \
 	-mbranches-within-32B-boundaries -Wa$(nv_comma)-mbranches-within-32B-boundaries, \
 	$(shell $(CC) $(flag) -x c -c -o /dev/null /dev/null 2>/dev/null && echo $(flag))))
 

@@ -674,6 +674,131 @@ argmin(const float *x, size_t n)
 	return best;
 }
 
+/*
+ * Bytes become numbers of 16 bits where they lie: the even ones of each four by a mask,
+ * the odd ones by a shift.  The sums of two products are exact in 32 bits.
+ */
+#define PANEL_TILE 4
+
+NV_INLINE NV_TARGET void
+panel_tile(const int8_t *rows, size_t n, const uint8_t *panel, int32_t *out, size_t out_stride)
+{
+	const __m256i mask = _mm256_set1_epi16(0xff);
+	__m256i		sum[PANEL_TILE][2];
+
+	NV_UNROLL
+	for (int r = 0; r < PANEL_TILE; r++)
+		sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+
+	for (size_t i = 0; i < n; i += 4)
+	{
+		const uint8_t *four = panel + i * NV_PANEL;
+		__m256i		even[2];
+		__m256i		odd[2];
+
+		NV_UNROLL
+		for (int c = 0; c < 2; c++)
+		{
+			__m256i		codes = _mm256_loadu_si256((const __m256i *) (four + 32 * c));
+
+			even[c] = _mm256_and_si256(codes, mask);
+			odd[c] = _mm256_srli_epi16(codes, 8);
+		}
+		NV_UNROLL
+		for (int r = 0; r < PANEL_TILE; r++)
+		{
+			__m256i		x = _mm256_set1_epi32(*(const nv_i32 *) (rows + (size_t) r * n + i));
+			__m256i		x_even = _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8);
+			__m256i		x_odd = _mm256_srai_epi16(x, 8);
+
+			NV_UNROLL
+			for (int c = 0; c < 2; c++)
+			{
+				sum[r][c] = _mm256_add_epi32(sum[r][c], _mm256_madd_epi16(even[c], x_even));
+				sum[r][c] = _mm256_add_epi32(sum[r][c], _mm256_madd_epi16(odd[c], x_odd));
+			}
+		}
+	}
+
+	NV_UNROLL
+	for (int r = 0; r < PANEL_TILE; r++)
+	{
+		NV_UNROLL
+		for (int c = 0; c < 2; c++)
+			_mm256_storeu_si256((__m256i *) (out + r * out_stride + 8 * c), sum[r][c]);
+	}
+}
+
+static NV_TARGET void
+panel_dots(const int8_t *rows, size_t n, const uint8_t *panels, size_t npanels, int32_t *out)
+{
+	const size_t width = npanels * NV_PANEL;
+
+	for (size_t p = 0; p < npanels; p++)
+	{
+		for (size_t r = 0; r < NV_PANEL_ROWS; r += PANEL_TILE)
+		{
+			for (size_t c = 0; c < NV_PANEL; c += 16)
+				panel_tile(rows + r * n, n, panels + p * n * NV_PANEL + 4 * c,
+						   out + r * width + p * NV_PANEL + c, width);
+		}
+	}
+}
+
+static NV_TARGET void
+panel_l2sq(const int32_t *dots, const NvPanelVector *v, const NvPanelColumns *columns, size_t n,
+		   float *out)
+{
+	const __m256i base = _mm256_set1_epi32(128 * v->sum);
+	const vec	scale = vset1(v->scale),
+				offset = vset1(v->offset),
+				tilt = vset1(v->tilt),
+				norm2 = vset1(v->norm2);
+
+	for (size_t i = 0; i < n; i += VEC_LANES)
+	{
+		__m256i		whole = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *) (dots + i)), base);
+		vec			product = _mm256_mul_ps(_mm256_mul_ps(scale, load_f32(columns->scale + i)),
+											_mm256_cvtepi32_ps(whole));
+		vec			rest = vadd(_mm256_mul_ps(offset, load_f32(columns->tilt + i)),
+								_mm256_mul_ps(tilt, load_f32(columns->offset + i)));
+		vec			half = vadd(product, rest);
+
+		/* of a NaN the second one is taken */
+		store_f32(out + i, vmax(vsub(vadd(norm2, load_f32(columns->norm2 + i)), vadd(half, half)),
+								vzero()));
+	}
+}
+
+static NV_TARGET size_t
+count_upto(const float *x, size_t n, float most)
+{
+	const vec	limit = vset1(most);
+	size_t		count = 0;
+
+	for (size_t i = 0; i < n; i += VEC_LANES)
+		count += (size_t) _mm_popcnt_u32((unsigned) _mm256_movemask_ps(
+											 _mm256_cmp_ps(load_f32(x + i), limit, _CMP_LE_OQ)));
+	return count;
+}
+
+static NV_TARGET size_t
+find_upto(const float *x, size_t n, float most, uint32_t *at)
+{
+	const vec	limit = vset1(most);
+	size_t		count = 0;
+
+	for (size_t i = 0; i < n; i += VEC_LANES)
+	{
+		unsigned	m = (unsigned) _mm256_movemask_ps(
+			_mm256_cmp_ps(load_f32(x + i), limit, _CMP_LE_OQ));
+
+		for (; m != 0; m &= m - 1)
+			at[count++] = (uint32_t) i + (uint32_t) __builtin_ctz(m);
+	}
+	return count;
+}
+
 const NvKernels nv_kernels_avx2 = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
@@ -690,7 +815,11 @@ const NvKernels nv_kernels_avx2 = {
 	.match_sparse = match_sparse,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,
-	.argmin = argmin
+	.argmin = argmin,
+	.panel_dots = panel_dots,
+	.panel_l2sq = panel_l2sq,
+	.count_upto = count_upto,
+	.find_upto = find_upto
 };
 
 #endif							/* __x86_64__ */

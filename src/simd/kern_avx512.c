@@ -547,6 +547,65 @@ argmin(const float *x, size_t n)
 	return _mm512_mask_reduce_min_epu32(equal, at);
 }
 
+static NV_TARGET void
+panel_l2sq(const int32_t *dots, const NvPanelVector *v, const NvPanelColumns *columns, size_t n,
+		   float *out)
+{
+	const __m512i base = _mm512_set1_epi32(128 * v->sum);
+	const vec	scale = vset1(v->scale),
+				offset = vset1(v->offset),
+				tilt = vset1(v->tilt),
+				norm2 = vset1(v->norm2);
+
+	for (size_t i = 0; i < n; i += VEC_LANES)
+	{
+		__m512i		whole = _mm512_sub_epi32(_mm512_loadu_si512(dots + i), base);
+		vec			product = _mm512_mul_ps(_mm512_mul_ps(scale, load_f32(columns->scale + i)),
+											_mm512_cvtepi32_ps(whole));
+		vec			rest = vadd(_mm512_mul_ps(offset, load_f32(columns->tilt + i)),
+								_mm512_mul_ps(tilt, load_f32(columns->offset + i)));
+		vec			half = vadd(product, rest);
+
+		/* of a NaN the second one is taken */
+		store_f32(out + i, vmax(vsub(vadd(norm2, load_f32(columns->norm2 + i)), vadd(half, half)),
+								vzero()));
+	}
+}
+
+static NV_TARGET size_t
+count_upto(const float *x, size_t n, float most)
+{
+	const vec	limit = vset1(most);
+	size_t		count = 0;
+
+	for (size_t i = 0; i < n; i += NV_PANEL)
+	{
+		NV_UNROLL
+		for (size_t k = 0; k < NV_PANEL; k += VEC_LANES)
+			count += (size_t) _mm_popcnt_u32(
+				_mm512_cmp_ps_mask(load_f32(x + i + k), limit, _CMP_LE_OQ));
+	}
+	return count;
+}
+
+static NV_TARGET size_t
+find_upto(const float *x, size_t n, float most, uint32_t *at)
+{
+	const vec	limit = vset1(most);
+	__m512i		index = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+	size_t		count = 0;
+
+	for (size_t i = 0; i < n; i += VEC_LANES)
+	{
+		__mmask16	m = _mm512_cmp_ps_mask(load_f32(x + i), limit, _CMP_LE_OQ);
+
+		_mm512_mask_compressstoreu_epi32(at + count, m, index);
+		count += (size_t) _mm_popcnt_u32(m);
+		index = _mm512_add_epi32(index, _mm512_set1_epi32(VEC_LANES));
+	}
+	return count;
+}
+
 const NvKernels nv_kernels_avx512 = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
@@ -561,7 +620,10 @@ const NvKernels nv_kernels_avx512 = {
 	.match_sparse = match_sparse,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,
-	.argmin = argmin
+	.argmin = argmin,
+	.panel_l2sq = panel_l2sq,
+	.count_upto = count_upto,
+	.find_upto = find_upto
 };
 
 #define NV_TARGET_VNNI \
@@ -631,9 +693,57 @@ dot_u8_vnni(const uint8_t *a, const uint8_t *b, size_t n)
 	return (uint32_t) _mm512_reduce_add_epi32(_mm512_add_epi32(ab, _mm512_slli_epi32(sa, 7)));
 }
 
+/* 4 rows and a panel: 16 registers of sums, one for 16 columns of a row. */
+#define PANEL_TILE_VNNI 4
+
+static NV_TARGET_VNNI void
+panel_dots_vnni(const int8_t *rows, size_t n, const uint8_t *panels, size_t npanels, int32_t *out)
+{
+	const size_t width = npanels * NV_PANEL;
+
+	for (size_t tile = 0; tile < npanels * (NV_PANEL_ROWS / PANEL_TILE_VNNI); tile++)
+	{
+		size_t		p = tile / (NV_PANEL_ROWS / PANEL_TILE_VNNI);
+		size_t		first = tile % (NV_PANEL_ROWS / PANEL_TILE_VNNI) * PANEL_TILE_VNNI;
+		const int8_t *row = rows + first * n;
+		const uint8_t *four = panels + p * n * NV_PANEL;
+		__m512i		sum[PANEL_TILE_VNNI][4];
+
+		NV_UNROLL
+		for (int r = 0; r < PANEL_TILE_VNNI; r++)
+			sum[r][0] = sum[r][1] = sum[r][2] = sum[r][3] = _mm512_setzero_si512();
+		for (size_t i = 0; i < n; i += 4, four += 4 * NV_PANEL)
+		{
+			__m512i		codes[4];
+
+			NV_UNROLL
+			for (int c = 0; c < 4; c++)
+				codes[c] = _mm512_loadu_si512(four + 64 * c);
+			NV_UNROLL
+			for (int r = 0; r < PANEL_TILE_VNNI; r++)
+			{
+				__m512i		x = _mm512_set1_epi32(*(const nv_i32 *) (row + (size_t) r * n + i));
+
+				NV_UNROLL
+				for (int c = 0; c < 4; c++)
+					sum[r][c] = _mm512_dpbusd_epi32(sum[r][c], codes[c], x);
+			}
+		}
+		NV_UNROLL
+		for (int r = 0; r < PANEL_TILE_VNNI; r++)
+		{
+			NV_UNROLL
+			for (int c = 0; c < 4; c++)
+				_mm512_storeu_si512(out + (first + (size_t) r) * width + p * NV_PANEL + 16 * c,
+									sum[r][c]);
+		}
+	}
+}
+
 const NvKernels nv_kernels_avx512_vnni = {
 	.sums_u8 = sums_u8_vnni,
-	.dot_u8 = dot_u8_vnni
+	.dot_u8 = dot_u8_vnni,
+	.panel_dots = panel_dots_vnni
 };
 
 #define NV_TARGET_POPCNT \

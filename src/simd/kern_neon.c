@@ -296,6 +296,61 @@ fastscan(const uint8_t *codes, const uint8_t *lut, size_t ngroups, uint16_t *out
 		vst1q_u16(out + 8 * i, sum[i]);
 }
 
+/* Of 16 codes, four each of four columns: the products with four of a row, by columns in pairs. */
+typedef struct PanelSums
+{
+	int32x4_t	first;
+	int32x4_t	second;
+} PanelSums;
+
+/*
+ * Both factors have a sign here: a code less 128 and what is of the row, whose sum,
+ * 128 times, is then added.
+ */
+static void
+panel_dots(const int8_t *rows, size_t n, const uint8_t *panels, size_t npanels, int32_t *out)
+{
+	const size_t width = npanels * NV_PANEL;
+	const uint8x16_t flip = vdupq_n_u8(0x80);
+
+	for (size_t r = 0; r < NV_PANEL_ROWS; r++)
+	{
+		const int8_t *row = rows + r * n;
+		int32_t		base = 0;
+
+		for (size_t i = 0; i < n; i++)
+			base += 128 * row[i];
+		for (size_t p = 0; p < npanels; p++)
+		{
+			for (size_t c = 0; c < NV_PANEL; c += 16)
+			{
+				const uint8_t *four = panels + p * n * NV_PANEL + 4 * c;
+				PanelSums	sum[4] = {{vdupq_n_s32(0), vdupq_n_s32(0)}, {vdupq_n_s32(0), vdupq_n_s32(0)},
+				{vdupq_n_s32(0), vdupq_n_s32(0)}, {vdupq_n_s32(0), vdupq_n_s32(0)}};
+
+				for (size_t i = 0; i < n; i += 4)
+				{
+					int8x8_t	x = vreinterpret_s8_s32(
+						vdup_n_s32(*(const nv_i32 *) (row + i)));
+
+					NV_UNROLL
+					for (int k = 0; k < 4; k++)
+					{
+						int8x16_t	codes = vreinterpretq_s8_u8(
+							veorq_u8(vld1q_u8(four + i * NV_PANEL + 16 * k), flip));
+
+						sum[k].first = vpadalq_s16(sum[k].first, vmull_s8(vget_low_s8(codes), x));
+						sum[k].second = vpadalq_s16(sum[k].second, vmull_s8(vget_high_s8(codes), x));
+					}
+				}
+				for (int k = 0; k < 4; k++)
+					vst1q_s32(out + r * width + p * NV_PANEL + c + 4 * k,
+							  vaddq_s32(vpaddq_s32(sum[k].first, sum[k].second), vdupq_n_s32(base)));
+			}
+		}
+	}
+}
+
 const NvKernels nv_kernels_neon = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
@@ -304,7 +359,8 @@ const NvKernels nv_kernels_neon = {
 	.jaccard = jaccard,
 	.f16_to_f32 = f16_to_f32,
 	.f32_to_f16 = f32_to_f16,
-	.fastscan = fastscan
+	.fastscan = fastscan,
+	.panel_dots = panel_dots
 };
 
 #endif							/* __aarch64__ */

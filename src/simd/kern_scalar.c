@@ -297,6 +297,72 @@ argmin(const float *x, size_t n)
 	return best;
 }
 
+static void
+panel_dots(const int8_t *rows, size_t n, const uint8_t *panels, size_t npanels, int32_t *out)
+{
+	for (size_t r = 0; r < NV_PANEL_ROWS; r++)
+	{
+		const int8_t *row = rows + r * n;
+
+		for (size_t p = 0; p < npanels; p++)
+		{
+			const uint8_t *panel = panels + p * n * NV_PANEL;
+			int32_t    *sums = out + (r * npanels + p) * NV_PANEL;
+
+			memset(sums, 0, sizeof(int32_t) * NV_PANEL);
+			for (size_t i = 0; i < n; i += 4)
+			{
+				for (size_t c = 0; c < NV_PANEL; c++)
+				{
+					const uint8_t *four = panel + i * NV_PANEL + 4 * c;
+
+					sums[c] += row[i] * four[0] + row[i + 1] * four[1] + row[i + 2] * four[2] +
+						row[i + 3] * four[3];
+				}
+			}
+		}
+	}
+}
+
+/* -ffp-contract=off has products rounded before they are added, as everywhere. */
+static void
+panel_l2sq(const int32_t *dots, const NvPanelVector *v, const NvPanelColumns *columns, size_t n,
+		   float *out)
+{
+	for (size_t i = 0; i < n; i++)
+	{
+		float		dot = (float) (dots[i] - 128 * v->sum);
+		float		product = v->scale * columns->scale[i] * dot;
+		float		rest = v->offset * columns->tilt[i] + v->tilt * columns->offset[i];
+		float		distance = (v->norm2 + columns->norm2[i]) - 2 * (product + rest);
+
+		out[i] = distance > 0 ? distance : 0;
+	}
+}
+
+static size_t
+count_upto(const float *x, size_t n, float most)
+{
+	size_t		count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += x[i] <= most;
+	return count;
+}
+
+static size_t
+find_upto(const float *x, size_t n, float most, uint32_t *at)
+{
+	size_t		count = 0;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		at[count] = (uint32_t) i;
+		count += x[i] <= most;
+	}
+	return count;
+}
+
 const NvKernels nv_kernels_scalar = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
@@ -313,5 +379,9 @@ const NvKernels nv_kernels_scalar = {
 	.match_sparse = match_sparse,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,
-	.argmin = argmin
+	.argmin = argmin,
+	.panel_dots = panel_dots,
+	.panel_l2sq = panel_l2sq,
+	.count_upto = count_upto,
+	.find_upto = find_upto
 };

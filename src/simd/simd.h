@@ -95,6 +95,33 @@ typedef struct NvBitCounts
 	uint64_t	either;
 } NvBitCounts;
 
+/* So many columns of codes are looked at side by side, against so many rows. */
+#define NV_PANEL 64
+#define NV_PANEL_ROWS 8
+
+/*
+ * What the distance of a vector of 8-bit codes to others takes beside the products of
+ * codes.  Of elements offset + scale * (code - 128), n of them: the sum of (code - 128);
+ * tilt = scale * sum + n * offset / 2; and the sum of the squares of the elements.
+ */
+typedef struct NvPanelVector
+{
+	float		scale;
+	float		offset;
+	float		tilt;
+	float		norm2;
+	int32_t		sum;
+} NvPanelVector;
+
+/* The same of columns, but for the sum. */
+typedef struct NvPanelColumns
+{
+	const float *scale;
+	const float *offset;
+	const float *tilt;
+	const float *norm2;
+} NvPanelColumns;
+
 /*
  * Every kernel: K(result, name, (arguments)).
  *
@@ -187,6 +214,27 @@ typedef struct NvBitCounts
 							 float *x, float *y)) \
 	/* squared L2 of na x dim against nb x dim rows; out is na x nb, row by row */ \
 	K(void, l2sq_many, (const float *a, size_t na, const float *b, size_t nb, size_t dim, float *out)) \
+	/* \
+	 * Many codes against many: out[r][c] = sum of row[r][i] * column[c][i], of \
+	 * NV_PANEL_ROWS rows of n codes less 128, and npanels * NV_PANEL columns.  n is a \
+	 * multiple of 4.  A panel holds codes 4 * i to 4 * i + 3 of its first column, then \
+	 * those of the next, and behind those of the last the next four of each. \
+	 */ \
+	K(void, panel_dots, (const int8_t *rows, size_t n, const uint8_t *panels, size_t npanels, \
+						 int32_t *out)) \
+	/* \
+	 * From such a row, the squared distances of v to n columns, a multiple of \
+	 * NV_PANEL: out[i] = v.norm2 + norm2[i] - 2 * (v.scale * scale[i] * dot + \
+	 * (v.offset * tilt[i] + v.tilt * offset[i])) with dot = dots[i] - 128 * v.sum, or \
+	 * 0 if that is not more.  The same to the bit on every CPU, and when v and a column \
+	 * change places. \
+	 */ \
+	K(void, panel_l2sq, (const int32_t *dots, const NvPanelVector *v, const NvPanelColumns *columns, \
+						 size_t n, float *out)) \
+	/* of n floats, a multiple of NV_PANEL: how many are not more than most */ \
+	K(size_t, count_upto, (const float *x, size_t n, float most)) \
+	/* and which, ascending; returns how many.  at has room for n */ \
+	K(size_t, find_upto, (const float *x, size_t n, float most, uint32_t *at)) \
 	/* out[i] = offset + scale * code[i], of n codes */ \
 	K(void, decode_u8, (const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out)) \
 	K(void, decode_u16, (const nv_u16 *codes, size_t n, float scale, float offset, nv_f32 *out)) \

@@ -3,7 +3,7 @@
 #
 #   test/lib/other_pg.sh MAJOR check [SUITE [TEST ...] ...]
 #       suites as run.sh has them; without any, those of make check but for
-#       clients, whose packages are installed from the network in there, too
+#       clients and python, whose packages would be installed from the network in there, too
 #   test/lib/other_pg.sh MAJOR upgrade
 #       pg_upgrade from version 15 to MAJOR: see upgrade.sh
 #

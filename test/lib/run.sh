@@ -2,7 +2,7 @@
 # Run the demo or tests on a private, throw-away PostgreSQL.
 #
 #   test/lib/run.sh demo
-#   test/lib/run.sh [unit] [bench] [build] [fuzz [TARGET ...]] [regress [TEST ...]] [isolation [SPEC ...]] [tap [FILE ...]] [clients [LANGUAGE[/FILE] ...]]
+#   test/lib/run.sh [unit] [bench] [build] [fuzz [TARGET ...]] [regress [TEST ...]] [isolation [SPEC ...]] [tap [FILE ...]] [clients [LANGUAGE[/FILE] ...]] [python [TEST ...]]
 #   test/lib/run.sh quality [quick | WORD ...]
 #   test/lib/run.sh large|soak
 #   test/lib/run.sh reference
@@ -35,7 +35,7 @@ top=$(cd "$here/../.." && pwd)
 
 case $1 in
 	demo|reference) ;;
-	*) declare -F "suite_$1" > /dev/null || die "no such suite: $1 (there are unit, bench, build, fuzz, regress, isolation, tap, clients, quality, large, soak)" ;;
+	*) declare -F "suite_$1" > /dev/null || die "no such suite: $1 (there are unit, bench, build, fuzz, regress, isolation, tap, clients, python, quality, large, soak)" ;;
 esac
 
 # what the tests install has places where they can make it wait

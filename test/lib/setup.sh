@@ -114,6 +114,9 @@ setup_machine()
 				perl -MIPC::Run -e 1 2> /dev/null || missing+=(libipc-run-perl) ;;
 			clients)
 				need_clients ;;
+			python)
+				need python3 python3
+				python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv) ;;
 			bench|quality)
 				need python3 python3 ;;
 		esac
@@ -240,7 +243,7 @@ build_extension()
 	say "building"
 	mkdir -p "$built/sql"
 	# what differs, with the time of now: an older file may come, from another branch or clone
-	(cd "$top" && find Makefile nanovec.control src sql/ext -type f ! -name '*.o' ! -name '*.d' ! -name '*.bc') |
+	(cd "$top" && find Makefile *.control src sql/ext sql/collections -type f ! -name '*.o' ! -name '*.d' ! -name '*.bc') |
 		while read -r file; do
 			cmp -s "$top/$file" "$built/$file" || install -D -m 644 "$top/$file" "$built/$file"
 		done
@@ -257,7 +260,7 @@ build_extension()
 	# the server's user may not be able to read the source tree
 	mkdir "$work/src"
 	cp -a "$top/sql" "$top/expected" "$top/test" "$top/bench" "$top/demo" "$top/tools" "$top/docs" \
-		"$top"/*.md "$top/META.json" "$top/nanovec.control" "$work/src/"
+		"$top"/*.md "$top/META.json" "$top"/*.control "$work/src/"
 	[ "$(id -u)" -ne 0 ] || chown -R "$user" "$work/src" "$work/run"
 	# whoever reaches the socket is a superuser of this server
 	chmod 700 "$work/run"

@@ -235,6 +235,83 @@ suite_clients()
 	done
 }
 
+# The package's wheel, from its source distribution, in $python_dist; built anew
+# when something that goes into it has changed
+build_wheel()
+{
+	local venv=$1 tree=$python_build/tree file
+
+	mkdir -p "$tree"
+	(cd "$top" && find Makefile *.control LICENSE src sql/ext sql/collections python -type f \
+		! -name '*.o' ! -name '*.d' ! -name '*.bc' ! -path '*/__pycache__/*' ! -path 'python/tests/*' \
+		! -path 'python/nanovec/_engine/*' ! -path 'python/build/*' ! -path 'python/*.egg-info/*') |
+		while read -r file; do
+			cmp -s "$top/$file" "$tree/$file" || echo "$file"
+		done > "$python_build/changed"
+	if [ ! -s "$python_build/changed" ] && [ -f "$python_dist/built" ]; then
+		return
+	fi
+	rm -rf "$tree" "$python_dist" && mkdir -p "$tree" "$python_dist" &&
+		touch "$python_dist/began" &&
+		(cd "$top" && cp -a --parents Makefile *.control LICENSE src sql/ext sql/collections "$tree/") &&
+		cp -a "$top/python" "$tree/" &&
+		rm -rf "$tree"/python/{build,dist,*.egg-info,tests,nanovec/_engine} &&
+		find "$tree" -name '*.o' -delete &&
+		"$venv/bin/python" -m build --no-isolation --sdist -o "$python_dist" "$tree/python" &&
+		"$venv/bin/pip" wheel --quiet --no-deps --no-build-isolation -w "$python_dist" "$python_dist"/*.tar.gz &&
+		mv "$python_dist/began" "$python_dist/built"
+}
+
+# The environment of the Python tests, with all that requirements.lock names, and
+# the package: installed where there is no compiler, since a wheel needs none
+setup_python()
+{
+	local venv=$python_build/venv lock=$top/python/tests/requirements.lock
+
+	if ! { python3 --version && cat "$lock"; } | cmp -s - "$venv/installed"; then
+		rm -rf "$venv" && python3 -m venv "$venv" &&
+			"$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$lock" &&
+			{ python3 --version && cat "$lock"; } > "$venv/installed" || return
+	fi
+	build_wheel "$venv" &&
+		env PATH=/nonexistent "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps \
+			--force-reinstall "$python_dist"/*.whl
+}
+
+# The Python package: pytest against an embedded server and the one here, ruff,
+# pyright.  Arguments are pytest's.
+suite_python()
+{
+	local python_build=$top/build/python-$(id -un) python_dist log=$work/python.log before=$failed status=0
+	local bin_=$python_build/venv/bin check
+
+	python_dist=$python_build/dist
+	mkdir -p "$python_build"
+	say "installing the package and what its tests need"
+	if ! setup_python > "$log" 2>&1; then
+		tail -n 40 "$log"
+		failed=$((failed + 1))
+		failures+=("python: setup")
+		return
+	fi
+	start_server
+	sql -q -d postgres -c 'CREATE DATABASE python'
+	: > "$work/python.tap"
+	(cd "$top/python" && env PYTHONDONTWRITEBYTECODE=1 NANOVEC_TAP="$work/python.tap" NANOVEC_SRC="$top" \
+		NANOVEC_TEST_DSN="host=$work/run port=${PGPORT:-5432} user=postgres dbname=python" TMPDIR="$work" \
+		"$bin_/pytest" -q -p no:cacheprovider --import-mode=importlib --durations=10 "$@") > "$log" 2>&1 || status=$?
+	for check in "ruff check --no-cache ." "ruff format --no-cache --check ." "pyright --pythonpath $bin_/python"; do
+		(cd "$top/python" && PYRIGHT_PYTHON_CACHE_DIR=$python_build/pyright "$bin_/"$check) >> "$log" 2>&1 &&
+			echo "ok - ${check%% -*}" >> "$work/python.tap" || echo "not ok - ${check%% -*}" >> "$work/python.tap"
+	done
+	count_tap python "$work/python.tap"
+	check_runner python "$status" "$before"
+	! grep -q '^# NOT RUN: ' "$work/python.tap" ||
+		while read -r check; do not_run+=("python: $check"); done < <(sed -n 's/^# NOT RUN: //p' "$work/python.tap")
+	[ "$failed" -eq "$before" ] || tail -n 150 "$log"
+	say "python: $(grep -cE '^ok\b' "$work/python.tap" || true) ok, $((failed - before)) failed"
+}
+
 # The part of README.md between its two markers
 write_reference()
 {

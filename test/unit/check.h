@@ -31,6 +31,9 @@ extern void check_half_inline(void);
 /* Many-to-many distances and the Hadamard transform. */
 extern void check_matrix(const NvVariant *v);
 
+/* Many codes against many, and the nearest: what index builds need. */
+extern void check_panel(const NvVariant *v);
+
 /* Sparse vectors: elements in common, sums in double precision. */
 extern void check_sparse(const NvVariant *v);
 

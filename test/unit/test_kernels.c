@@ -74,6 +74,7 @@ check_variant(const NvVariant *v, uint32_t features)
 	check_half(v);
 	check_codes(v);
 	check_matrix(v);
+	check_panel(v);
 	check_sparse(v);
 }
 

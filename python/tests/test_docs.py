@@ -1,0 +1,50 @@
+"""What the documents say in Python and for a shell runs, in order, in a directory of its own."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOP = Path(os.environ.get("NANOVEC_SRC") or Path(__file__).parents[2])
+
+
+def blocks(file, language):
+    return re.findall(rf"```{language}\n(.*?)```", (TOP / file).read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("file", ["README.md", "python/README.md", "docs/python.md"])
+def test_python(file, directory, embedded, tmp_path):
+    found = blocks(file, "python")
+    assert found
+    code = "\n".join(found).replace("postgresql://localhost/mydb", embedded)
+    directory.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=directory, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONSAFEPATH": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_shell(directory, embedded):
+    found = blocks("docs/cli.md", "sh")
+    assert found
+    directory.mkdir()
+    import numpy as np
+
+    np.save(directory / "vectors.npy", np.random.default_rng(1).normal(size=(100, 4)))
+    (directory / "articles.jsonl").write_text(
+        '{"id": "a1", "embedding": [1, 0, 0], "document": "About cats", "year": 2001}\n' * 2
+    )
+    script = "set -e\n" + "\n".join(found).replace(
+        "postgresql://localhost/mydb", shlex.quote(embedded)
+    )
+    bin_ = Path(sys.executable).parent
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=directory, capture_output=True, text=True, check=False,
+        env=os.environ | {"PATH": f"{bin_}:{os.environ['PATH']}", "PYTHONSAFEPATH": "1", "HOME": str(directory)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,447 @@
+/*-------------------------------------------------------------------------
+ *
+ * hnsw_nearest.c
+ *		The nearest vectors of each, as an index build finds them leaf by leaf.
+ *
+ * The distances of all pairs in a leaf come from matrix products of 8-bit codes
+ * (nv_kern.panel_dots), or, of vectors that are stored in another form, from
+ * nv_kern.l2sq_many.  The distance of a pair is the same to the bit in every leaf
+ * and in both directions, so what is met again is found in the list.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "hnsw/hnsw_nearest.h"
+
+#include <float.h>
+
+#include "hnsw/hnsw_build.h"
+
+/* So many of a leaf, or a few more, are looked at for a list: others come in other rounds. */
+#define LEAF_NEAREST 32
+#define LEAF_SLACK 8
+
+/* Bisections for a bound that lets in about so many. */
+#define MOST_BISECTIONS 24
+
+struct HnswMatrix
+{
+	HnswIndex  *ix;
+	bool		codes;			/* vectors are of 8-bit codes; else floats */
+	int			width;			/* codes or floats of a vector */
+	int			ncolumns;
+	int			padded;			/* to whole panels */
+	uint8	   *panels;
+	int8	   *rows;
+	int32	   *dots;
+	NvPanelColumns columns;
+	float	   *numbers;		/* of columns: four for each */
+	float	   *column_floats;
+	float	   *row_floats;
+	float	   *distances;		/* NV_PANEL_ROWS rows of "padded" */
+	uint32	   *found;			/* columns */
+	uint64	   *keys;			/* and behind them, room for sentinels */
+};
+
+#define ST_SORT sort_keys
+#define ST_ELEMENT_TYPE uint64
+#define ST_COMPARE(a, b) (*(a) < *(b) ? -1 : *(a) > *(b))
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+/* ---- distances ---- */
+
+/* Whether vectors are dense, whole, and measured by squares. */
+bool
+hnsw_matrix_serves(const HnswMeta *meta)
+{
+	NvSpaceSpec spec = hnsw_spec(meta);
+	HnswLayout	layout;
+
+	if (!nv_form_is_dense(meta->form) ||
+		(meta->metric != NV_SPACE_L2 && meta->metric != NV_SPACE_COSINE))
+		return false;
+	hnsw_layout(meta, &layout);
+	return nv_form_max_bytes(meta->form, meta->dims, nv_spec_length(&spec)) <=
+		layout.vector_room;
+}
+
+/* Codes or floats of a vector, with what fills up the last four of codes. */
+static int
+matrix_width(const HnswMeta *meta)
+{
+	NvSpaceSpec spec = hnsw_spec(meta);
+	int			length = nv_spec_length(&spec);
+
+	return meta->form == NV_FORM_SQ8 ? (int) TYPEALIGN(4, length) : length;
+}
+
+/* Bytes of the arrays of a matrix. */
+Size
+hnsw_matrix_bytes(const HnswMeta *meta)
+{
+	Size		vector = matrix_width(meta) * (meta->form == NV_FORM_SQ8 ? 1 : sizeof(float));
+
+	return sizeof(HnswMatrix) + vector * (HNSW_LEAF + NV_PANEL_ROWS) +
+		HNSW_LEAF * (NV_PANEL_ROWS * (sizeof(int32) + sizeof(float)) + 4 * sizeof(float) +
+					 sizeof(uint32) + sizeof(uint64)) + HNSW_LIST * sizeof(uint64);
+}
+
+/* Allocate a matrix. */
+HnswMatrix *
+hnsw_matrix_create(HnswIndex *ix)
+{
+	HnswMatrix *m = palloc0(sizeof(HnswMatrix));
+
+	m->ix = ix;
+	m->codes = ix->meta.form == NV_FORM_SQ8;
+	m->width = matrix_width(&ix->meta);
+	if (m->codes)
+	{
+		m->panels = palloc0((Size) HNSW_LEAF * m->width);
+		m->rows = palloc0((Size) NV_PANEL_ROWS * m->width);
+		m->dots = palloc(sizeof(int32) * HNSW_LEAF * NV_PANEL_ROWS);
+		m->numbers = palloc(4 * sizeof(float) * HNSW_LEAF);
+		m->columns = (NvPanelColumns) {m->numbers, m->numbers + HNSW_LEAF,
+		m->numbers + 2 * HNSW_LEAF, m->numbers + 3 * HNSW_LEAF};
+	}
+	else
+	{
+		m->column_floats = palloc0(sizeof(float) * HNSW_LEAF * m->width);
+		m->row_floats = palloc0(sizeof(float) * NV_PANEL_ROWS * m->width);
+	}
+	m->distances = palloc(sizeof(float) * HNSW_LEAF * NV_PANEL_ROWS);
+	m->found = palloc(sizeof(uint32) * HNSW_LEAF);
+	m->keys = palloc(sizeof(uint64) * (HNSW_LEAF + HNSW_LIST));
+	return m;
+}
+
+/* The vector of a node, which lies in it. */
+static NvStored
+stored_of(HnswMatrix *m, uint32 slot)
+{
+	HnswRef		ref = {.node = hnsw_memory_node(m->ix, slot), .buffer = InvalidBuffer};
+
+	return hnsw_stored(m->ix, &ref);
+}
+
+/* What distances take beside the products of codes: see NvPanelVector. */
+static NvPanelVector
+panel_vector(const HnswMatrix *m, const NvStored *v)
+{
+	double		n = m->ix->space.length;
+	double		scale = v->scale;
+	double		offset = v->offset + 128 * scale;
+	double		sum = v->sum - 128 * n;
+	double		square = (double) v->square - 256 * (double) v->sum + 16384 * n;
+	NvPanelVector p = {
+		.scale = v->scale,
+		.offset = (float) offset,
+		.tilt = (float) (scale * sum + n * offset / 2),
+		.norm2 = (float) (n * offset * offset + 2 * offset * scale * sum + scale * scale * square),
+		.sum = (int32) sum
+	};
+
+	return p;
+}
+
+/* Put the codes of a vector into its column of a panel, four by four. */
+static void
+pack_codes(uint8 *panel, int column, const uint8 *codes, int n)
+{
+	uint8	   *to = panel + 4 * column;
+	int			i = 0;
+
+	for (; i + 4 <= n; i += 4, to += 4 * NV_PANEL)
+		memcpy(to, codes + i, 4);
+	if (i < n)
+	{
+		memset(to, 0, 4);
+		memcpy(to, codes + i, n - i);
+	}
+}
+
+/* Have vectors come into the caches. */
+static void
+prefetch_vectors(const HnswMatrix *m, const uint32 *slots, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		const HnswNode *node = hnsw_memory_node(m->ix, slots[i]);
+		const char *vector = HNSW_VECTOR(&m->ix->layout, node);
+
+		__builtin_prefetch(node);
+		for (Size b = 0; b < m->ix->max_bytes; b += NV_PREFETCH_STEP)
+			__builtin_prefetch(vector + b);
+	}
+}
+
+/* Take columns of codes. */
+static void
+set_code_columns(HnswMatrix *m, const uint32 *slots, int n)
+{
+	float	   *number = m->numbers;
+
+	for (int c = 0; c < m->padded; c++, number++)
+	{
+		NvStored	v;
+		NvPanelVector p = {.norm2 = INFINITY};
+
+		if (c < n)
+		{
+			if (c % NV_PANEL_ROWS == 0)
+				prefetch_vectors(m, slots + c, Min(2 * NV_PANEL_ROWS, n - c));
+			v = stored_of(m, slots[c]);
+			p = panel_vector(m, &v);
+			pack_codes(m->panels + (Size) (c / NV_PANEL) * NV_PANEL * m->width, c % NV_PANEL,
+					   v.data, (int) v.bytes);
+		}
+		/* what is in a column that nobody took does not matter: it is infinitely far */
+		number[0] = p.scale;
+		number[HNSW_LEAF] = p.offset;
+		number[2 * HNSW_LEAF] = p.tilt;
+		number[3 * HNSW_LEAF] = p.norm2;
+	}
+}
+
+/* Take n vectors as columns. */
+void
+hnsw_matrix_columns(HnswMatrix *m, const uint32 *slots, int n)
+{
+	Assert(n > 0 && n <= HNSW_LEAF);
+	m->ncolumns = n;
+	m->padded = (int) TYPEALIGN(NV_PANEL, n);
+	if (m->codes)
+	{
+		set_code_columns(m, slots, n);
+		return;
+	}
+	for (int c = 0; c < n; c++)
+	{
+		NvStored	v = stored_of(m, slots[c]);
+
+		nv_stored_floats(&m->ix->space, &v, m->column_floats + (Size) c * m->width);
+	}
+	/* only whole tiles give the same to the bit in both directions */
+	memset(m->column_floats + (Size) n * m->width, 0,
+		   sizeof(float) * m->width * (m->padded - n));
+}
+
+/* The distances of up to NV_PANEL_ROWS nodes from the columns, row by row. */
+static void
+measure_rows(HnswMatrix *m, const uint32 *slots, int n)
+{
+	NvPanelVector vectors[NV_PANEL_ROWS];
+
+	Assert(n > 0 && n <= NV_PANEL_ROWS);
+	for (int r = 0; r < n; r++)
+	{
+		NvStored	v = stored_of(m, slots[r]);
+
+		if (m->codes)
+		{
+			const uint8 *codes = v.data;
+			int8	   *row = m->rows + (Size) r * m->width;
+
+			vectors[r] = panel_vector(m, &v);
+			for (uint32 i = 0; i < v.bytes; i++)
+				row[i] = (int8) (codes[i] ^ 0x80);
+		}
+		else
+			nv_stored_floats(&m->ix->space, &v, m->row_floats + (Size) r * m->width);
+	}
+	if (m->codes)
+	{
+		nv_kern.panel_dots(m->rows, m->width, m->panels, m->padded / NV_PANEL, m->dots);
+		for (int r = 0; r < n; r++)
+			nv_kern.panel_l2sq(m->dots + (Size) r * m->padded, &vectors[r], &m->columns, m->padded,
+							   m->distances + (Size) r * m->padded);
+		return;
+	}
+	nv_kern.l2sq_many(m->row_floats, NV_PANEL_ROWS, m->column_floats, m->padded, m->width,
+					  m->distances);
+	for (int r = 0; r < n; r++)
+	{
+		for (int c = m->ncolumns; c < m->padded; c++)
+			m->distances[(Size) r * m->padded + c] = INFINITY;
+	}
+}
+
+/* Find the nearest column of each node. */
+void
+hnsw_matrix_assign(HnswMatrix *m, const uint32 *slots, int n, uint16 *nearest)
+{
+	for (int i = 0; i < n; i += NV_PANEL_ROWS)
+	{
+		int			rows = Min(NV_PANEL_ROWS, n - i);
+
+		if (i + NV_PANEL_ROWS < n)
+			prefetch_vectors(m, slots + i + NV_PANEL_ROWS,
+							 Min(NV_PANEL_ROWS, n - i - NV_PANEL_ROWS));
+		measure_rows(m, slots + i, rows);
+		for (int r = 0; r < rows; r++)
+			nearest[i + r] = (uint16) nv_kern.argmin(m->distances + (Size) r * m->padded,
+													 m->padded);
+	}
+}
+
+/* ---- lists ---- */
+
+/*
+ * A bound that at least k distances are not above, and few more, unless they are equal.
+ * More than that are not above hi; guess is what was found for another vector of the leaf.
+ */
+static float
+find_bound(const float *x, int n, int k, float hi, float guess)
+{
+	float		lo = 0;
+
+	if (guess < hi)
+	{
+		if ((int) nv_kern.count_upto(x, n, guess) >= k)
+			hi = guess;
+		else
+		{
+			float		next = guess * 2;
+
+			lo = guess;
+			while (next < hi && (int) nv_kern.count_upto(x, n, next) < k)
+			{
+				lo = next;
+				next *= 2;
+			}
+			hi = Min(hi, next);
+		}
+	}
+	for (int i = 0; i < MOST_BISECTIONS; i++)
+	{
+		float		middle = lo + (hi - lo) / 2;
+		int			count;
+
+		if (!(middle > lo && middle < hi))
+			break;
+		count = (int) nv_kern.count_upto(x, n, middle);
+		if (count < k)
+			lo = middle;
+		else
+			hi = middle;
+		if (count >= k && count <= k + LEAF_SLACK)
+			break;
+	}
+	return hi;
+}
+
+/* Merge n ascending keys into a list.  Returns how many are new in its head. */
+static int
+merge_keys(uint64 *list, uint8 *count, uint64 *keys, int n)
+{
+	uint64		old[2 * HNSW_LIST];
+	const uint64 *x = old;
+	const uint64 *y = keys;
+	int			head = 0;
+	int			kept = 0;
+
+	Assert(*count <= HNSW_LIST);
+	memcpy(old, list, sizeof(uint64) * *count);
+	memset(old + *count, 0xff, sizeof(uint64) * (2 * HNSW_LIST - *count));
+	memset(keys + n, 0xff, sizeof(uint64) * HNSW_LIST);
+	/* without branches, which nobody could predict; both end in keys greater than any */
+	for (int i = 0; i < HNSW_LIST; i++)
+	{
+		uint64		a = *x;
+		uint64		b = *y;
+
+		list[i] = Min(a, b);
+		kept += list[i] != PG_UINT64_MAX;
+		head += i < HNSW_LIST_HEAD && b < a;
+		x += a <= b;
+		y += b <= a;
+	}
+	*count = (uint8) kept;
+	return head;
+}
+
+/*
+ * Note in the list of a vector what is near in a row of distances, where its own column
+ * is infinitely far.
+ */
+static int
+join_row(HnswMatrix *m, const HnswLists *lists, uint32 own, const float *x, const uint32 *numbers,
+		 float *guess)
+{
+	uint64	   *list = lists->keys + (Size) own * HNSW_LIST;
+	uint8	   *count = lists->counts + own;
+	int			nearest = Min(LEAF_NEAREST, m->ncolumns - 1);
+	float		bound = FLT_MAX;
+	bool		cut;
+	int			n;
+
+	if (*count == HNSW_LIST)
+	{
+		uint32		bits = (uint32) (list[HNSW_LIST - 1] >> 32);
+
+		memcpy(&bound, &bits, sizeof(bound));
+	}
+	n = (int) nv_kern.count_upto(x, m->padded, bound);
+	if (n == 0)
+		return 0;
+	cut = n > nearest + LEAF_SLACK;
+	if (cut)
+	{
+		bound = find_bound(x, m->padded, nearest, bound, *guess);
+		*guess = bound;
+	}
+	n = (int) nv_kern.find_upto(x, m->padded, bound, m->found);
+	for (int i = 0; i < n; i++)
+	{
+		uint32		bits;
+
+		memcpy(&bits, &x[m->found[i]], sizeof(bits));
+		m->keys[i] = (uint64) bits << 32 | (numbers[m->found[i]] - own);
+	}
+	sort_keys(m->keys, n);
+	/* however many the bound has let in, it is the same nearest ones */
+	return merge_keys(list, count, m->keys, cut ? Min(n, nearest) : n);
+}
+
+/* Have the lists of some vectors come into the caches. */
+static void
+prefetch_lists(const HnswLists *lists, const uint32 *numbers, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		const char *list = (const char *) (lists->keys + (Size) numbers[i] * HNSW_LIST);
+
+		__builtin_prefetch(lists->counts + numbers[i], 1);
+		for (Size b = 0; b < sizeof(uint64) * HNSW_LIST; b += NV_PREFETCH_STEP)
+			__builtin_prefetch(list + b, 1);
+	}
+}
+
+/* Measure the vectors of a leaf against each other. */
+uint64
+hnsw_join_leaf(HnswMatrix *m, const HnswLists *lists, const uint32 *numbers, const uint32 *slots,
+			   int n)
+{
+	uint64		head = 0;
+	float		guess = FLT_MAX;
+
+	if (n < 2)
+		return 0;
+	hnsw_matrix_columns(m, slots, n);
+	for (int i = 0; i < n; i += NV_PANEL_ROWS)
+	{
+		int			rows = Min(NV_PANEL_ROWS, n - i);
+
+		prefetch_lists(lists, numbers + i, rows);
+		measure_rows(m, slots + i, rows);
+		for (int r = 0; r < rows; r++)
+		{
+			float	   *x = m->distances + (Size) r * m->padded;
+
+			x[i + r] = INFINITY;
+			head += join_row(m, lists, numbers[i + r], x, numbers, &guess);
+		}
+	}
+	return head;
+}

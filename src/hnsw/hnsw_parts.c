@@ -1,0 +1,691 @@
+/*-------------------------------------------------------------------------
+ *
+ * hnsw_parts.c
+ *		Makes the graph of an index build without any search.
+ *
+ * On each level, from the highest down, hnsw_partition() finds the nearest of all
+ * vectors.  Each chooses neighbors among these; then each looks at those that it chose
+ * and those that chose it, and keeps the best.  A step reads only what the one before
+ * it has written, with a barrier between them, and each vector belongs to one process,
+ * so the graph does not depend on timing or on the number of processes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "hnsw/hnsw_partition.h"
+
+#include "miscadmin.h"
+#include "nv_workers.h"
+
+/* Vectors that a process takes at a time. */
+#define STEP 64
+
+/* The smallest sample that has lists. */
+#define LEAST_SAMPLE 16
+
+/* Of a list in a sample so many are candidates on level 0; on upper levels all. */
+#define OF_SAMPLE 24
+
+/* Candidates of one vector, of a process. */
+typedef struct Candidates
+{
+	HnswCandidate *c;
+	int			n;
+	int			room;
+	uint32		numbers[HNSW_LIST * (1 + HNSW_MOST_SAMPLES)];
+} Candidates;
+
+/* ---- memory ---- */
+
+/* The most neighbors that a vector chooses itself; other places are for those that choose it. */
+static int
+most_chosen(const HnswMeta *meta)
+{
+	int			places = hnsw_max_edges(meta);
+
+	return places - places / 4;
+}
+
+/* Bytes of the arrays that are shared, for each vector. */
+static double
+bytes_of_vector(const HnswMeta *meta)
+{
+	double		chosen = most_chosen(meta);
+
+	return sizeof(uint64) * HNSW_LIST + sizeof(uint8) +	/* lists */
+		3 * sizeof(uint32) + sizeof(uint16) +	/* nodes, members, spare, groups */
+		sizeof(uint32) * (1 + chosen) + sizeof(uint32) * (1 + chosen) +	/* choices, sources */
+		(sizeof(uint64) * HNSW_LIST + sizeof(uint8)) / (HNSW_SAMPLE - 1.0) +	/* of samples */
+		sizeof(HnswTwin) + 1;	/* twins; segments */
+}
+
+/* Whether all that is needed fits into the memory of the build, beside n vectors. */
+bool
+hnsw_parts_fit(HnswBuild *build, uint32 n)
+{
+	const HnswMeta *meta = &build->ix.meta;
+	HnswBuildShared *shared = build->shared;
+	double		slots = (double) pg_atomic_read_u32(&shared->memory.used) *
+		(meta->slot_bytes + sizeof(uint32));
+	double		arrays = bytes_of_vector(meta) * n;
+	double		processes = (double) hnsw_matrix_bytes(meta) * shared->nprocesses;
+
+	/* places in the array of sources are numbers of 32 bits */
+	if ((double) n * most_chosen(meta) >= PG_UINT32_MAX)
+		return false;
+	if (!hnsw_matrix_serves(meta) || slots + arrays + processes > shared->memory_limit)
+		return false;
+	return build->alone || arrays <= nv_shared_room();
+}
+
+/* ---- numbers ---- */
+
+/*
+ * Have the one on the highest level stand for nodes of the same vector, which come
+ * together in twins[].
+ */
+static void
+choose_standing(HnswIndex *ix, HnswTwin *twins, uint32 n)
+{
+	for (uint32 first = 0, next; first < n; first = next)
+	{
+		uint32		of = twins[first].of;
+		uint32		best = first;
+
+		for (next = first; next < n && twins[next].of == of; next++)
+		{
+			if (hnsw_memory_node(ix, twins[next].slot)->top_level >
+				hnsw_memory_node(ix, twins[best].slot)->top_level)
+				best = next;
+		}
+		if (hnsw_memory_node(ix, twins[best].slot)->top_level <=
+			hnsw_memory_node(ix, of)->top_level)
+			continue;
+		for (uint32 i = first; i < next; i++)
+			twins[i].of = twins[best].slot;
+		twins[best].slot = of;
+	}
+}
+
+/* Count the vectors of each level, and number them from the highest level down. */
+static void
+number_vectors(HnswBuild *build, HnswPartsShared *shared, const HnswTwin *twins)
+{
+	HnswIndex  *ix = &build->ix;
+	const uint32 *order = hnsw_array(build, build->shared->order);
+	uint32	   *nodes = hnsw_array(build, shared->nodes);
+	uint8	   *is_twin = nv_bitmap_alloc(pg_atomic_read_u32(&build->shared->memory.used));
+	uint32		next[HNSW_MAX_LEVEL + 2] = {0};
+
+	for (uint32 i = 0; i < shared->ntwins; i++)
+		nv_set_bit(is_twin, twins[i].slot);
+	for (int pass = 0; pass < 2; pass++)
+	{
+		for (uint32 i = 0; i < build->shared->nslots; i++)
+		{
+			const HnswNode *node = hnsw_memory_node(ix, order[i]);
+
+			CHECK_FOR_INTERRUPTS();
+			if (node->level > 0 || nv_bit(is_twin, order[i]))
+				continue;
+			if (pass == 1)
+				nodes[next[node->top_level + 1]++] = order[i];
+			else
+			{
+				for (int level = 0; level <= node->top_level; level++)
+					next[level]++;
+			}
+		}
+		if (pass == 0)
+		{
+			/* those of a level come behind those of higher ones */
+			for (int level = 0; level <= HNSW_MAX_LEVEL; level++)
+			{
+				shared->on_level[level] = next[level];
+				if (next[level] > 0)
+					shared->top = level;
+			}
+			Assert(shared->on_level[0] == shared->n);
+		}
+	}
+	pfree(is_twin);
+}
+
+/* One process: allocate what all of them share. */
+void
+hnsw_parts_begin(HnswBuild *build, const HnswTwin *twins, uint32 ntwins, uint32 n)
+{
+	HnswPartsShared *shared;
+	HnswTwin   *array;
+	Size		chosen = most_chosen(&build->ix.meta);
+
+	build->shared->parts = hnsw_array_alloc(build, sizeof(HnswPartsShared));
+	shared = hnsw_array(build, build->shared->parts);
+	shared->n = n;
+	shared->ntwins = ntwins;
+	pg_atomic_init_u32(&shared->next, 0);
+	pg_atomic_init_u64(&shared->head, 0);
+	shared->twins = hnsw_array_alloc(build, sizeof(HnswTwin) * Max(ntwins, 1));
+	array = hnsw_array(build, shared->twins);
+	if (ntwins > 0)
+		memcpy(array, twins, sizeof(HnswTwin) * ntwins);
+	choose_standing(&build->ix, array, ntwins);
+	shared->nodes = hnsw_array_alloc(build, sizeof(uint32) * n);
+	number_vectors(build, shared, array);
+	shared->keys = hnsw_array_alloc(build, sizeof(uint64) * HNSW_LIST * n);
+	shared->counts = hnsw_array_alloc(build, sizeof(uint8) * n);
+	shared->sample_keys = hnsw_array_alloc(build, sizeof(uint64) * HNSW_LIST *
+										   (n / (HNSW_SAMPLE - 1) + 1));
+	shared->sample_counts = hnsw_array_alloc(build, sizeof(uint8) * (n / (HNSW_SAMPLE - 1) + 1));
+	shared->members = hnsw_array_alloc(build, sizeof(uint32) * n);
+	shared->spare = hnsw_array_alloc(build, sizeof(uint32) * n);
+	shared->groups = hnsw_array_alloc(build, sizeof(uint16) * n);
+	shared->big = hnsw_array_alloc(build, sizeof(HnswSegment) * hnsw_partition_segments(n));
+	shared->tasks = hnsw_array_alloc(build, sizeof(HnswSegment) * hnsw_partition_segments(n));
+	shared->choices = hnsw_array_alloc(build, sizeof(uint32) * (1 + chosen) * n);
+	shared->incoming = hnsw_array_alloc(build, sizeof(pg_atomic_uint32) * (n + 1));
+	shared->sources = hnsw_array_alloc(build, sizeof(uint32) * chosen * n);
+}
+
+/* Open a process's view. */
+static void
+open_parts(HnswParts *parts, HnswBuild *build)
+{
+	HnswPartsShared *shared = hnsw_array(build, build->shared->parts);
+
+	parts->build = build;
+	parts->ix = &build->ix;
+	parts->shared = shared;
+	parts->matrix = hnsw_matrix_create(&build->ix);
+	parts->chosen = most_chosen(&build->ix.meta);
+	parts->nodes = hnsw_array(build, shared->nodes);
+	parts->twins = hnsw_array(build, shared->twins);
+	parts->lists.keys = hnsw_array(build, shared->keys);
+	parts->lists.counts = hnsw_array(build, shared->counts);
+	parts->samples.keys = hnsw_array(build, shared->sample_keys);
+	parts->samples.counts = hnsw_array(build, shared->sample_counts);
+	parts->members = hnsw_array(build, shared->members);
+	parts->spare = hnsw_array(build, shared->spare);
+	parts->groups = hnsw_array(build, shared->groups);
+	parts->big = hnsw_array(build, shared->big);
+	parts->tasks = hnsw_array(build, shared->tasks);
+	parts->choices = hnsw_array(build, shared->choices);
+	parts->incoming = hnsw_array(build, shared->incoming);
+	parts->sources = hnsw_array(build, shared->sources);
+}
+
+/* Be done with it. */
+static void
+close_parts(HnswParts *parts)
+{
+	HnswBuild  *build = parts->build;
+	HnswPartsShared *shared = parts->shared;
+	const HnswArray arrays[] = {shared->nodes, shared->twins, shared->keys, shared->counts,
+	shared->sample_keys, shared->sample_counts, shared->members, shared->spare, shared->groups, shared->big, shared->tasks, shared->choices,
+	shared->incoming, shared->sources};
+
+	/* the last who lets go of them has them freed */
+	for (int i = 0; i < (int) lengthof(arrays); i++)
+		hnsw_array_free(build, arrays[i]);
+	hnsw_array_free(build, build->shared->parts);
+}
+
+/* ---- candidates ---- */
+
+/* The node of a vector on a level. */
+static inline uint32
+node_on(const HnswParts *parts, uint32 number, int level)
+{
+	Assert(number < parts->shared->on_level[level]);
+	return parts->nodes[number] - level;
+}
+
+/* Have a node's header and vector come into the caches. */
+static inline void
+prefetch_node(const HnswParts *parts, uint32 slot)
+{
+	const HnswNode *node = hnsw_memory_node(parts->ix, slot);
+	const char *vector = HNSW_VECTOR(&parts->ix->layout, node);
+
+	__builtin_prefetch(node);
+	for (Size b = 0; b < parts->ix->max_bytes; b += NV_PREFETCH_STEP)
+		__builtin_prefetch(vector + b);
+}
+
+/* Add a candidate, of which only the slot is known then. */
+static void
+add_candidate(HnswParts *parts, Candidates *candidates, uint32 slot)
+{
+	HnswCandidate *c;
+
+	if (candidates->n == candidates->room)
+	{
+		candidates->room *= 2;
+		candidates->c = repalloc_huge(candidates->c, sizeof(HnswCandidate) * candidates->room);
+	}
+	c = &candidates->c[candidates->n++];
+	memset(c, 0, sizeof(*c));
+	c->slot = slot;
+	prefetch_node(parts, slot);
+}
+
+/* Find the vectors of candidates. */
+static void
+load_candidates(HnswParts *parts, Candidates *candidates)
+{
+	for (int i = 0; i < candidates->n; i++)
+	{
+		HnswCandidate *c = &candidates->c[i];
+		HnswRef		ref = {.node = hnsw_memory_node(parts->ix, c->slot),
+		.buffer = InvalidBuffer};
+
+		c->stored = hnsw_stored(parts->ix, &ref);
+	}
+}
+
+/* Whether a node is among the first n candidates. */
+static bool
+is_candidate(const Candidates *candidates, int n, uint32 slot)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (candidates->c[i].slot == slot)
+			return true;
+	}
+	return false;
+}
+
+/* Measure candidates, whose vectors are known, from number "from" on. */
+static void
+measure_candidates(HnswParts *parts, Candidates *candidates, int from, const NvStored *self)
+{
+	for (int i = from; i < candidates->n; i++)
+		candidates->c[i].distance = hnsw_edge_distance(parts->ix, self,
+													   &candidates->c[i].stored);
+}
+
+/* Have those in a list come into the caches. */
+static void
+prefetch_list(HnswParts *parts, const HnswLists *lists, uint32 number, int level)
+{
+	const uint64 *list = lists->keys + (Size) number * HNSW_LIST;
+
+	for (int i = 0; i < lists->counts[number]; i++)
+		prefetch_node(parts, node_on(parts, hnsw_list_other(list[i], number), level));
+}
+
+/* ---- choice ---- */
+
+/* Add the others in a list. */
+static void
+add_from_list(HnswParts *parts, const HnswLists *lists, uint32 number, uint32 self, int most,
+			  int level, Candidates *candidates)
+{
+	const uint64 *list = lists->keys + (Size) number * HNSW_LIST;
+
+	for (int i = 0; i < Min(most, lists->counts[number]); i++)
+	{
+		uint32		other = hnsw_list_other(list[i], number);
+
+		if (other == self)
+			continue;
+		candidates->numbers[candidates->n] = other;
+		add_candidate(parts, candidates, node_on(parts, other, level));
+	}
+}
+
+/* The first of a list's owner and the others in it that is in a sample of the first n; or n. */
+static uint32
+first_in_sample(const HnswLists *lists, uint32 number, uint32 n)
+{
+	const uint64 *list = lists->keys + (Size) number * HNSW_LIST;
+
+	if (number < n)
+		return number;
+	for (int i = 0; i < lists->counts[number]; i++)
+	{
+		uint32		other = hnsw_list_other(list[i], number);
+
+		if (other < n)
+			return other;
+	}
+	return n;
+}
+
+/* The lists of a sample of n, and behind them those of the next. */
+static HnswLists
+lists_after(HnswLists lists, uint32 n)
+{
+	lists.keys += (Size) n * HNSW_LIST;
+	lists.counts += n;
+	return lists;
+}
+
+/*
+ * Collect candidates for a vector on a level: those in its list, and those in the list, in
+ * a sample, of the nearest one that is there.  In tight clusters, lists hold nothing of
+ * other ones.
+ */
+static void
+collect_candidates(HnswParts *parts, uint32 number, int level, Candidates *candidates)
+{
+	HnswLists	from = parts->lists;
+	HnswLists	next = parts->samples;
+	uint32		near = number;
+
+	candidates->n = 0;
+	add_from_list(parts, &parts->lists, number, number, HNSW_LIST, level, candidates);
+	for (uint32 n = parts->shared->on_level[level] / HNSW_SAMPLE; n >= LEAST_SAMPLE;
+		 n /= HNSW_SAMPLE)
+	{
+		near = first_in_sample(&from, near, n);
+		if (near == n)
+			break;
+		from = next;
+		add_from_list(parts, &from, near, number, level > 0 ? HNSW_LIST : OF_SAMPLE, level,
+					  candidates);
+		next = lists_after(next, n);
+	}
+}
+
+/* Choose neighbors of a vector, and count for each that it is chosen. */
+static void
+choose_own(HnswParts *parts, uint32 number, int level, Candidates *candidates)
+{
+	uint32	   *choice = parts->choices + (Size) number * (1 + parts->chosen);
+	const uint32 *numbers = candidates->numbers;
+	uint32		slot = node_on(parts, number, level);
+	HnswRef		ref = {.node = hnsw_memory_node(parts->ix, slot), .buffer = InvalidBuffer};
+	NvStored	self = hnsw_stored(parts->ix, &ref);
+	int			n;
+
+	collect_candidates(parts, number, level, candidates);
+	load_candidates(parts, candidates);
+	measure_candidates(parts, candidates, 0, &self);
+	n = hnsw_choose(parts->ix, &self, candidates->c, candidates->n, slot, parts->chosen,
+					true);
+	choice[0] = n;
+	for (int i = 0; i < n; i++)
+	{
+		int			k = 0;
+
+		/* a list is short, and its first come first */
+		while (parts->nodes[numbers[k]] - level != candidates->c[i].slot)
+			k++;
+		choice[1 + i] = numbers[k];
+		pg_atomic_fetch_add_u32(&parts->incoming[numbers[k]], 1);
+	}
+}
+
+/* Let all vectors of a level choose. */
+static void
+choose_all(HnswParts *parts, int level, Candidates *candidates)
+{
+	uint32		n = parts->shared->on_level[level];
+	uint32		first;
+
+	while ((first = pg_atomic_fetch_add_u32(&parts->shared->next, STEP)) < n)
+	{
+		uint32		end = Min(first + STEP, n);
+
+		CHECK_FOR_INTERRUPTS();
+		/* by leaves, whose vectors have most of their lists in common */
+		for (uint32 i = first; i < end; i++)
+		{
+			/* of the next one, while this one is worked on */
+			if (i + 1 < end)
+				prefetch_list(parts, &parts->lists, parts->members[i + 1], level);
+			choose_own(parts, parts->members[i], level, candidates);
+		}
+	}
+}
+
+/* One process: where those that chose a vector will begin. */
+static void
+place_sources(HnswParts *parts, int level)
+{
+	uint32		place = 0;
+
+	for (uint32 i = 0; i < parts->shared->on_level[level]; i++)
+	{
+		uint32		n = pg_atomic_read_u32(&parts->incoming[i]);
+
+		pg_atomic_write_u32(&parts->incoming[i], place);
+		place += n;
+	}
+	pg_atomic_write_u32(&parts->shared->next, 0);
+}
+
+/* Note for each who chose it; in the end, incoming[] is where those of the next begin. */
+static void
+note_sources(HnswParts *parts, int level)
+{
+	uint32		n = parts->shared->on_level[level];
+	uint32		first;
+
+	while ((first = pg_atomic_fetch_add_u32(&parts->shared->next, STEP)) < n)
+	{
+		uint32		end = Min(first + STEP, n);
+
+		CHECK_FOR_INTERRUPTS();
+		for (uint32 i = first; i < end; i++)
+		{
+			const uint32 *choice = parts->choices + (Size) i * (1 + parts->chosen);
+
+			for (uint32 k = 0; k < choice[0]; k++)
+				parts->sources[pg_atomic_fetch_add_u32(&parts->incoming[choice[1 + k]], 1)] = i;
+		}
+	}
+}
+
+/* ---- edges ---- */
+
+/* Fill the places that are left with the nearest of a vector's list. */
+static void
+fill_from_list(HnswParts *parts, uint32 number, int level, Candidates *candidates, int limit)
+{
+	const uint64 *list = parts->lists.keys + (Size) number * HNSW_LIST;
+
+	for (int i = 0; i < parts->lists.counts[number] && candidates->n < limit; i++)
+	{
+		uint32		slot = node_on(parts, hnsw_list_other(list[i], number), level);
+
+		if (!is_candidate(candidates, candidates->n, slot))
+			add_candidate(parts, candidates, slot);
+	}
+}
+
+/* Give a vector's node on a level its edges. */
+static void
+link_vector(HnswParts *parts, uint32 number, int level, Candidates *candidates)
+{
+	const uint32 *choice = parts->choices + (Size) number * (1 + parts->chosen);
+	uint32		slot = node_on(parts, number, level);
+	HnswNode   *node = hnsw_memory_node(parts->ix, slot);
+	HnswRef		ref = {.node = node, .buffer = InvalidBuffer};
+	NvStored	self = hnsw_stored(parts->ix, &ref);
+	uint32		from = number == 0 ? 0 : pg_atomic_read_u32(&parts->incoming[number - 1]);
+	uint32		to = pg_atomic_read_u32(&parts->incoming[number]);
+	int			limit = hnsw_max_edges(&parts->ix->meta);
+	int			kept = node->nedges;
+	int			known;
+
+	/* the one that it has already leads to its next twin */
+	candidates->n = 0;
+	for (int i = 0; i < kept; i++)
+		add_candidate(parts, candidates, HNSW_NEIGHBORS(node)[i]);
+	for (uint32 i = 0; i < choice[0]; i++)
+	{
+		uint32		other = node_on(parts, choice[1 + i], level);
+
+		if (!is_candidate(candidates, kept, other))
+			add_candidate(parts, candidates, other);
+	}
+	known = candidates->n;
+	for (uint32 i = from; i < to; i++)
+	{
+		uint32		other = node_on(parts, parts->sources[i], level);
+
+		if (!is_candidate(candidates, known, other))
+			add_candidate(parts, candidates, other);
+	}
+	load_candidates(parts, candidates);
+	if (candidates->n > limit)
+	{
+		measure_candidates(parts, candidates, kept, &self);
+		candidates->n = hnsw_choose_beside(parts->ix, &self, candidates->c, kept, candidates->n,
+										   slot, limit, true, NULL);
+	}
+	else
+	{
+		/* who chose it is not noted in the same order every time */
+		measure_candidates(parts, candidates, known, &self);
+		hnsw_sort_candidates(candidates->c + known, candidates->n - known, slot);
+		fill_from_list(parts, number, level, candidates, limit);
+		load_candidates(parts, candidates);
+	}
+	hnsw_set_edges(parts->ix, node, &self, candidates->c, candidates->n);
+}
+
+/* Give all nodes of a level their edges. */
+static void
+link_all(HnswParts *parts, int level, Candidates *candidates)
+{
+	uint32		n = parts->shared->on_level[level];
+	uint32		first;
+
+	while ((first = pg_atomic_fetch_add_u32(&parts->shared->next, STEP)) < n)
+	{
+		uint32		end = Min(first + STEP, n);
+
+		CHECK_FOR_INTERRUPTS();
+		for (uint32 i = first; i < end; i++)
+		{
+			/* of the next one, while this one is worked on */
+			if (i + 1 < end)
+				prefetch_list(parts, &parts->lists, parts->members[i + 1], level);
+			link_vector(parts, parts->members[i], level, candidates);
+		}
+	}
+}
+
+/* Give a twin the neighbors of the one that stands for it, and behind its ring, that one's. */
+static void
+link_twin(HnswParts *parts, const HnswTwin *twin, Candidates *candidates)
+{
+	HnswIndex  *ix = parts->ix;
+	int			limit = hnsw_max_edges(&ix->meta);
+	int			top = hnsw_memory_node(ix, twin->slot)->top_level;
+
+	Assert(top <= hnsw_memory_node(ix, twin->of)->top_level);
+	for (int level = top; level >= 0; level--)
+	{
+		HnswNode   *node = hnsw_memory_node(ix, twin->slot - level);
+		const HnswNode *of = hnsw_memory_node(ix, twin->of - level);
+		HnswRef		ref = {.node = node, .buffer = InvalidBuffer};
+		NvStored	self = hnsw_stored(ix, &ref);
+
+		candidates->n = 0;
+		for (int i = 0; i < node->nedges; i++)
+			add_candidate(parts, candidates, HNSW_NEIGHBORS(node)[i]);
+		if (level > 0)
+			add_candidate(parts, candidates, twin->of - level);
+		for (int i = 0; i < of->nedges && candidates->n < limit; i++)
+		{
+			uint32		slot = HNSW_NEIGHBORS(of)[i];
+
+			if (slot != twin->slot - level && !is_candidate(candidates, candidates->n, slot))
+				add_candidate(parts, candidates, slot);
+		}
+		load_candidates(parts, candidates);
+		hnsw_set_edges(ix, node, &self, candidates->c, candidates->n);
+	}
+}
+
+/* Give all twins their edges. */
+static void
+link_twins(HnswParts *parts, Candidates *candidates)
+{
+	HnswPartsShared *shared = parts->shared;
+	uint32		i;
+
+	while ((i = pg_atomic_fetch_add_u32(&shared->next, 1)) < shared->ntwins)
+	{
+		CHECK_FOR_INTERRUPTS();
+		link_twin(parts, &parts->twins[i], candidates);
+	}
+}
+
+/* ---- levels ---- */
+
+/* Have all processes begin with the first vector. */
+static void
+begin_step(HnswParts *parts)
+{
+	if (hnsw_build_wait(parts->build))
+		pg_atomic_write_u32(&parts->shared->next, 0);
+	hnsw_build_wait(parts->build);
+}
+
+/* Empty the lists of the first n vectors, and count nobody who chose them. */
+static void
+empty_lists(HnswParts *parts, const HnswLists *lists, uint32 n)
+{
+	if (hnsw_build_wait(parts->build))
+	{
+		memset(lists->counts, 0, sizeof(uint8) * n);
+		for (uint32 i = 0; i < n; i++)
+			pg_atomic_write_u32(&parts->incoming[i], 0);
+	}
+	hnsw_build_wait(parts->build);
+}
+
+/* Fill the lists of all samples of a level. */
+static void
+list_samples(HnswParts *parts, int level)
+{
+	HnswLists	lists = parts->samples;
+
+	for (uint32 n = parts->shared->on_level[level] / HNSW_SAMPLE; n >= LEAST_SAMPLE;
+		 n /= HNSW_SAMPLE)
+	{
+		empty_lists(parts, &lists, n);
+		hnsw_partition(parts, &lists, n);
+		lists = lists_after(lists, n);
+	}
+}
+
+/* Link all nodes of a level. */
+static void
+link_level(HnswParts *parts, int level, Candidates *candidates)
+{
+	uint32		n = parts->shared->on_level[level];
+
+	list_samples(parts, level);
+	empty_lists(parts, &parts->lists, n);
+	hnsw_partition(parts, &parts->lists, n);
+	begin_step(parts);
+	choose_all(parts, level, candidates);
+	if (hnsw_build_wait(parts->build))
+		place_sources(parts, level);
+	hnsw_build_wait(parts->build);
+	note_sources(parts, level);
+	begin_step(parts);
+	link_all(parts, level, candidates);
+}
+
+/* Link all nodes, level by level. */
+void
+hnsw_parts_link(HnswBuild *build)
+{
+	HnswParts	parts;
+	Candidates	candidates = {.room = 4 * HNSW_LIST};
+
+	open_parts(&parts, build);
+	candidates.c = palloc(sizeof(HnswCandidate) * candidates.room);
+	for (int level = parts.shared->top; level >= 0; level--)
+		link_level(&parts, level, &candidates);
+	begin_step(&parts);
+	link_twins(&parts, &candidates);
+	hnsw_build_wait(build);
+	close_parts(&parts);
+}
