@@ -101,6 +101,13 @@
 #define NV_BEGINSCAN_PARALLEL(rel, scan) table_beginscan_parallel(rel, scan)
 #endif
 
+/* From version 19 on, whoever looks at rows says whether they will be changed. */
+#if PG_VERSION_NUM >= 190000
+#define NV_INDEX_FETCH_BEGIN(rel) table_index_fetch_begin(rel, SO_NONE)
+#else
+#define NV_INDEX_FETCH_BEGIN(rel) table_index_fetch_begin(rel)
+#endif
+
 /* From version 19 on, an array's elements are described once. */
 #if PG_VERSION_NUM >= 190000
 #define NV_ARRAY_ITER_SETUP(it, array, ...) array_iter_setup(it, array, __VA_ARGS__)

@@ -14,3 +14,7 @@ CREATE FUNCTION nanovec_index_info(index regclass, OUT property text, OUT value 
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
 COMMENT ON FUNCTION nanovec_index_info(regclass) IS 'what an index is made of: format, nodes or lists, bytes';
+
+CREATE FUNCTION nanovec_prewarm(index regclass, part text DEFAULT 'search') RETURNS bigint
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION nanovec_prewarm(regclass, text) IS 'reads what every search needs of an index, or ''all'' of it, into shared buffers, and returns the number of pages';

@@ -162,9 +162,9 @@ nv_rows_check(NvRowList *rows, Relation heap, NvReport *report)
 
 /* ---- functions ---- */
 
-/* Open an index of ours, whose table is locked; ERROR if it cannot be looked into. */
-static Relation
-open_index(Oid oid, LOCKMODE lock, Relation *heap)
+/* Open an index, and its table first. */
+Relation
+nv_inspect_open(Oid oid, LOCKMODE lock, Relation *heap)
 {
 	Oid			heap_oid = IndexGetRelation(oid, true);
 	Relation	rel;
@@ -198,8 +198,8 @@ open_index(Oid oid, LOCKMODE lock, Relation *heap)
 }
 
 /* The function's result becomes a tuplestore. */
-static NvReport
-begin_report(FunctionCallInfo fcinfo)
+NvReport
+nv_report_begin(FunctionCallInfo fcinfo)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext old;
@@ -259,7 +259,7 @@ tell_of_replay(XLogRecPtr start, const NvReport *report)
 NV_FUNCTION(nanovec_index_check)
 {
 	Oid			index = PG_GETARG_OID(0);
-	NvReport	report = begin_report(fcinfo);
+	NvReport	report = nv_report_begin(fcinfo);
 	bool		standby = RecoveryInProgress();
 	XLogRecPtr	start = standby ? GetXLogReplayRecPtr(NULL) : InvalidXLogRecPtr;
 	Relation	heap;
@@ -267,7 +267,7 @@ NV_FUNCTION(nanovec_index_check)
 
 	/* vacuum waits for it, and inserts into hnsw do; a standby gives no such lock */
 	check_rights(index, false);
-	rel = open_index(index, standby ? AccessShareLock : ShareUpdateExclusiveLock, &heap);
+	rel = nv_inspect_open(index, standby ? AccessShareLock : ShareUpdateExclusiveLock, &heap);
 
 	nv_method_of(rel)->check(heap, rel, &report);
 	if (standby)
@@ -281,15 +281,52 @@ NV_FUNCTION(nanovec_index_check)
 NV_FUNCTION(nanovec_index_info)
 {
 	Oid			index = PG_GETARG_OID(0);
-	NvReport	report = begin_report(fcinfo);
+	NvReport	report = nv_report_begin(fcinfo);
 	Relation	heap;
 	Relation	rel;
 
 	check_rights(index, true);
-	rel = open_index(index, AccessShareLock, &heap);
+	rel = nv_inspect_open(index, AccessShareLock, &heap);
 
 	nv_method_of(rel)->info(rel, &report);
 	relation_close(rel, AccessShareLock);
 	table_close(heap, AccessShareLock);
 	return (Datum) 0;
+}
+
+/* Read all of an index; returns the number of its pages. */
+static int64
+prewarm_all(Relation rel)
+{
+	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
+
+	for (BlockNumber block = 0; block < nblocks; block++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		ReleaseBuffer(ReadBuffer(rel, block));
+	}
+	return nblocks;
+}
+
+/* Read an index, or what every search needs of it, into shared buffers. */
+NV_FUNCTION(nanovec_prewarm)
+{
+	Oid			index = PG_GETARG_OID(0);
+	char	   *part = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	bool		all = strcmp(part, "all") == 0;
+	Relation	heap;
+	Relation	rel;
+	int64		n;
+
+	if (!all && strcmp(part, "search") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid part of an index: \"%s\"", part),
+				 errhint("Parts are \"search\", what every search reads, and \"all\".")));
+	check_rights(index, true);
+	rel = nv_inspect_open(index, AccessShareLock, &heap);
+	n = all ? prewarm_all(rel) : nv_method_of(rel)->prewarm(rel);
+	relation_close(rel, AccessShareLock);
+	table_close(heap, AccessShareLock);
+	PG_RETURN_INT64(n);
 }

@@ -23,6 +23,18 @@ typedef struct NvReport
 	TupleDesc	desc;
 } NvReport;
 
+/*
+ * Begin the result of a function that returns rows.  ERROR (FEATURE_NOT_SUPPORTED) where
+ * it is called in a place that takes none.
+ */
+extern NvReport nv_report_begin(FunctionCallInfo fcinfo);
+
+/*
+ * Open an index of ours and its table, with the same lock.  ERROR (WRONG_OBJECT_TYPE,
+ * FEATURE_NOT_SUPPORTED, OBJECT_NOT_IN_PREREQUISITE_STATE) if it cannot be looked into.
+ */
+extern Relation nv_inspect_open(Oid index, LOCKMODE lock, Relation *heap);
+
 /* Report a broken invariant in a block. */
 extern void nv_report_problem(NvReport *report, BlockNumber block, const char *format,...)
 			__attribute__((format(printf, 3, 4)));

@@ -33,6 +33,13 @@ typedef struct NvMethod
 
 	/* Tell what an index is made of. */
 	void		(*info) (Relation index, NvReport *report);
+
+	/*
+	 * Read what searches read of an index beside what is near their queries, and
+	 * return the number of its pages; but not of those where vectors go on that are
+	 * longer than a page.
+	 */
+	int64		(*prewarm) (Relation index);
 } NvMethod;
 
 /* The method stays the caller's and must not change. */

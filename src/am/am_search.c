@@ -42,7 +42,7 @@ nv_search_begin(NvSearcher *searcher, Datum query, bool isnull)
 
 	MemoryContextReset(searcher->context);
 	nv_results_reset(&searcher->results);
-	searcher->started = false;
+	searcher->started = searcher->stepping = false;
 
 	old = MemoryContextSwitchTo(searcher->context);
 	goal->null_query = isnull;
@@ -55,21 +55,41 @@ nv_search_begin(NvSearcher *searcher, Datum query, bool isnull)
 	return goal;
 }
 
+/* Start the search, or do its next step. */
+bool
+nv_search_step(NvSearcher *searcher)
+{
+	const NvSearchMethod *method = searcher->method;
+	MemoryContext old;
+
+	if (searcher->started && !searcher->stepping)
+		return false;
+	old = MemoryContextSwitchTo(searcher->context);
+	if (!searcher->started)
+	{
+		Assert(searcher->goal.effort > 0 && searcher->goal.most > 0);
+		Assert(nv_results_waiting(&searcher->results) == 0);
+		searcher->started = true;
+		method->start(searcher);
+		searcher->stepping = method->step != NULL;
+	}
+	else
+		searcher->stepping = method->step(searcher);
+	MemoryContextSwitchTo(old);
+	return searcher->stepping;
+}
+
 /* Find the next row. */
 bool
 nv_search_next(NvSearcher *searcher, ItemPointer tid, double *bound)
 {
-	MemoryContext old = MemoryContextSwitchTo(searcher->context);
+	MemoryContext old;
 	NvResult	result;
 	bool		found;
 
-	Assert(searcher->goal.effort > 0 && searcher->goal.most > 0);
-	if (!searcher->started)
-	{
-		Assert(nv_results_waiting(&searcher->results) == 0);
-		searcher->started = true;
-		searcher->method->start(searcher);
-	}
+	while (nv_search_step(searcher))
+		;
+	old = MemoryContextSwitchTo(searcher->context);
 	found = searcher->method->next(searcher, &result);
 	MemoryContextSwitchTo(old);
 	if (!found)

@@ -65,8 +65,17 @@ typedef struct NvSearchMethod
 	/* Fill in a goal from settings: all but the query. */
 	void		(*take_settings) (const NvSearcher *searcher, NvSearchGoal *goal);
 
+	/* The most that a goal's effort can be, for this index. */
+	int			(*most_effort) (const NvSearcher *searcher);
+
 	/* Begin to search for searcher->goal; what the search before left is void. */
 	void		(*start) (NvSearcher *searcher);
+
+	/*
+	 * Do the next part of what is to be done before next(), false from the last on.
+	 * NULL where start() does it all.
+	 */
+	bool		(*step) (NvSearcher *searcher);
 
 	/* Take out the next result; false when there is none.  It has ended then. */
 	bool		(*next) (NvSearcher *searcher, NvResult *result);
@@ -76,9 +85,10 @@ struct NvSearcher
 {
 	const NvSearchMethod *method;
 	NvIndexCore *core;			/* the open index */
-	MemoryContext context;		/* of one search; the current one in start() and next() */
+	MemoryContext context;		/* of one search; the current one in start(), step() and next() */
 	NvSearchGoal goal;
 	bool		started;
+	bool		stepping;		/* nv_search_step() has more to do */
 	NvResults	results;		/* empty before start() */
 };
 
@@ -108,6 +118,12 @@ extern NvSearchGoal *nv_search_begin(NvSearcher *searcher, Datum query, bool isn
  * (INDEX_CORRUPTED).  Locks pages while it runs, and holds nothing when it returns.
  */
 extern bool nv_search_next(NvSearcher *searcher, ItemPointer tid, double *bound);
+
+/*
+ * Do a part of what nv_search_next() does for the first row, or false if that is done;
+ * several searches by turns hide the time that it takes to fetch pages from memory.
+ */
+extern bool nv_search_step(NvSearcher *searcher);
 
 /* Free a searcher. */
 extern void nv_searcher_end(NvSearcher *searcher);

@@ -657,6 +657,9 @@ extern IndexBulkDeleteResult *hnsw_bulk_delete(IndexVacuumInfo *info,
 extern void hnsw_check(Relation heap, Relation rel, NvReport *report);
 extern void hnsw_info(Relation rel, NvReport *report);
 
+/* hnsw_prewarm.c: see NvMethod */
+extern int64 hnsw_prewarm(Relation rel);
+
 /* hnsw_options.c */
 extern void hnsw_options_init(void);
 extern bytea *hnsw_parse_options(Datum reloptions, bool validate);

@@ -22,7 +22,8 @@ static const NvMethod hnsw_method = {
 	.insert = &hnsw_insert_method,
 	.search = &hnsw_search_method,
 	.check = hnsw_check,
-	.info = hnsw_info
+	.info = hnsw_info,
+	.prewarm = hnsw_prewarm
 };
 
 /* Register the method and its options. */

@@ -68,6 +68,9 @@ typedef struct HnswSearcher
 	NvSearcher	base;
 	HnswIndex	ix;
 	HnswSearch *search;
+	uint32		top;			/* where it began, on the highest level */
+	bool		entered;		/* and came to level 0 */
+	int			tries;			/* how often it began again */
 	int			ef;				/* of the search so far */
 	float		widened;		/* by the search itself, since estimates are poor */
 	bool		going_on;		/* beyond the first ef; then limits count */
@@ -103,6 +106,13 @@ take_settings(const NvSearcher *base, NvSearchGoal *goal)
 	goal->most = hnsw_max_scan_tuples;
 	/* of 32 bits, a Size may have no room for so much */
 	goal->memory = (Size) Min(memory, (double) MaxAllocHugeSize);
+}
+
+/* The most that ef_search can be. */
+static int
+most_effort(const NvSearcher *base)
+{
+	return HNSW_MAX_EF_SEARCH;
 }
 
 /* The item of a row. */
@@ -215,41 +225,61 @@ first_ef(const HnswSearcher *s)
 	return ef;
 }
 
-/* Search for the first ef candidates. */
+/* Find the way down, and start to search level 0 from there. */
+static void
+enter(HnswSearcher *s)
+{
+	int			top_level;
+	uint32		entry;
+
+	hnsw_get_entry(&s->ix, &s->top, &top_level);
+	if (s->top == HNSW_NO_SLOT)
+	{
+		s->entered = false;
+		s->finished = true;
+		return;
+	}
+	entry = hnsw_descend(s->search, &s->base.goal.query, s->top, top_level, 0);
+	s->entered = entry != HNSW_NO_SLOT;
+	if (s->entered)
+		hnsw_search_start(s->search, &s->base.goal.query, entry, 0, s->ef);
+}
+
+/* Start to search for the first ef candidates. */
 static void
 start(NvSearcher *base)
 {
 	HnswSearcher *s = (HnswSearcher *) base;
-	uint32		top,
-				entry;
-	int			entry_level;
 
 	s->ef = first_ef(s);
 	s->going_on = s->finished = false;
+	s->tries = 0;
 	s->nvisited = 0;
 	s->error = 0;
 	s->nfull = s->nout = s->nfull_out = 0;
 	s->search = hnsw_search_begin(&s->ix, false);
 	hnsw_search_visitor(s->search, take_node, s);
-	for (int tries = 0;; tries++)
+	enter(s);
+}
+
+/* Visit a node, or begin again; false when the first ef candidates were found. */
+static bool
+step(NvSearcher *base)
+{
+	HnswSearcher *s = (HnswSearcher *) base;
+
+	if (s->finished)
+		return false;
+	if (s->entered && hnsw_search_step(s->search))
+		return true;
+	if (!s->entered || hnsw_nvisited(s->search) == 0)
 	{
-		hnsw_get_entry(&s->ix, &top, &entry_level);
-		if (top == HNSW_NO_SLOT)
-		{
-			s->finished = true;
-			return;
-		}
-		entry = hnsw_descend(s->search, &s->base.goal.query, top, entry_level, 0);
-		if (entry != HNSW_NO_SLOT)
-		{
-			hnsw_search_level(s->search, &s->base.goal.query, entry, 0, s->ef);
-			if (hnsw_nvisited(s->search) > 0)
-				break;
-		}
 		/* vacuum freed the way down from under us: begin again */
 		CHECK_FOR_INTERRUPTS();
-		if (tries == MAX_TRIES)
-			hnsw_damaged(&s->ix, top, "has no node below it");
+		if (s->tries++ == MAX_TRIES)
+			hnsw_damaged(&s->ix, s->top, "has no node below it");
+		enter(s);
+		return true;
 	}
 	Assert(hnsw_search_ef(s->search) >= s->ef);
 	s->widened = (float) hnsw_search_ef(s->search) / s->ef;
@@ -257,6 +287,7 @@ start(NvSearcher *base)
 	s->going_on = true;
 	read_unreached(s);
 	set_horizon(s, true);
+	return false;
 }
 
 /* How many nodes it takes to hold the rows that a node with all places would. */
@@ -337,6 +368,8 @@ next(NvSearcher *base, NvResult *result)
 const NvSearchMethod hnsw_search_method = {
 	.open = open_searcher,
 	.take_settings = take_settings,
+	.most_effort = most_effort,
 	.start = start,
+	.step = step,
 	.next = next
 };

@@ -313,6 +313,9 @@ extern IndexBulkDeleteResult *ivf_bulk_delete(IndexVacuumInfo *info,
 extern void ivf_check(Relation heap, Relation rel, NvReport *report);
 extern void ivf_info(Relation rel, NvReport *report);
 
+/* ivf_prewarm.c: see NvMethod */
+extern int64 ivf_prewarm(Relation rel);
+
 /* ivf_options.c */
 extern void ivf_options_init(void);
 extern bytea *ivf_parse_options(Datum reloptions, bool validate);

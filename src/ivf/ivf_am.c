@@ -28,7 +28,8 @@ static const NvMethod ivf_method = {
 	.insert = &ivf_insert_method,
 	.search = &ivf_search_method,
 	.check = ivf_check,
-	.info = ivf_info
+	.info = ivf_info,
+	.prewarm = ivf_prewarm
 };
 
 /* Register the method, and the options of ivf and of ivfflat. */

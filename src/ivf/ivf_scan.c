@@ -140,6 +140,13 @@ take_settings(const NvSearcher *base, NvSearchGoal *goal)
 	goal->memory = (Size) work_mem * 1024;
 }
 
+/* The most that probes can be. */
+static int
+most_effort(const NvSearcher *base)
+{
+	return (int) ((const IvfSearcher *) base)->ix.meta.lists;
+}
+
 /* ---- candidates ---- */
 
 /* The order of candidates: by key, and by place where these are equal. */
@@ -843,6 +850,7 @@ next(NvSearcher *base, NvResult *result)
 const NvSearchMethod ivf_search_method = {
 	.open = open_searcher,
 	.take_settings = take_settings,
+	.most_effort = most_effort,
 	.start = start,
 	.next = next
 };

@@ -44,5 +44,13 @@ $node->safe_psql('postgres', 'DROP EXTENSION nanovec');
 is($node->psql('postgres', join("\n", @examples), stdout => \$out, stderr => \$err, on_error_stop => 1),
 	0, 'the SQL in README.md runs') or diag $err;
 
+# So does that of docs/questions.md, in a database of its own.
+@examples = slurp_file(source_file('docs/questions.md')) =~ /```sql\n(.*?)```/sg;
+cmp_ok(scalar @examples, '>', 3, 'docs/questions.md has examples');
+$node->safe_psql('postgres', 'CREATE DATABASE questions');
+$node->safe_psql('questions', 'CREATE EXTENSION nanovec');
+is($node->psql('questions', join("\n", @examples), stdout => \$out, stderr => \$err, on_error_stop => 1),
+	0, 'the SQL in docs/questions.md runs') or diag $err;
+
 $node->stop;
 done_testing();

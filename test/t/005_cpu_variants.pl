@@ -19,12 +19,13 @@ my $sums = q{
 		sum(binary_quantize(a.v) <~> binary_quantize(b.v))
 	FROM items a JOIN items b ON b.id = a.id + 1};
 my $variants = q{SELECT string_agg(DISTINCT split_part(variant, '_', 1), ',') FROM nanovec_simd()};
+my $signatures = q{SELECT md5(string_agg(nanovec_lsh(v, 200)::text, ',' ORDER BY id)) FROM items};
 my %disable = (
 	everything => '',
 	'no AVX-512' => 'avx512f',
 	'no SIMD' => 'avx512f,avx2,neon');
 my %not_allowed = ('no AVX-512' => qr/avx512/, 'no SIMD' => qr/avx|neon/);
-my (%answers, %sums);
+my (%answers, %sums, %signatures);
 
 # What the operating system says of the CPU: if it has the instructions, they are used.
 my $flags = -r '/proc/cpuinfo' ? slurp_file('/proc/cpuinfo') : '';
@@ -48,6 +49,7 @@ foreach my $case (sort keys %disable)
 	unlike($ran, $not_allowed{$case}, "$case: the variants are plainer") if $not_allowed{$case};
 	like($ran, qr/$best/, "$case: $best is used") if $best && $case eq 'everything';
 	$answers{$case} = $node->safe_psql('postgres', $nearest);
+	$signatures{$case} = $node->safe_psql('postgres', $signatures);
 	$sums{$case} = [ split /\|/, $node->safe_psql('postgres', $sums) ];
 }
 foreach my $case (sort keys %not_allowed)
@@ -58,6 +60,7 @@ foreach my $case (sort keys %not_allowed)
 	} 0 .. $#{ $sums{everything} };
 
 	is($answers{$case}, $answers{everything}, "$case: same nearest");
+	is($signatures{$case}, $signatures{everything}, "$case: same signatures, to the bit");
 	is("@off", '', "$case: same distances");
 }
 
