@@ -323,8 +323,14 @@ typedef bool (*HnswVisitor) (void *arg, const HnswNode *node, float distance);
 extern void hnsw_search_visitor(HnswSearch *search, HnswVisitor visitor, void *arg);
 
 /*
+ * Free what only a search through the graph needs, and remember a bit for each slot that
+ * was visited.  The search can't go on afterwards, but read the rest.
+ */
+extern void hnsw_search_leave_graph(HnswSearch *search);
+
+/*
  * Visit all other nodes of level 0, by reading the whole index; nothing comes
- * twice.  Only for a search with a visitor, which can't go on afterwards.
+ * twice.  Only for a search with a visitor, which has left the graph.
  */
 extern void hnsw_search_rest(HnswSearch *search);
 

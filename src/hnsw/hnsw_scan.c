@@ -197,6 +197,7 @@ read_rest(HnswSearcher *s)
 	if (rows > s->base.goal.most || s->nvisited >= s->base.goal.most ||
 		hnsw_search_memory(s->search) + rows * sizeof(NvResult) > s->base.goal.memory)
 		return false;
+	hnsw_search_leave_graph(s->search);
 	nv_results_reserve(&s->base.results, (int) Min(rows + HNSW_NODE_TIDS, INT_MAX));
 	hnsw_search_rest(s->search);
 	s->finished = true;

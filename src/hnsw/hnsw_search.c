@@ -22,6 +22,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "am/am_bitmap.h"
 #include "am/am_heap.h"
 #include "am/am_select.h"
 #include "miscadmin.h"
@@ -116,6 +117,10 @@ struct HnswSearch
 	uint32		seen_mask;
 	int			seen_shift;		/* 32 - log2 of the size */
 	uint32		nseen;
+
+	/* when it has left the graph */
+	uint8	   *visited;		/* a bit for each slot */
+	uint32		nslots;
 
 	HnswVisitor visitor;		/* takes what is found on level 0; or NULL */
 	void	   *visitor_arg;
@@ -1255,29 +1260,49 @@ free_array(void *array)
 		pfree(array);
 }
 
-/* Visit nodes in the order of their slots, so that each page is read once, and in order. */
+/* Keep a bit for each slot in place of all that is known of nodes seen. */
 void
-hnsw_search_rest(HnswSearch *s)
+hnsw_search_leave_graph(HnswSearch *s)
 {
-	HnswIndex  *ix = s->ix;
-	uint32		nslots = hnsw_count_slots(ix);
-
-	Assert(s->next == HNSW_NO_SLOT && s->level == 0 && s->visitor != NULL);
+	Assert(s->next == HNSW_NO_SLOT && s->level == 0);
+	s->nslots = hnsw_count_slots(s->ix);
+	s->visited = nv_bitmap_alloc(s->nslots);
+	for (uint32 i = 0; i <= s->seen_mask; i++)
+	{
+		if (s->seen[i].slot < s->nslots && s->seen[i].state == SEEN_VISITED)
+			nv_set_bit(s->visited, s->seen[i].slot);
+	}
 	free_array(s->frontier.candidates);
 	free_array(s->frontier.near);
 	free_array(s->frontier.far);
 	memset(&s->frontier, 0, sizeof(s->frontier));
 	s->pool.n = 0;
 	s->going_on = true;
-	for (uint32 slot = 0; slot < nslots && !s->stopped; slot++)
+	if (!uses_kept(s))
+	{
+		pfree(s->seen);
+		s->seen = palloc(sizeof(Seen) * FIRST_SEEN);
+		s->seen_room = FIRST_SEEN;
+	}
+	seen_clear(s, FIRST_SEEN);
+	s->nseen = 0;
+}
+
+/* Visit nodes in the order of their slots, so that each page is read once, and in order. */
+void
+hnsw_search_rest(HnswSearch *s)
+{
+	HnswIndex  *ix = s->ix;
+
+	Assert(s->visited != NULL && s->visitor != NULL);
+	for (uint32 slot = 0; slot < s->nslots && !s->stopped; slot++)
 	{
 		HnswRef		ref;
 
 		CHECK_FOR_INTERRUPTS();
-		if (s->seen[find_seen(s, slot)].slot == slot &&
-			s->seen[find_seen(s, slot)].state == SEEN_VISITED)
+		if (nv_bit(s->visited, slot))
 			continue;
-		if (slot + 1 < nslots)
+		if (slot + 1 < s->nslots)
 			hnsw_prefetch(ix, slot + 1);
 		if (!hnsw_read(ix, slot, &ref))
 			continue;
