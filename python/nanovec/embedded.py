@@ -42,6 +42,7 @@ DATABASE = "postgres"
 ROLE = "postgres"
 # a Unix socket's address has 107 bytes, of which PostgreSQL's file name takes 15
 _LONGEST_SOCKET_DIRECTORY = 90
+PORT = 5432  # of the socket's name
 _START_SECONDS = 600.0
 
 # Servers and watchers that this process started.  They go on when it ends; those
@@ -138,7 +139,11 @@ class EmbeddedServer:
     @property
     def dsn(self) -> str:
         """Where the server is, for psql and any other client."""
-        return make_conninfo(host=str(self.socket_directory), user=ROLE, dbname=DATABASE)
+        # whatever PGPORT and the like say, which are about other servers
+        return make_conninfo(
+            host=str(self.socket_directory), hostaddr="", port=PORT, user=ROLE, dbname=DATABASE,
+            options="", target_session_attrs="any",
+        )  # fmt: skip
 
     @property
     def socket_directory(self) -> Path:
@@ -356,6 +361,7 @@ class EmbeddedServer:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
         settings = {
             "listen_addresses": "",
+            "port": str(PORT),
             "unix_socket_directories": _quoted(str(self.socket_directory), '"'),
             "unix_socket_permissions": "0700",
             "extension_control_path": f"$system:{self._engine}",
@@ -390,6 +396,9 @@ class EmbeddedServer:
 
     def _answers(self) -> bool:
         """Does the server take connections?"""
+        # before that there is nobody to connect to, or one who says to try again
+        if not (self.socket_directory / f".s.PGSQL.{PORT}").exists():
+            return False
         try:
             with psycopg.connect(self.dsn, connect_timeout=10):
                 return True

@@ -45,6 +45,22 @@ def start(directory, code):
 WAIT = "print('ready', flush=True)\nsys.stdin.read()"
 
 
+def test_environment_of_other_servers(directory, monkeypatch):
+    for name, value in {
+        "PGPORT": "1",
+        "PGHOST": "nowhere.invalid",
+        "PGHOSTADDR": "192.0.2.1",
+        "PGUSER": "nobody",
+        "PGDATABASE": "none",
+        "PGOPTIONS": "-c no_such_setting=1",
+        "PGTARGETSESSIONATTRS": "standby",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with nanovec.open(directory) as db:
+        assert db.list_collections() == []
+    assert gone(directory)
+
+
 def test_open_close_and_again(directory):
     began = time.monotonic()
     with nanovec.open(directory) as db:
