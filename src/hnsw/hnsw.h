@@ -69,6 +69,12 @@ typedef struct HnswIndex
 	const HnswStore *store;
 	HnswMemory *memory;			/* if that is where slots are, or NULL */
 	HnswNotes  *notes;			/* or NULL */
+
+	/*
+	 * While a build links slots in memory, whose numbers depend on which process was
+	 * faster, numbers that do not; or NULL.
+	 */
+	const uint32 *ranks;
 	char	   *assembled;		/* room for one vector longer than a node holds, or NULL */
 	float	   *edge_floats;	/* 2 * space.length, if there are codes */
 	NvShortFactors *short_factors;	/* or NULL: they are wide */
@@ -416,11 +422,12 @@ extern int	hnsw_choose_beside(HnswIndex *ix, const NvStored *self, HnswCandidate
 							   int *nstrict);
 
 /*
- * Sort candidates, nearest first; equally near ones by their slots, from the one after
- * a given one on, which is the node that they are for, and round again.  So not all
- * nodes have the same few of them, and nodes of one vector lead round in a ring.
+ * Sort candidates, nearest first; equally near ones by their slots (or ix->ranks), from
+ * the one after a given one on, which is the node that they are for, and round again.  So
+ * not all nodes have the same few of them, and nodes of one vector lead round in a ring.
  */
-extern void hnsw_sort_candidates(HnswCandidate *candidates, int n, uint32 after);
+extern void hnsw_sort_candidates(const HnswIndex *ix, HnswCandidate *candidates, int n,
+								 uint32 after);
 
 /*
  * Which of n sorted neighbors of a node, of which self is the vector, is missed least:

@@ -41,6 +41,7 @@ typedef struct HnswBuildShared
 	int			entry_level;
 	uint32		nslots;			/* slots of nodes */
 	HnswArray	order;			/* uint32[nslots]: slots, in order of insertion */
+	HnswArray	ranks;			/* uint32 for each slot: its place there */
 	bool		by_parts;		/* without searches: see hnsw_parts.c */
 	HnswArray	parts;			/* HnswPartsShared, if so */
 	HnswArray	choices;		/* uint32[batch][1 + 2m]: a count and slots */

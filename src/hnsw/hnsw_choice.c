@@ -11,20 +11,28 @@
 
 #include "miscadmin.h"
 
-/* The order of candidates. */
-static inline bool
-is_nearer(const HnswCandidate *a, const HnswCandidate *b, uint32 after)
+/* What equally near nodes are ordered by. */
+static inline uint32
+rank_of(const HnswIndex *ix, uint32 slot)
 {
-	/* counted from that slot on, modulo 2^32 */
+	return ix->ranks == NULL ? slot : ix->ranks[slot];
+}
+
+/* The order of candidates; ranks are counted from this one on, modulo 2^32. */
+static inline bool
+is_nearer(const HnswIndex *ix, const HnswCandidate *a, const HnswCandidate *b, uint32 after)
+{
 	return a->distance < b->distance ||
-		(a->distance == b->distance && a->slot - after < b->slot - after);
+		(a->distance == b->distance &&
+		 rank_of(ix, a->slot) - after < rank_of(ix, b->slot) - after);
 }
 
 /* Sort by a shell sort, which has the comparison inlined; n is a hundred or so. */
 void
-hnsw_sort_candidates(HnswCandidate *candidates, int n, uint32 after)
+hnsw_sort_candidates(const HnswIndex *ix, HnswCandidate *candidates, int n, uint32 after)
 {
 	static const int gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};	/* Ciura, 2001 */
+	uint32		from = rank_of(ix, after);
 
 	for (int g = 0; g < (int) lengthof(gaps); g++)
 	{
@@ -35,7 +43,7 @@ hnsw_sort_candidates(HnswCandidate *candidates, int n, uint32 after)
 			HnswCandidate c = candidates[i];
 			int			j = i;
 
-			for (; j >= gap && is_nearer(&c, &candidates[j - gap], after); j -= gap)
+			for (; j >= gap && is_nearer(ix, &c, &candidates[j - gap], from); j -= gap)
 				candidates[j] = candidates[j - gap];
 			candidates[j] = c;
 		}
@@ -243,7 +251,7 @@ hnsw_choose_beside(HnswIndex *ix, const NvStored *self, HnswCandidate *candidate
 
 	Assert(kept <= n && limit <= hnsw_max_edges(&ix->meta));
 	begin_choice(&choice, ix, self, candidates, n);
-	hnsw_sort_candidates(candidates + kept, n - kept, after);
+	hnsw_sort_candidates(ix, candidates + kept, n - kept, after);
 	n = kept + unique_candidates(candidates + kept, n - kept);
 	refused.candidates = palloc(sizeof(HnswCandidate) * Max(n, 1));
 	refused.repeats = palloc(sizeof(bool) * Max(n, 1));

@@ -395,7 +395,7 @@ plan_exchange(HnswSurroundings *around, const Source *source, const HnswCandidat
 		return;
 	}
 	Assert(n == hnsw_max_edges(&ix->meta) + 1);
-	hnsw_sort_candidates(x->list, n, source->slot);
+	hnsw_sort_candidates(ix, x->list, n, source->slot);
 	given_up = find_given_up(around, source, x, n, neighbor->slot, insistence);
 	if (given_up < 0)
 		return;

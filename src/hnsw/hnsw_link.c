@@ -117,14 +117,33 @@ vector_of(HnswIndex *ix, uint32 slot, char *copy)
 typedef struct OrderKey
 {
 	uint64		hash;
+	uint64		row;			/* of equal hashes, the first row comes first */
 	uint32		slot;			/* on level 0 */
 	uint16		level;			/* the highest of the vector */
 } OrderKey;
 
+/* Their order. */
+static inline int
+compare_keys(const OrderKey *x, const OrderKey *y)
+{
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return x->row < y->row ? -1 : x->row > y->row;
+}
+
+/* The row of a node as a number. */
+static inline uint64
+row_of(const HnswIndex *ix, const HnswNode *node)
+{
+	const ItemPointerData *tid = HNSW_TIDS(&ix->layout, node);
+
+	return (uint64) ItemPointerGetBlockNumber(tid) << 16 | ItemPointerGetOffsetNumber(tid);
+}
+
 /* Millions of them, so the sort can be interrupted. */
 #define ST_SORT sort_order
 #define ST_ELEMENT_TYPE OrderKey
-#define ST_COMPARE(a, b) ((a)->hash < (b)->hash ? -1 : (a)->hash > (b)->hash)
+#define ST_COMPARE(a, b) compare_keys(a, b)
 #define ST_CHECK_FOR_INTERRUPTS
 #define ST_SCOPE static
 #define ST_DEFINE
@@ -177,6 +196,7 @@ merge_duplicates(HnswBuild *build, OrderKey *keys, HnswTwin *twins, uint32 *ntwi
 			continue;
 		v = vector_of(ix, slot, copy);
 		keys[n].hash = hash_stored(&v);
+		keys[n].row = row_of(ix, node);
 		keys[n++].slot = slot;
 	}
 	sort_order(keys, n);
@@ -215,6 +235,7 @@ make_order(HnswBuild *build)
 	uint32		used = pg_atomic_read_u32(&shared->memory.used);
 	OrderKey   *keys = palloc_extended(sizeof(OrderKey) * Max(used, 1), MCXT_ALLOC_HUGE);
 	uint32	   *order;
+	uint32	   *ranks;
 	HnswTwin   *twins = palloc_extended(sizeof(HnswTwin) * Max(used, 1), MCXT_ALLOC_HUGE);
 	uint32		ntwins = 0;
 	uint32		n = 0;
@@ -234,6 +255,7 @@ make_order(HnswBuild *build)
 		if (node->level > 0)
 			continue;
 		keys[n].hash = hnsw_hash_row(HNSW_TIDS(&ix->layout, node), 0);
+		keys[n].row = row_of(ix, node);
 		keys[n].slot = slot;
 		keys[n].level = node->top_level;
 		n++;
@@ -256,11 +278,17 @@ make_order(HnswBuild *build)
 	}
 
 	shared->order = hnsw_array_alloc(build, sizeof(uint32) * Max(shared->nslots, 1));
+	shared->ranks = hnsw_array_alloc(build, sizeof(uint32) * Max(used, 1));
 	order = hnsw_array(build, shared->order);
+	ranks = hnsw_array(build, shared->ranks);
 	for (uint32 i = 0, place = 0; i < n; i++)
 	{
 		for (int level = keys[i].level; level >= 0; level--)
-			order[place++] = keys[i].slot - level;
+		{
+			order[place] = keys[i].slot - level;
+			ranks[order[place]] = place;
+			place++;
+		}
 	}
 	pfree(keys);
 	shared->by_parts = n > ntwins && hnsw_parts_fit(build, n - ntwins);
@@ -635,8 +663,8 @@ hnsw_link_slot_bytes(const HnswMeta *meta)
 {
 	Size		width = 1 + 2 * meta->m;
 
-	/* the order, then what the largest batches need; in their place, what writing does */
-	return sizeof(uint32) +
+	/* the order and ranks, then what the largest batches need; in their place, what writing does */
+	return 2 * sizeof(uint32) +
 		Max(sizeof(OrderKey), width * (sizeof(uint32) + sizeof(HnswPair)) / SECOND_BATCH_PART + 1);
 }
 
@@ -698,6 +726,7 @@ hnsw_link(HnswBuild *build)
 	if (hnsw_build_wait(build))
 		alloc_shared_arrays(build);
 	hnsw_build_wait(build);
+	build->ix.ranks = hnsw_array(build, shared->ranks);
 	if (shared->by_parts)
 		hnsw_parts_link(build);
 	else
@@ -705,4 +734,6 @@ hnsw_link(HnswBuild *build)
 	if (hnsw_build_wait(build))
 		hnsw_connect_all(&build->ix, shared->entry, NULL, pg_atomic_read_u32(&shared->memory.used));
 	hnsw_build_wait(build);
+	build->ix.ranks = NULL;
+	hnsw_array_free(build, shared->ranks);
 }

@@ -65,7 +65,7 @@ hnsw_parts_fit(HnswBuild *build, uint32 n)
 	const HnswMeta *meta = &build->ix.meta;
 	HnswBuildShared *shared = build->shared;
 	double		slots = (double) pg_atomic_read_u32(&shared->memory.used) *
-		(meta->slot_bytes + sizeof(uint32));
+		(meta->slot_bytes + 2 * sizeof(uint32));
 	double		arrays = bytes_of_vector(meta) * n;
 	double		processes = (double) hnsw_matrix_bytes(meta) * shared->nprocesses;
 
@@ -315,6 +315,34 @@ prefetch_list(HnswParts *parts, const HnswLists *lists, uint32 number, int level
 		prefetch_node(parts, node_on(parts, hnsw_list_other(list[i], number), level));
 }
 
+/* What a step does with one vector of a level. */
+typedef void (*VectorStep) (HnswParts *parts, uint32 number, int level, Candidates *candidates);
+
+/*
+ * Do a step with all vectors of a level, by turns of the processes.  They come in the
+ * order of leaves, whose vectors have most of their lists in common.
+ */
+static void
+do_all(HnswParts *parts, int level, Candidates *candidates, VectorStep step)
+{
+	uint32		n = parts->shared->on_level[level];
+	uint32		first;
+
+	while ((first = pg_atomic_fetch_add_u32(&parts->shared->next, STEP)) < n)
+	{
+		uint32		end = Min(first + STEP, n);
+
+		CHECK_FOR_INTERRUPTS();
+		for (uint32 i = first; i < end; i++)
+		{
+			/* of the next one, while this one is worked on */
+			if (i + 1 < end)
+				prefetch_list(parts, &parts->lists, parts->members[i + 1], level);
+			step(parts, parts->members[i], level, candidates);
+		}
+	}
+}
+
 /* ---- choice ---- */
 
 /* Add the others in a list. */
@@ -398,13 +426,14 @@ choose_own(HnswParts *parts, uint32 number, int level, Candidates *candidates)
 	uint32		slot = node_on(parts, number, level);
 	HnswRef		ref = {.node = hnsw_memory_node(parts->ix, slot), .buffer = InvalidBuffer};
 	NvStored	self = hnsw_stored(parts->ix, &ref);
+	int			ncandidates;
 	int			n;
 
 	collect_candidates(parts, number, level, candidates);
+	ncandidates = candidates->n;
 	load_candidates(parts, candidates);
 	measure_candidates(parts, candidates, 0, &self);
-	n = hnsw_choose(parts->ix, &self, candidates->c, candidates->n, slot, parts->chosen,
-					true);
+	n = hnsw_choose(parts->ix, &self, candidates->c, ncandidates, slot, parts->chosen, true);
 	choice[0] = n;
 	for (int i = 0; i < n; i++)
 	{
@@ -413,31 +442,9 @@ choose_own(HnswParts *parts, uint32 number, int level, Candidates *candidates)
 		/* a list is short, and its first come first */
 		while (parts->nodes[numbers[k]] - level != candidates->c[i].slot)
 			k++;
+		Assert(k < ncandidates);
 		choice[1 + i] = numbers[k];
 		pg_atomic_fetch_add_u32(&parts->incoming[numbers[k]], 1);
-	}
-}
-
-/* Let all vectors of a level choose. */
-static void
-choose_all(HnswParts *parts, int level, Candidates *candidates)
-{
-	uint32		n = parts->shared->on_level[level];
-	uint32		first;
-
-	while ((first = pg_atomic_fetch_add_u32(&parts->shared->next, STEP)) < n)
-	{
-		uint32		end = Min(first + STEP, n);
-
-		CHECK_FOR_INTERRUPTS();
-		/* by leaves, whose vectors have most of their lists in common */
-		for (uint32 i = first; i < end; i++)
-		{
-			/* of the next one, while this one is worked on */
-			if (i + 1 < end)
-				prefetch_list(parts, &parts->lists, parts->members[i + 1], level);
-			choose_own(parts, parts->members[i], level, candidates);
-		}
 	}
 }
 
@@ -541,33 +548,11 @@ link_vector(HnswParts *parts, uint32 number, int level, Candidates *candidates)
 	{
 		/* who chose it is not noted in the same order every time */
 		measure_candidates(parts, candidates, known, &self);
-		hnsw_sort_candidates(candidates->c + known, candidates->n - known, slot);
+		hnsw_sort_candidates(parts->ix, candidates->c + known, candidates->n - known, slot);
 		fill_from_list(parts, number, level, candidates, limit);
 		load_candidates(parts, candidates);
 	}
 	hnsw_set_edges(parts->ix, node, &self, candidates->c, candidates->n);
-}
-
-/* Give all nodes of a level their edges. */
-static void
-link_all(HnswParts *parts, int level, Candidates *candidates)
-{
-	uint32		n = parts->shared->on_level[level];
-	uint32		first;
-
-	while ((first = pg_atomic_fetch_add_u32(&parts->shared->next, STEP)) < n)
-	{
-		uint32		end = Min(first + STEP, n);
-
-		CHECK_FOR_INTERRUPTS();
-		for (uint32 i = first; i < end; i++)
-		{
-			/* of the next one, while this one is worked on */
-			if (i + 1 < end)
-				prefetch_list(parts, &parts->lists, parts->members[i + 1], level);
-			link_vector(parts, parts->members[i], level, candidates);
-		}
-	}
 }
 
 /* Give a twin the neighbors of the one that stands for it, and behind its ring, that one's. */
@@ -666,13 +651,13 @@ link_level(HnswParts *parts, int level, Candidates *candidates)
 	empty_lists(parts, &parts->lists, n);
 	hnsw_partition(parts, &parts->lists, n);
 	begin_step(parts);
-	choose_all(parts, level, candidates);
+	do_all(parts, level, candidates, choose_own);
 	if (hnsw_build_wait(parts->build))
 		place_sources(parts, level);
 	hnsw_build_wait(parts->build);
 	note_sources(parts, level);
 	begin_step(parts);
-	link_all(parts, level, candidates);
+	do_all(parts, level, candidates, link_vector);
 }
 
 /* Link all nodes, level by level. */
