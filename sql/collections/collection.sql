@@ -198,9 +198,7 @@ DECLARE
 BEGIN
 	PERFORM nanovec.check_name(new_name, c.metric, c.type, c.dimension);
 	UPDATE nanovec.collections AS x SET name = new_name WHERE x.id = c.id;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'must be owner of collection "%"', c.name USING ERRCODE = 'insufficient_privilege';
-	END IF;
+	PERFORM nanovec.check_changed(FOUND, c.name);
 EXCEPTION WHEN unique_violation THEN
 	RAISE EXCEPTION 'collection "%" already exists', new_name USING ERRCODE = 'duplicate_table';
 END $$;
@@ -216,9 +214,7 @@ BEGIN
 		RAISE EXCEPTION 'metadata of a collection must be a JSON object' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	UPDATE nanovec.collections AS x SET metadata = set_collection_metadata.metadata WHERE x.id = c.id;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'must be owner of collection "%"', c.name USING ERRCODE = 'insufficient_privilege';
-	END IF;
+	PERFORM nanovec.check_changed(FOUND, c.name);
 END $$;
 COMMENT ON FUNCTION nanovec.set_collection_metadata(text, jsonb, text, text) IS 'replaces the metadata of a collection as a whole';
 
@@ -241,17 +237,14 @@ DECLARE
 	c nanovec.collections := nanovec.find(name, tenant, database);
 BEGIN
 	PERFORM nanovec.check_name(c.name, c.metric, c.type, set_dimension.dimension);
-	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', c.relation);
-	c := nanovec.find(name, tenant, database);
+	c := nanovec.find_locked(name, tenant, database, 'ACCESS EXCLUSIVE');
 	IF c.dimension IS NOT NULL THEN
 		RETURN;
 	END IF;
 	EXECUTE format('ALTER TABLE %s ALTER embedding TYPE %s.%I(%s)', c.relation, nanovec.vector_schema(), c.type,
 		set_dimension.dimension);
 	UPDATE nanovec.collections AS x SET dimension = set_dimension.dimension WHERE x.id = c.id RETURNING x.* INTO c;
-	IF c.id IS NULL THEN
-		RAISE EXCEPTION 'must be owner of collection "%"', set_dimension.name USING ERRCODE = 'insufficient_privilege';
-	END IF;
+	PERFORM nanovec.check_changed(FOUND, set_dimension.name);
 	PERFORM nanovec.create_vector_index(c);
 END $$;
 COMMENT ON FUNCTION nanovec.set_dimension(text, int, text, text) IS 'says how many dimensions a collection has, if nobody has yet';

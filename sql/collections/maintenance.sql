@@ -5,9 +5,7 @@ CREATE FUNCTION nanovec.change_index(c nanovec.collections)
 	RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	UPDATE nanovec.collections AS x SET index = c.index, batches = c.batches WHERE x.id = c.id;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'must be owner of collection "%"', c.name USING ERRCODE = 'insufficient_privilege';
-	END IF;
+	PERFORM nanovec.check_changed(FOUND, c.name);
 	IF c.batches > 0 THEN
 		PERFORM nanovec.drop_vector_index(c);
 	ELSE
@@ -20,10 +18,9 @@ CREATE FUNCTION nanovec.rebuild(collection text, index jsonb DEFAULT NULL, tenan
 		database text DEFAULT 'default_database')
 	RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	c nanovec.collections := nanovec.find(collection, tenant, database);
+	c nanovec.collections := nanovec.find_locked(collection, tenant, database, 'SHARE ROW EXCLUSIVE');
 BEGIN
 	c.index := coalesce(nanovec.normal_index(rebuild.index, c.metric), c.index);
-	EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', c.relation);
 	PERFORM nanovec.drop_vector_index(c);
 	PERFORM nanovec.change_index(c);
 END $$;
@@ -33,10 +30,8 @@ CREATE FUNCTION nanovec.batch_begin(collection text, tenant text DEFAULT 'defaul
 		database text DEFAULT 'default_database')
 	RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	c nanovec.collections := nanovec.find(collection, tenant, database);
+	c nanovec.collections := nanovec.find_locked(collection, tenant, database, 'ACCESS EXCLUSIVE');
 BEGIN
-	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', c.relation);
-	c := nanovec.find(collection, tenant, database);
 	c.batches := c.batches + 1;
 	PERFORM nanovec.change_index(c);
 END $$;
@@ -46,10 +41,8 @@ CREATE FUNCTION nanovec.batch_end(collection text, all_batches boolean DEFAULT f
 		tenant text DEFAULT 'default_tenant', database text DEFAULT 'default_database')
 	RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	c nanovec.collections := nanovec.find(collection, tenant, database);
+	c nanovec.collections := nanovec.find_locked(collection, tenant, database, 'SHARE ROW EXCLUSIVE');
 BEGIN
-	EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', c.relation);
-	c := nanovec.find(collection, tenant, database);
 	IF c.batches = 0 THEN
 		RAISE EXCEPTION 'no batch of collection "%" was begun', c.name USING ERRCODE = 'object_not_in_prerequisite_state';
 	END IF;

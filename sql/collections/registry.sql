@@ -142,6 +142,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION nanovec.find(text, text, text) IS 'the registry''s row of a collection';
 
+-- The same once its table is locked.  It is read again then: what another transaction
+-- changed meanwhile must not be written over with what was there before.
+CREATE FUNCTION nanovec.find_locked(name text, tenant text, database text, mode text)
+	RETURNS nanovec.collections LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	c nanovec.collections := nanovec.find(name, tenant, database);
+BEGIN
+	EXECUTE format('LOCK TABLE %s IN %s MODE', c.relation, mode);
+	RETURN nanovec.find(name, tenant, database);
+END $$;
+COMMENT ON FUNCTION nanovec.find_locked(text, text, text, text) IS 'the registry''s row of a collection, whose table is locked';
+
+CREATE FUNCTION nanovec.check_changed(done boolean, name text)
+	RETURNS void LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF NOT done THEN
+		RAISE EXCEPTION 'must be owner of collection "%"', name USING ERRCODE = 'insufficient_privilege';
+	END IF;
+END $$;
+COMMENT ON FUNCTION nanovec.check_changed(boolean, text) IS 'an error unless the registry''s row of a collection was changed';
+
 -- The schema of nanovec's types and operators, quoted: nanovec can be moved.
 CREATE FUNCTION nanovec.vector_schema()
 	RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
