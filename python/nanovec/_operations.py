@@ -187,9 +187,11 @@ class CollectionOperations:
         documents: Sequence[str | None] | None,
         metadatas: Sequence[Metadata | None] | None,
     ) -> Operation[int]:
-        if len(set(ids)) < len(ids):
-            twice = next(i for n, i in enumerate(ids) if i in ids[:n])
-            raise InvalidArgumentError(f"id {twice!r} was given twice")
+        seen = set()
+        for i in ids:
+            if i in seen:
+                raise InvalidArgumentError(f"id {i!r} was given twice")
+            seen.add(i)
         steps = []
         for part in self._batches(ids, 1 if matrix is None else matrix.shape[1]):
             vectors = None if matrix is None else Vectors(matrix[part])
@@ -206,6 +208,9 @@ class CollectionOperations:
                 )
             )  # fmt: skip
         results = yield Pipeline(steps or [self._nothing(function)])
+        if self.info.dimension is None:
+            # the first rows say it
+            yield from self.refresh()
         return sum(rows[0][0] for rows in results)
 
     def _nothing(self, function: str) -> Fetch:
@@ -259,10 +264,7 @@ class CollectionOperations:
             except AlreadyExistsError:
                 # some are there, or an id was given twice: the function knows what to do
                 pass
-        result = yield from self._write("add", ids, matrix, documents, metadatas)
-        if self.info.dimension is None:
-            yield from self.refresh()
-        return result
+        return (yield from self._write("add", ids, matrix, documents, metadatas))
 
     def upsert(
         self,
@@ -274,10 +276,7 @@ class CollectionOperations:
         """Add rows, or update those whose ids are there."""
         self._check_rows(ids, documents, metadatas)
         matrix = as_matrix(embeddings, len(ids)) if len(ids) else None
-        result = yield from self._write("upsert", ids, matrix, documents, metadatas)
-        if self.info.dimension is None:
-            yield from self.refresh()
-        return result
+        return (yield from self._write("upsert", ids, matrix, documents, metadatas))
 
     def update(
         self,

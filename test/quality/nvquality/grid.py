@@ -65,7 +65,7 @@ HNSW_VECTOR = """
     offset 384          l2
     towns 2             l2 l1
     towns 16            l2 ip cosine
-    clusters 64         l2* ip cosine*
+    clusters 64         l2* ip* cosine*
     clusters 128        l2 l1
     specks 16           l2 cosine
     specks 64           l2 ip cosine
