@@ -839,8 +839,8 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	if (v.ndead > 0)
 	{
 		repair_all(&v);
-		if (v.ix.space.ip)
-			hnsw_connect_all(&v.ix, entry, v.dead, v.nslots);
+		/* a node that took another neighbor may have given up the only way to one */
+		hnsw_connect_all(&v.ix, entry, v.dead, v.nslots);
 		NV_TEST_POINT("vacuum_repaired");
 		/* an insert may still be on its way through dead nodes */
 		wait_for_inserts(&v);
