@@ -57,7 +57,8 @@ SELECT format('operator class %s for %s using %s%s: operators %s; functions %s',
 	opcintype::regtype, amname, CASE WHEN opcdefault THEN ', default' END,
 	(SELECT string_agg(format('%s %s(%s,%s)%s', amopstrategy, oprname, oprleft::regtype,
 		oprright::regtype, CASE amoppurpose WHEN 'o' THEN ' for ordering' END), ', '
-		ORDER BY amopstrategy)
+		ORDER BY amopstrategy, oprleft::regtype::text COLLATE "C",
+		oprright::regtype::text COLLATE "C")
 	 FROM pg_amop JOIN pg_operator AS o ON o.oid = amopopr WHERE amopfamily = opcfamily),
 	(SELECT string_agg(format('%s %s', amprocnum, amproc), ', ' ORDER BY amprocnum) FROM pg_amproc
 		WHERE amprocfamily = opcfamily))

@@ -132,6 +132,7 @@ SELECT amname, opcname, opcintype::regtype, opcdefault, array(SELECT oprname FRO
 	JOIN pg_operator AS o ON o.oid = amopopr WHERE amopfamily = opcfamily AND amoppurpose = 'o')
 FROM pg_opclass JOIN pg_am AS a ON a.oid = opcmethod WHERE amname IN ('hnsw',
 	'ivfflat') AND opcname !~ 'sq8vec'
+AND EXISTS (SELECT FROM pg_amop WHERE amopfamily = opcfamily AND amoppurpose = 'o')
 ORDER BY amname COLLATE "C", opcname COLLATE "C";
 SELECT amname, opcname, opcintype::regtype,
 	opcdefault FROM pg_opclass JOIN pg_am AS a ON a.oid = opcmethod

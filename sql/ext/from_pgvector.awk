@@ -1,8 +1,12 @@
 # Turns the install script into what makes pgvector's objects nanovec's:
 # functions are replaced or made, operator classes that are there get their
-# support functions, and of the rest what pgvector does not have is made.
+# support functions, and of the rest what pgvector does not have is made.  Blocks of
+# code go by what there is.
 
-/^(--|\\|$)/ { next }
+/^DO / { block = 1 }
+block { print }
+/^\$\$;$/ { block = 0; next }
+block || /^(--|\\|$)/ { next }
 
 { statement = statement $0 "\n" }
 

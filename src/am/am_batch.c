@@ -47,7 +47,7 @@ begin_lanes(Batch *batch, int first, int n)
 			continue;
 		if (batch->searchers[i] == NULL)
 			batch->searchers[i] = nv_searcher_open(batch->table.index);
-		nv_search_begin(batch->searchers[i], batch->queries.values[q], false);
+		nv_search_begin(batch->searchers[i], batch->queries.values[q], false, NULL, 0);
 	}
 }
 

@@ -69,6 +69,7 @@ init_core(NvIndexCore *core, Relation index, const NvSpaceSpec *spec, const floa
 {
 	memset(core, 0, sizeof(*core));
 	core->rel = index;
+	nv_attributes_of(index, &core->attributes);
 	nv_spec_init(spec, floats, &core->space);
 	core->vector_bytes = nv_space_max_bytes(&core->space);
 }

@@ -13,6 +13,7 @@
 
 #include "nv_compat.h"
 
+#include "am/am_attribute.h"
 #include "am/am_page.h"
 #include "am/am_vector.h"
 
@@ -57,6 +58,7 @@ typedef struct NvIndexFormat
 #define NV_INDEX_CORE_FIELDS \
 	Relation	rel; \
 	NvSpace		space; \
+	NvAttributes attributes; \
 	uint32		vector_bytes	/* of a stored vector; of sparse ones, the most */
 
 typedef struct NvIndexCore

@@ -19,6 +19,7 @@ nv_inserter_init(NvInserter *inserter, const NvInsertMethod *method, NvIndexCore
 	inserter->method = method;
 	inserter->core = core;
 	nv_query_alloc(&core->space, &inserter->query);
+	inserter->image = palloc(Max(core->attributes.image_bytes, 1));
 	inserter->scratch = AllocSetContextCreate(CurrentMemoryContext, "nanovec insert", 0,
 											  first_block, ALLOCSET_DEFAULT_MAXSIZE);
 }
@@ -53,7 +54,10 @@ nv_insert(Relation index, Datum *values, bool *isnull, ItemPointer tid, Relation
 
 	old = MemoryContextSwitchTo(inserter->scratch);
 	if (nv_query_set(&inserter->core->space, row.vector, &inserter->query))
+	{
+		nv_attributes_summarize(&inserter->core->attributes, values, isnull, inserter->image);
 		inserter->method->insert(inserter, tid);
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(inserter->scratch);
 	return false;

@@ -25,7 +25,10 @@ typedef struct NvInsertMethod
 	 */
 	NvInserter *(*open) (Relation index);
 
-	/* Insert a row, whose vector is inserter->query.  The current context is scratch. */
+	/*
+	 * Insert a row, whose vector is inserter->query and whose attributes are
+	 * inserter->image.  The current context is scratch.
+	 */
 	void		(*insert) (NvInserter *inserter, ItemPointer tid);
 } NvInsertMethod;
 
@@ -35,6 +38,7 @@ struct NvInserter
 	const NvInsertMethod *method;
 	NvIndexCore *core;			/* the open index */
 	NvQuery		query;			/* the vector of the row */
+	char	   *image;			/* of its attributes, core->attributes.image_bytes */
 	MemoryContext scratch;		/* of one insert; what it allocated is kept for the next */
 };
 

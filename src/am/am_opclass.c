@@ -35,12 +35,19 @@ vector_column(Relation rel)
 void
 nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric)
 {
-	FmgrInfo   *metric_proc = index_getprocinfo(rel, NV_VECTOR_COLUMN, NV_METRIC_PROC);
+	FmgrInfo   *metric_proc;
 	const NvSpaceMetric *m;
 	const NvElementType *type;
 
 	/* catalogs are looked into, so no page may be locked: see README */
 	Assert(InterruptHoldoffCount == 0);
+	if (!OidIsValid(index_getprocid(rel, NV_VECTOR_COLUMN, NV_METRIC_PROC)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("first column of %s index must be one of vectors",
+						get_am_name(rel->rd_rel->relam)),
+				 errhint("Name the column of vectors first, and behind it those that searches are filtered by.")));
+	metric_proc = index_getprocinfo(rel, NV_VECTOR_COLUMN, NV_METRIC_PROC);
 	/* pgvector's: our library in its place, or a session older than the update */
 	if (metric_proc->fn_nargs != 1)
 		ereport(ERROR,
@@ -236,6 +243,51 @@ opfamily_name(Oid family)
 	return name;
 }
 
+/* Check the operators of a family of attributes. */
+static void
+validate_attribute_operators(CatCList *operators, const char *family, bool *valid)
+{
+	for (int i = 0; i < operators->n_members; i++)
+	{
+		Form_pg_amop op = (Form_pg_amop) GETSTRUCT(&operators->members[i]->tuple);
+
+		if (!(op->amopstrategy >= NV_ATTRIBUTE_LESS && op->amopstrategy <= NV_ATTRIBUTE_NOT_EQUAL) &&
+			!(op->amopstrategy >= NV_ATTRIBUTE_OVERLAPS && op->amopstrategy <= NV_ATTRIBUTE_SAME))
+			complain(valid, family, "contains an operator with a strategy number of no meaning");
+		if (op->amoppurpose != AMOP_SEARCH)
+			complain(valid, family, "contains an operator for ordering beside one for searching");
+		if (!check_amop_signature(op->amopopr, BOOLOID, op->amoplefttype, op->amoprighttype))
+			complain(valid, family, "contains an operator with a wrong signature");
+	}
+}
+
+/* Check the support functions of a family of attributes. */
+static void
+validate_attribute_procs(CatCList *procs, const char *family, bool *valid)
+{
+	for (int i = 0; i < procs->n_members; i++)
+	{
+		Form_pg_amproc proc = (Form_pg_amproc) GETSTRUCT(&procs->members[i]->tuple);
+
+		if (proc->amprocnum != NV_ATTRIBUTE_PROC)
+			complain(valid, family, "contains a support function with a wrong number");
+		else if (!check_amproc_signature(proc->amproc, INTERNALOID, true, 1, 1, INTERNALOID))
+			complain(valid, family, "contains a support function with a wrong signature");
+	}
+}
+
+/* Whether a family is one of attributes, as some support function says. */
+static bool
+is_of_attributes(CatCList *procs)
+{
+	for (int i = 0; i < procs->n_members; i++)
+	{
+		if (((Form_pg_amproc) GETSTRUCT(&procs->members[i]->tuple))->amprocnum == NV_ATTRIBUTE_PROC)
+			return true;
+	}
+	return false;
+}
+
 /* Check an operator class: amvalidate. */
 bool
 nv_opclass_validate(Oid opclass)
@@ -255,8 +307,16 @@ nv_opclass_validate(Oid opclass)
 	procs = SearchSysCacheList1(AMPROCNUM, ObjectIdGetDatum(form->opcfamily));
 	if (operators->n_members == 0)
 		complain(&valid, family, "lacks an operator");
-	validate_operators(operators, family, &valid);
-	validate_procs(procs, family, form->opcintype, &valid);
+	if (is_of_attributes(procs))
+	{
+		validate_attribute_operators(operators, family, &valid);
+		validate_attribute_procs(procs, family, &valid);
+	}
+	else
+	{
+		validate_operators(operators, family, &valid);
+		validate_procs(procs, family, form->opcintype, &valid);
+	}
 	ReleaseCatCacheList(procs);
 	ReleaseCatCacheList(operators);
 	ReleaseSysCache(tuple);

@@ -3,8 +3,10 @@
  * am_opclass.h
  *		Operator classes of the index methods.
  *
- * An operator class has two support functions, which tell its metric and its
- * element type, and one operator, which orders by the distance.
+ * An operator class of vectors has two support functions, which tell its metric and its
+ * element type, and one operator, which orders by the distance.  One of attributes has a
+ * support function that tells how values are summarized, and operators that conditions
+ * use, by the numbers of NvAttributeStrategy.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,13 +15,14 @@
 
 #include "nv_compat.h"
 
+#include "am/am_attribute.h"
 #include "am/am_vector.h"
 #include "utils/rel.h"
 
-/* Support functions of an operator class. */
+/* Support functions of an operator class; of attributes, there is NV_ATTRIBUTE_PROC alone. */
 #define NV_METRIC_PROC 1
 #define NV_TYPE_PROC 2
-#define NV_OPCLASS_PROCS 2
+#define NV_OPCLASS_PROCS NV_ATTRIBUTE_PROC
 
 /* What the operator class of an index says.  ERROR if it is not one of ours. */
 extern void nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric);

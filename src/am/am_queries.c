@@ -153,7 +153,7 @@ near_distance(NvIndexedTable *t, NvSearcher *searcher, Datum query, const float 
 	NvNeighbor	near[NEAR_ROWS];
 	int			n;
 
-	nv_search_begin(searcher, query, false);
+	nv_search_begin(searcher, query, false, NULL, 0);
 	n = nv_table_nearest(t, searcher, query, NEAR_ROWS, INFINITY, near);
 	for (int i = 0; i < n; i++)
 	{

@@ -173,7 +173,7 @@ search_all(Trial *trial, int effort)
 		CHECK_FOR_INTERRUPTS();
 		tell_progress(trial, "searches for the recall", (double) q / trial->queries.n);
 		INSTR_TIME_SET_CURRENT(start);
-		goal = nv_search_begin(trial->searcher, query, false);
+		goal = nv_search_begin(trial->searcher, query, false, NULL, 0);
 		if (effort > 0)
 			goal->effort = effort;
 		nfound = nv_table_nearest(&trial->table, trial->searcher, query, trial->k, INFINITY,

@@ -13,7 +13,7 @@
 
 #include "nv_compat.h"
 
-/* The number of the column with the vector, as catalogs count. */
+/* The number of the column with the vector, as catalogs count; attributes come behind it. */
 #define NV_VECTOR_COLUMN 1
 
 typedef struct NvRow

@@ -45,7 +45,10 @@ nv_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int nor
 		elog(ERROR, "cannot scan index \"%s\" with a snapshot that is not MVCC", name);
 	if (orderbys != NULL)
 		memmove(scan->orderByData, orderbys, scan->numberOfOrderBys * sizeof(ScanKeyData));
-	nv_search_begin(scan->opaque, key->sk_argument, (key->sk_flags & SK_ISNULL) != 0);
+	if (keys != NULL)
+		memmove(scan->keyData, keys, scan->numberOfKeys * sizeof(ScanKeyData));
+	nv_search_begin(scan->opaque, key->sk_argument, (key->sk_flags & SK_ISNULL) != 0,
+					scan->keyData, scan->numberOfKeys);
 }
 
 /* Fill in what the executor looks at beside the row's place. */
@@ -56,7 +59,7 @@ set_order(IndexScanDesc scan, const NvSearcher *searcher, double bound)
 
 	Assert(scan->numberOfOrderBys > 0);
 	Assert(!isnan(bound));
-	scan->xs_recheck = false;
+	scan->xs_recheck = searcher->goal.filter != NULL && searcher->goal.filter->lossy;
 	scan->xs_orderbynulls[0] = null_query;
 	/* by reference on 32-bit machines, where each row would take new memory otherwise */
 	if (FLOAT8PASSBYVAL)

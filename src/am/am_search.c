@@ -34,7 +34,8 @@ nv_searcher_open(Relation index)
 
 /* Set the goal, and forget all else. */
 NvSearchGoal *
-nv_search_begin(NvSearcher *searcher, Datum query, bool isnull)
+nv_search_begin(NvSearcher *searcher, Datum query, bool isnull, const ScanKeyData *keys,
+				int nkeys)
 {
 	NvSearchGoal *goal = &searcher->goal;
 	const NvSpace *space = &searcher->core->space;
@@ -50,6 +51,7 @@ nv_search_begin(NvSearcher *searcher, Datum query, bool isnull)
 		nv_query_set_zero(space, &goal->query);
 	else
 		nv_query_set(space, query, &goal->query);
+	goal->filter = nv_filter_make(&searcher->core->attributes, keys, nkeys);
 	MemoryContextSwitchTo(old);
 	searcher->method->take_settings(searcher, goal);
 	return goal;

@@ -27,6 +27,7 @@
 
 #include "nv_compat.h"
 
+#include "am/am_filter.h"
 #include "am/am_index.h"
 #include "am/am_results.h"
 #include "nv_guc.h"
@@ -37,12 +38,10 @@
  */
 typedef struct NvSearchGoal
 {
-	/*
-	 * Which rows: those near a query.  This is the place for a radius beyond which no
-	 * row is wanted, and for conditions on attributes.
-	 */
+	/* Which rows: those near a query.  This is the place for a radius, too. */
 	NvQuery		query;
 	bool		null_query;		/* the query is NULL, all distances are; query is of zeros */
+	const NvFilter *filter;		/* conditions on attributes, or NULL: any row */
 
 	/* How hard to search. */
 	int			effort;			/* at least 1: candidates to keep (hnsw), lists to look into (ivf) */
@@ -107,11 +106,13 @@ extern NvSearcher *nv_searcher_open(Relation index);
 
 /*
  * Begin a search for the nearest rows to a value of the index's element type, or to
- * NULL, and forget the one before.  The goal is the searcher's; the caller may change
- * what came from settings until it asks for the first row.  ERROR (DATA_EXCEPTION):
- * the value has other dimensions than the index.
+ * NULL, and forget the one before.  The rows have to match these scan keys, if there are
+ * any; where searcher->goal.filter is lossy, some may not.  The goal is the searcher's;
+ * the caller may change what came from settings until it asks for the first row.  ERROR
+ * (DATA_EXCEPTION): the value has other dimensions than the index.
  */
-extern NvSearchGoal *nv_search_begin(NvSearcher *searcher, Datum query, bool isnull);
+extern NvSearchGoal *nv_search_begin(NvSearcher *searcher, Datum query, bool isnull,
+									 const ScanKeyData *keys, int nkeys);
 
 /*
  * The next row, with a lower bound of its distance; false when there is none.  ERROR

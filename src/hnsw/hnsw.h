@@ -66,6 +66,9 @@ typedef struct HnswIndex
 	uint32		max_bytes;		/* of a stored vector, if it is fine */
 	bool		logged;			/* whether changes are logged */
 	LWLock	   *build_lock;		/* among the processes of a build, in place of the update lock */
+	HnswMapLayout map;			/* of attributes, if there are any */
+	HnswBounds *bounds;			/* of each, once they were needed */
+	MemoryContext context;		/* that it was opened in */
 	const HnswStore *store;
 	HnswMemory *memory;			/* if that is where slots are, or NULL */
 	HnswNotes  *notes;			/* or NULL */
@@ -233,11 +236,46 @@ hnsw_base(const HnswIndex *ix, const HnswNode *node)
 	return node->level > 0 ? HNSW_BELOW(&ix->layout, node)->base : HNSW_NO_SLOT;
 }
 
+/* The first block that has slots, or the page of the map that is before them. */
+static inline BlockNumber
+hnsw_first_block(const HnswMeta *meta)
+{
+	return 1 + meta->mean_pages + meta->bounds_pages;
+}
+
 /* The block that a slot is in. */
 static inline BlockNumber
 hnsw_slot_block(const HnswMeta *meta, uint32 slot)
 {
-	return 1 + meta->mean_pages + slot / meta->slots_per_page;
+	uint32		page = slot / meta->slots_per_page;
+
+	if (meta->group_pages > 0)
+		page += page / meta->group_pages + 1;
+	return hnsw_first_block(meta) + page;
+}
+
+/* Slots whose entries are in one page of the map; the index has attributes. */
+static inline uint32
+hnsw_group_slots(const HnswMeta *meta)
+{
+	Assert(meta->group_pages > 0);
+	return (uint32) meta->group_pages * meta->slots_per_page;
+}
+
+/* The block of the map that has the entries of a slot; the index has attributes. */
+static inline BlockNumber
+hnsw_map_block(const HnswMeta *meta, uint32 slot)
+{
+	return hnsw_first_block(meta) +
+		slot / hnsw_group_slots(meta) * ((BlockNumber) meta->group_pages + 1);
+}
+
+/* Whether a block, from the first on, is a page of the map. */
+static inline bool
+hnsw_is_map_block(const HnswMeta *meta, BlockNumber block)
+{
+	return meta->group_pages > 0 &&
+		(block - hnsw_first_block(meta)) % ((BlockNumber) meta->group_pages + 1) == 0;
 }
 
 /* Where a slot begins in its page. */
@@ -254,12 +292,16 @@ hnsw_slot_at(const HnswMeta *meta, Page page, uint32 slot)
 	return (char *) page + hnsw_slot_offset(meta, slot);
 }
 
-/* Number of the first slot of a block. */
+/* Number of the first slot of a block, or of the one behind a page of the map. */
 static inline uint32
 hnsw_first_slot(const HnswMeta *meta, BlockNumber block)
 {
-	Assert(block > meta->mean_pages);
-	return (block - 1 - meta->mean_pages) * meta->slots_per_page;
+	BlockNumber page = block - hnsw_first_block(meta);
+
+	Assert(block >= hnsw_first_block(meta));
+	if (meta->group_pages > 0)
+		page -= (page + meta->group_pages) / ((BlockNumber) meta->group_pages + 1);
+	return page * meta->slots_per_page;
 }
 
 /* How many slots there are: at least as many as nodes. */
@@ -268,6 +310,9 @@ extern uint32 hnsw_count_slots(const HnswIndex *ix);
 /* Write the metapage, and the mean (dims floats) behind it, to an empty fork. */
 extern void hnsw_write_head(Relation rel, ForkNumber fork, const HnswMeta *meta,
 							const float *mean);
+
+/* Where the entries of attributes are in a page of the map. */
+extern void hnsw_map_layout(const NvAttributes *attributes, HnswMapLayout *layout);
 
 /* ERROR (INDEX_CORRUPTED): a slot is not what it should be.  what is a predicate: "has ...". */
 extern void hnsw_damaged(HnswIndex *ix, uint32 slot, const char *what) __attribute__((noreturn));
@@ -286,6 +331,21 @@ typedef struct HnswFound
 	bool		dead;
 	NvStored	stored;			/* a copy, if the search keeps vectors */
 } HnswFound;
+
+/* Which slots may hold a row that passes a filter. */
+typedef struct HnswPassing
+{
+	uint8	   *slots;			/* a bitmap */
+	uint32		nslots;			/* what comes behind does not pass */
+	uint32		n;				/* how many do */
+} HnswPassing;
+
+/* Whether a slot may pass. */
+static inline bool
+hnsw_may_pass(const HnswPassing *passing, uint32 slot)
+{
+	return slot < passing->nslots && nv_bit(passing->slots, slot);
+}
 
 typedef struct HnswSearch HnswSearch;
 
@@ -329,14 +389,27 @@ typedef bool (*HnswVisitor) (void *arg, const HnswNode *node, float distance);
 extern void hnsw_search_visitor(HnswSearch *search, HnswVisitor visitor, void *arg);
 
 /*
+ * From now on, have only nodes of level 0 that pass a filter count for ef and be handed
+ * to the visitor; others are visited on the way.  Keeps the pointers.
+ */
+extern void hnsw_search_filter(HnswSearch *search, const NvFilter *filter,
+							   const HnswPassing *passing);
+
+/* Which part of the neighbors of the nodes that were visited may pass the filter. */
+extern double hnsw_search_passed(const HnswSearch *search);
+
+/* Begin a search without the graph, which will read the "rest" of the index: all of it. */
+extern void hnsw_search_skip_graph(HnswSearch *search, const NvQuery *query);
+
+/*
  * Free what only a search through the graph needs, and remember a bit for each slot that
  * was visited.  The search can't go on afterwards, but read the rest.
  */
 extern void hnsw_search_leave_graph(HnswSearch *search);
 
 /*
- * Visit all other nodes of level 0, by reading the whole index; nothing comes
- * twice.  Only for a search with a visitor, which has left the graph.
+ * Visit all other nodes of level 0 that pass the filter, by reading the index as it lies
+ * on disk; nothing comes twice.  Only for a search with a visitor, which has left the graph.
  */
 extern void hnsw_search_rest(HnswSearch *search);
 
@@ -573,10 +646,11 @@ extern bool hnsw_add_edge_near(HnswSurroundings *around, uint32 from,
 
 /*
  * Write the header of a node and the beginning of its vector into a zeroed
- * slot.  rest is HNSW_NO_SLOT afterwards, and so is what is below.
+ * slot.  rest is HNSW_NO_SLOT afterwards, and so is what is below.  image: of the row's
+ * attributes.
  */
 extern void hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level,
-						   int top_level, const ItemPointerData *tid);
+						   int top_level, const ItemPointerData *tid, const char *image);
 
 /* A node to be written. */
 typedef struct HnswNewNode
@@ -586,6 +660,7 @@ typedef struct HnswNewNode
 	int			top_level;
 	HnswBelow	below;			/* above level 0 */
 	ItemPointerData tid;		/* on level 0 */
+	const char *image;			/* of its attributes */
 } HnswNewNode;
 
 /*
@@ -641,8 +716,12 @@ extern uint64 hnsw_hash_row(const ItemPointerData *tid, uint64 salt);
  */
 extern int	hnsw_level_of_row(const HnswMeta *meta, const ItemPointerData *tid);
 
-/* Place a vector; its value is set in query.  Takes the update lock. */
-extern void hnsw_insert_query(HnswIndex *ix, NvQuery *query, ItemPointer tid);
+/*
+ * Place a vector; its value is set in query.  image: of the row's attributes.  Takes the
+ * update lock.
+ */
+extern void hnsw_insert_query(HnswIndex *ix, NvQuery *query, const char *image,
+							  ItemPointer tid);
 
 /* hnsw_build.c */
 
@@ -659,6 +738,16 @@ extern IndexBuildResult *hnsw_build(Relation heap, Relation rel, IndexInfo *info
 extern void hnsw_build_empty(Relation rel);
 
 /* hnsw_scan.c */
+
+/*
+ * With a filter there are two ways: through the graph, or to all nodes that may pass, as
+ * they lie on disk.  Through the graph takes so many visits more, by the part of nodes that
+ * pass.  Where the index is in memory, so many nodes are read in the time of a visit;
+ * where it is not, both are a page.  See docs/design-notes.md.
+ */
+#define HNSW_VISITS_TO_PASS 12
+#define HNSW_READS_PER_VISIT 12
+
 extern const NvSearchMethod hnsw_search_method;
 
 /* hnsw_vacuum.c */

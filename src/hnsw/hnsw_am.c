@@ -12,6 +12,7 @@
 
 #include "am/am_handler.h"
 #include "commands/progress.h"
+#include "hnsw/hnsw_map.h"
 #include "nv_guc.h"
 #include "optimizer/optimizer.h"
 #include "utils/selfuncs.h"
@@ -44,11 +45,57 @@ hnsw_init(void)
 #define BYTES_PER_VISIT 700
 #define BYTES_BESIDE 300
 
+/* With conditions: see hnsw_scan.c.  So many entries of the map take as long as an operator. */
+#define ENTRIES_PER_OPERATOR 32
+
+/* What the costs of an index depend on. */
+typedef struct IndexCosts
+{
+	double		tuples;
+	double		pages;
+	Cost		random;			/* of a page */
+	Cost		sequential;
+	Cost		visit;			/* without reading the page */
+} IndexCosts;
+
+/*
+ * The cost of reading so many pages of an index.  The nearer they come to being the whole
+ * index, the less their order matters, as in a bitmap scan of a table.
+ */
+static Cost
+pages_cost(const IndexCosts *index, double pages)
+{
+	double		part = Min(pages / index->pages, 1);
+
+	return part * index->pages *
+		(index->random - (index->random - index->sequential) * sqrt(part));
+}
+
+/*
+ * The cost of a search with conditions that a part of all rows match: of the way through
+ * the graph or of reading what the map says may match, whichever is less; and of the map.
+ * *finds_all: it is the second, and then all rows are found.
+ */
+static Cost
+filtered_cost(const IndexCosts *index, double visits, double part, int nconditions,
+			  bool *finds_all)
+{
+	double		walk = Min(visits + HNSW_VISITS_TO_PASS / part, index->tuples);
+	double		matches = part * index->tuples;
+	Cost		walk_cost = walk * index->visit + pages_cost(index, walk);
+	Cost		read_cost = matches * index->visit / HNSW_READS_PER_VISIT +
+		pages_cost(index, matches);
+
+	*finds_all = read_cost < walk_cost;
+	return Min(walk_cost, read_cost) +
+		index->tuples * nconditions * cpu_operator_cost / ENTRIES_PER_OPERATOR +
+		index->tuples * sizeof(uint16) / BLCKSZ * index->sequential;
+}
+
 /*
  * A search visits each candidate it keeps, and a few nodes on the way down; rows
- * beyond ef_search cost a visit each, or more where nodes are large.  The nearer the
- * visited pages come to being the whole index, the less their order matters, as in a
- * bitmap scan of a table; what was read then is at hand.
+ * beyond ef_search cost a visit each, or more where nodes are large.  What was read then
+ * is at hand.
  */
 static void
 cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *startup, Cost *total,
@@ -56,14 +103,15 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 {
 	NvCosts		out = {startup, total, selectivity, correlation, pages};
 	GenericCosts costs;
-	double		tuples = Max(path->indexinfo->tuples, 1);
-	double		index_pages = Max(path->indexinfo->pages, 1);
+	IndexCosts	ic = {
+		.tuples = Max(path->indexinfo->tuples, 1),
+		.pages = Max(path->indexinfo->pages, 1)
+	};
 	double		visits;
 	double		read;			/* the part of the index that a search reads */
-	double		random_cost;
-	double		seq_cost;
-	double		visit_cost;		/* without reading the page */
 	double		row_visits;		/* that a row more counts as */
+	double		more;			/* rows that take another visit */
+	bool		finds_all = false;
 	Relation	index;
 	int			m;
 
@@ -75,15 +123,18 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	m = hnsw_options_of(index).m;
 	index_close(index, NoLock);
 
-	visits = Min(hnsw_ef_search + 3 * log(tuples) / log(2 * m), tuples);
-	read = Min(visits / index_pages, 1);
-	get_tablespace_page_costs(path->indexinfo->reltablespace, &random_cost, &seq_cost);
-	visit_cost = 2 * m * cpu_operator_cost + cpu_index_tuple_cost;
-	row_visits = (Min(index_pages / tuples, 1) * BLCKSZ + BYTES_BESIDE) / BYTES_PER_VISIT;
-	*startup = visits * visit_cost +
-		read * index_pages * (random_cost - (random_cost - seq_cost) * sqrt(read));
-	*total = *startup + Max(0, costs.numIndexTuples - hnsw_ef_search) *
-		Max(1, row_visits) * (visit_cost + (1 - read) * random_cost);
+	visits = Min(hnsw_ef_search + 3 * log(ic.tuples) / log(2 * m), ic.tuples);
+	read = Min(visits / ic.pages, 1);
+	get_tablespace_page_costs(path->indexinfo->reltablespace, &ic.random, &ic.sequential);
+	ic.visit = 2 * m * cpu_operator_cost + cpu_index_tuple_cost;
+	row_visits = (Min(ic.pages / ic.tuples, 1) * BLCKSZ + BYTES_BESIDE) / BYTES_PER_VISIT;
+	if (path->indexclauses == NIL)
+		*startup = visits * ic.visit + pages_cost(&ic, visits);
+	else
+		*startup = filtered_cost(&ic, visits, Max(costs.indexSelectivity, 1 / ic.tuples),
+								 list_length(path->indexclauses), &finds_all);
+	more = finds_all ? 0 : Max(0, costs.numIndexTuples - hnsw_ef_search);
+	*total = *startup + more * Max(1, row_visits) * (ic.visit + (1 - read) * ic.random);
 	*selectivity = costs.indexSelectivity;
 	*correlation = 0;
 	*pages = Min(costs.numIndexPages, visits);
@@ -109,13 +160,26 @@ phase_name(int64 phase)
 	return NULL;
 }
 
+/* Learn about attributes what vacuum may; then as any method: amvacuumcleanup. */
+static IndexBulkDeleteResult *
+vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
+{
+	if (!info->analyze_only)
+		hnsw_map_improve(info->index);
+	return nv_vacuum_cleanup(info, stats);
+}
+
 /* The handler of access method hnsw. */
 NV_FUNCTION(hnswhandler)
 {
 	IndexAmRoutine *am = nv_make_handler(&hnsw_method);
 
+	am->amcanmulticol = true;
+	am->amsearcharray = true;
+	am->amsearchnulls = true;
 	am->ambuildempty = hnsw_build_empty;
 	am->ambulkdelete = hnsw_bulk_delete;
+	am->amvacuumcleanup = vacuum_cleanup;
 	am->amcostestimate = cost_estimate;
 	am->amoptions = hnsw_parse_options;
 	am->ambuildphasename = phase_name;

@@ -104,7 +104,7 @@ add_to_memory(HnswBuild *build, ItemPointer tid)
 		uint32		slot = first + top - level;
 		HnswNode   *node = (HnswNode *) hnsw_memory_slot(ix->memory, slot);
 
-		hnsw_fill_node(ix, node, &v, level, top, tid);
+		hnsw_fill_node(ix, node, &v, level, top, tid, build->image);
 		if (level > 0)
 		{
 			HNSW_BELOW(&ix->layout, node)->down = slot + 1;
@@ -175,6 +175,7 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, 
 	old = MemoryContextSwitchTo(build->scratch);
 	if (nv_query_set(&build->ix.space, row.vector, &build->query))
 	{
+		nv_attributes_summarize(&build->ix.attributes, values, isnull, build->image);
 		if (!build->on_pages && !add_to_memory(build, tid))
 		{
 			report_full(build);
@@ -182,7 +183,7 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, 
 			report_phase(build, HNSW_PHASE_INSERT);
 		}
 		if (build->on_pages)
-			hnsw_insert_query(&build->ix, &build->query, tid);
+			hnsw_insert_query(&build->ix, &build->query, build->image, tid);
 		build->index_tuples++;
 		pg_atomic_fetch_add_u64(&build->shared->ntuples, 1);
 		if (build->leader)
@@ -206,6 +207,7 @@ open_build(HnswBuild *build)
 	hnsw_use_memory(&build->ix, hnsw_memory_attach(&build->shared->memory,
 												   build->ix.meta.slot_bytes, build->alone));
 	nv_query_alloc(&build->ix.space, &build->query);
+	build->image = palloc(Max(build->ix.meta.attribute_bytes, 1));
 	build->stored = palloc_extended(build->ix.max_bytes, MCXT_ALLOC_HUGE);
 }
 

@@ -73,6 +73,7 @@ typedef struct HnswBuild
 	bool		leader;
 	bool		on_pages;		/* memory is full, or linked and written */
 	NvQuery		query;
+	char	   *image;			/* of a row's attributes */
 	char	   *stored;			/* room for a stored vector */
 	double		index_tuples;
 	MemoryContext context;		/* lives as long as the build */

@@ -9,6 +9,7 @@
  *-------------------------------------------------------------------------
  */
 #include "hnsw/hnsw.h"
+#include "hnsw/hnsw_map.h"
 
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -51,6 +52,14 @@ load_page(Check *check, BlockNumber block, bool report)
 
 	CHECK_FOR_INTERRUPTS();
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	if (hnsw_is_map_block(&check->ix.meta, block))
+	{
+		if (report && !PageIsNew(BufferGetPage(buffer)) &&
+			!nv_page_is(BufferGetPage(buffer), NV_PAGE_HNSW_MAP))
+			nv_report_problem(check->report, block, "not a page of the map of attributes");
+		UnlockReleaseBuffer(buffer);
+		return false;
+	}
 	good = nv_page_is(BufferGetPage(buffer), NV_PAGE_HNSW_SLOTS);
 	if (good)
 		memcpy(check->page.data, BufferGetPage(buffer), BLCKSZ);
@@ -274,6 +283,23 @@ check_codes(Check *check, uint32 slot, const HnswNodeCopy *self, const HnswNode 
 	}
 }
 
+/*
+ * Check the attributes of a node against the map.  Dead nodes have their entries until
+ * they are freed.
+ */
+static void
+check_attributes(Check *check, uint32 slot, const HnswNode *node)
+{
+	const char *image = HNSW_IMAGE(&check->ix.layout, node);
+
+	if (check->ix.attributes.n == 0)
+		return;
+	if (node->level == 0 && !nv_attributes_valid(&check->ix.attributes, image))
+		PROBLEM(check, slot, "node %u has attributes that make no sense", slot);
+	else if (!hnsw_map_agrees(&check->ix, slot, node->level == 0 ? image : NULL))
+		PROBLEM(check, slot, "the map has other attributes than node %u", slot);
+}
+
 /* Check every node beside others, which needs their pages too. */
 static void
 look_at_nodes(Check *check)
@@ -296,6 +322,7 @@ look_at_nodes(Check *check)
 			if (node->kind != HNSW_SLOT_NODE || !check->slots[first + i].good)
 				continue;
 			old = MemoryContextSwitchTo(check->scratch);
+			check_attributes(check, first + i, node);
 			if (!dead)
 			{
 				check_edges(check, first + i, node);
@@ -372,7 +399,7 @@ hnsw_check(Relation heap, Relation rel, NvReport *report)
 	/* inserts wait, so that what is seen fits together */
 	LockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 	check->report = report;
-	check->first_block = 1 + check->ix.meta.mean_pages;
+	check->first_block = hnsw_first_block(&check->ix.meta);
 	check->nblocks = RelationGetNumberOfBlocks(rel);
 	check->nslots = check->nblocks > check->first_block ?
 		hnsw_first_slot(&check->ix.meta, check->nblocks) : 0;
@@ -503,7 +530,7 @@ hnsw_info(Relation rel, NvReport *report)
 
 	memset(&census, 0, sizeof(census));
 	hnsw_open(&ix, rel);
-	for (BlockNumber block = 1 + ix.meta.mean_pages; block < nblocks; block++)
+	for (BlockNumber block = hnsw_first_block(&ix.meta); block < nblocks; block++)
 	{
 		Buffer		buffer = ReadBuffer(rel, block);
 

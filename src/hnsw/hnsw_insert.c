@@ -21,6 +21,7 @@
 typedef struct Placement
 {
 	NvStored	stored;
+	const char *image;			/* of attributes */
 	uint32		hash;			/* of the place of the row */
 	uint32		after;			/* where equally near neighbors are counted from: anywhere */
 	int			level;
@@ -103,12 +104,12 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placem
 
 /*
  * Add a row to a node that was found to have the same vector, if it is still
- * alive and has room.  Vacuum frees no node while an insert is under way, so the
+ * alive, has the same attributes and has room.  Vacuum frees no node while an insert is under way, so the
  * vector is the same as it was.  The rest of a long one must not be read here:
  * two inserts could wait for each other's pages.
  */
 static bool
-add_tid(HnswIndex *ix, uint32 slot, const NvStored *v, ItemPointer tid)
+add_tid(HnswIndex *ix, uint32 slot, const NvStored *v, const char *image, ItemPointer tid)
 {
 	Buffer		buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
 	HnswNode   *node;
@@ -119,7 +120,8 @@ add_tid(HnswIndex *ix, uint32 slot, const NvStored *v, ItemPointer tid)
 	nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
 	node = (HnswNode *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
 	if (node->kind == HNSW_SLOT_NODE && (node->flags & HNSW_DEAD) == 0 && node->level == 0 &&
-		node->ntids < ix->meta.node_tids)
+		node->ntids < ix->meta.node_tids &&
+		memcmp(HNSW_IMAGE(&ix->layout, node), image, ix->meta.attribute_bytes) == 0)
 	{
 		nv_change_begin(&change, ix->rel, ix->logged);
 		node = (HnswNode *) hnsw_slot_at(&ix->meta, nv_change_page(&change, buffer, false), slot);
@@ -132,9 +134,10 @@ add_tid(HnswIndex *ix, uint32 slot, const NvStored *v, ItemPointer tid)
 	return added;
 }
 
-/* Add a row to a node of the same vector; returns whether there was one with room. */
+/* Add a row to a node of the same vector and attributes; returns whether one has room. */
 static bool
-join_duplicate(HnswIndex *ix, HnswSearch *search, const NvStored *v, ItemPointer tid)
+join_duplicate(HnswIndex *ix, HnswSearch *search, const NvStored *v, const char *image,
+			   ItemPointer tid)
 {
 	int			nfound;
 	HnswFound  *found = hnsw_found(search, &nfound);
@@ -142,7 +145,7 @@ join_duplicate(HnswIndex *ix, HnswSearch *search, const NvStored *v, ItemPointer
 	for (int i = 0; i < nfound; i++)
 	{
 		if (!found[i].dead && found[i].ntids < ix->meta.node_tids &&
-			nv_stored_equal(&found[i].stored, v) && add_tid(ix, found[i].slot, v, tid))
+			nv_stored_equal(&found[i].stored, v) && add_tid(ix, found[i].slot, v, image, tid))
 			return true;
 	}
 	return false;
@@ -224,10 +227,10 @@ find_place(HnswIndex *ix, const NvQuery *query, uint32 entry, int entry_level, P
 			hnsw_damaged(ix, above, "has no node below it");
 		above = entry;
 		hnsw_search_level(search, query, entry, level, hnsw_level_ef(ix, level));
-		if (level == 0 && join_duplicate(ix, search, &place->stored, tid))
+		if (level == 0 && join_duplicate(ix, search, &place->stored, place->image, tid))
 			return true;
 		if (store_finely(ix, search, query, place) && level == 0 &&
-			join_duplicate(ix, search, &place->stored, tid))
+			join_duplicate(ix, search, &place->stored, place->image, tid))
 			return true;
 		choose_neighbors(ix, search, query, place, level);
 		nearest = hnsw_nearest(search);
@@ -277,7 +280,12 @@ add_reverse_edges(HnswIndex *ix, Placement *place, int level, uint32 slot)
 static void
 write_levels(HnswIndex *ix, const Placement *place, ItemPointer tid, uint32 *slots)
 {
-	HnswNewNode new = {.stored = place->stored, .top_level = place->level, .tid = *tid};
+	HnswNewNode new = {
+		.stored = place->stored,
+		.top_level = place->level,
+		.tid = *tid,
+		.image = place->image
+	};
 
 	for (int level = 0; level <= place->level; level++)
 	{
@@ -362,11 +370,12 @@ unlock_update(HnswIndex *ix, bool exclusive)
 
 /* Insert a vector, with the update lock held exclusively if the entry point may change. */
 void
-hnsw_insert_query(HnswIndex *ix, NvQuery *query, ItemPointer tid)
+hnsw_insert_query(HnswIndex *ix, NvQuery *query, const char *image, ItemPointer tid)
 {
 	Placement	place = {
 		.level = hnsw_level_of_row(&ix->meta, tid),
-		.hash = (uint32) hnsw_hash_row(tid, 0)
+		.hash = (uint32) hnsw_hash_row(tid, 0),
+		.image = image
 	};
 	char	   *data = palloc_extended(ix->max_bytes, MCXT_ALLOC_HUGE);
 	bool		done = false;
@@ -411,7 +420,7 @@ insert_row(NvInserter *base, ItemPointer tid)
 {
 	HnswInserter *inserter = (HnswInserter *) base;
 
-	hnsw_insert_query(&inserter->ix, &base->query, tid);
+	hnsw_insert_query(&inserter->ix, &base->query, base->image, tid);
 }
 
 const NvInsertMethod hnsw_insert_method = {

@@ -77,8 +77,8 @@ typedef struct Linker
 /* ---- rows with the same vector ---- */
 
 /*
- * Give the rows of a node on level 0 to another with the same vector.  When
- * that has no room the node stays; returns whether it had.
+ * Give the rows of a node on level 0 to another with the same vector.  When that has other
+ * attributes, or no room, the node stays; returns whether it took them.
  */
 static bool
 take_rows(HnswIndex *ix, uint32 into, uint32 slot)
@@ -86,7 +86,9 @@ take_rows(HnswIndex *ix, uint32 into, uint32 slot)
 	HnswNode   *node = hnsw_memory_node(ix, slot);
 	HnswNode   *other = hnsw_memory_node(ix, into);
 
-	if (other->ntids + node->ntids > ix->meta.node_tids)
+	if (other->ntids + node->ntids > ix->meta.node_tids ||
+		memcmp(HNSW_IMAGE(&ix->layout, node), HNSW_IMAGE(&ix->layout, other),
+			   ix->meta.attribute_bytes) != 0)
 		return false;
 	memcpy(HNSW_TIDS(&ix->layout, other) + other->ntids, HNSW_TIDS(&ix->layout, node),
 		   sizeof(ItemPointerData) * node->ntids);
@@ -120,6 +122,7 @@ typedef struct OrderKey
 	uint64		row;			/* of equal hashes, the first row comes first */
 	uint32		slot;			/* on level 0 */
 	uint16		level;			/* the highest of the vector */
+	uint16		attributes;		/* a hash of them, where rows are to share nodes; or 0 */
 } OrderKey;
 
 /* Their order. */
@@ -128,6 +131,8 @@ compare_keys(const OrderKey *x, const OrderKey *y)
 {
 	if (x->hash != y->hash)
 		return x->hash < y->hash ? -1 : 1;
+	if (x->attributes != y->attributes)
+		return x->attributes < y->attributes ? -1 : 1;
 	return x->row < y->row ? -1 : x->row > y->row;
 }
 
@@ -196,6 +201,9 @@ merge_duplicates(HnswBuild *build, OrderKey *keys, HnswTwin *twins, uint32 *ntwi
 			continue;
 		v = vector_of(ix, slot, copy);
 		keys[n].hash = hash_stored(&v);
+		keys[n].attributes = (uint16)
+			hash_bytes((const unsigned char *) HNSW_IMAGE(&ix->layout, node),
+					   ix->meta.attribute_bytes);
 		keys[n].row = row_of(ix, node);
 		keys[n++].slot = slot;
 	}
@@ -255,6 +263,7 @@ make_order(HnswBuild *build)
 		if (node->level > 0)
 			continue;
 		keys[n].hash = hnsw_hash_row(HNSW_TIDS(&ix->layout, node), 0);
+		keys[n].attributes = 0;
 		keys[n].row = row_of(ix, node);
 		keys[n].slot = slot;
 		keys[n].level = node->top_level;

@@ -26,7 +26,8 @@ hnsw_layout(const HnswMeta *meta, HnswLayout *layout)
 	layout->blocks = meta->bits > 0 ?
 		(layout->neighbors + NV_FASTSCAN_BLOCK - 1) / NV_FASTSCAN_BLOCK : 0;
 	layout->tids = sizeof(HnswNode) + layout->neighbors * sizeof(uint32);
-	layout->add = layout->tids + meta->node_tids * sizeof(ItemPointerData) + meta->attribute_bytes;
+	layout->image = layout->tids + meta->node_tids * sizeof(ItemPointerData);
+	layout->add = layout->image + meta->attribute_bytes;
 	layout->factor = layout->codes = layout->vector = layout->add;
 	if (layout->blocks > 0)
 	{
@@ -36,9 +37,32 @@ hnsw_layout(const HnswMeta *meta, HnswLayout *layout)
 		layout->codes = layout->factor + layout->neighbors * layout->factor_bytes;
 		layout->vector = layout->codes + layout->blocks * NV_CODE_BLOCK_BYTES(meta->bits);
 	}
-	Assert(layout->tids <= layout->add && layout->add <= layout->factor &&
+	Assert(layout->tids <= layout->image && layout->image <= layout->add && layout->add <= layout->factor &&
 		   layout->factor <= layout->codes && layout->codes <= layout->vector);
 	layout->vector_room = Max(meta->slot_bytes, layout->vector) - layout->vector;
+}
+
+/* Compute the layout of a page of the map. */
+void
+hnsw_map_layout(const NvAttributes *attributes, HnswMapLayout *layout)
+{
+	uint32		bytes[NV_MAX_ATTRIBUTES];
+	uint32		total = 0;
+	uint32		at = sizeof(HnswMapHeader);
+
+	for (int i = 0; i < attributes->n; i++)
+	{
+		bytes[i] = attributes->columns[i].type->kind == NV_ATTRIBUTE_SET ?
+			sizeof(uint64) : sizeof(uint16);
+		total += bytes[i];
+	}
+	layout->entries = (NV_PAGE_ROOM - sizeof(HnswMapHeader)) / total / 64 * 64;
+	for (int i = 0; i < attributes->n; i++)
+	{
+		layout->columns[i] = (uint16) at;
+		at += bytes[i] * layout->entries;
+	}
+	Assert(layout->entries > 0 && layout->entries <= HNSW_MAP_ENTRIES && at <= NV_PAGE_ROOM);
 }
 
 /* Compute the error of an estimate. */
@@ -116,7 +140,9 @@ meta_valid(const void *arg)
 	HnswLayout	layout;
 
 	if (!form_valid(meta) || meta->m < HNSW_MIN_M || meta->m > HNSW_MAX_M ||
-		meta->attribute_bytes != 0 || meta->entry_level > HNSW_MAX_LEVEL)
+		meta->entry_level > HNSW_MAX_LEVEL ||
+		(meta->group_pages > 0) != (meta->attribute_bytes > 0) ||
+		(meta->bounds_pages > 0) != (meta->attribute_bytes > 0))
 		return false;
 	hnsw_layout(meta, &layout);
 	return layout_valid(meta, &layout);
@@ -145,6 +171,17 @@ init_index(HnswIndex *ix)
 
 	ix->store = &hnsw_page_store;
 	ix->logged = true;
+	ix->context = CurrentMemoryContext;
+	/* operator classes may have come to summarize in another way */
+	if (meta->attribute_bytes != ix->attributes.image_bytes)
+		nv_metapage_damaged(ix->rel);
+	if (ix->attributes.n > 0)
+	{
+		hnsw_map_layout(&ix->attributes, &ix->map);
+		if (hnsw_group_slots(meta) > ix->map.entries ||
+			meta->bounds_pages != hnsw_bounds_pages(ix->attributes.n))
+			nv_metapage_damaged(ix->rel);
+	}
 	hnsw_layout(meta, &ix->layout);
 	Assert(meta->slot_bytes >= ix->layout.vector);
 	Assert(meta->slots_per_page * meta->slot_bytes <= NV_PAGE_ROOM);
@@ -185,7 +222,7 @@ hnsw_count_slots(const HnswIndex *ix)
 {
 	BlockNumber blocks = RelationGetNumberOfBlocks(ix->rel);
 
-	return blocks <= hnsw_slot_block(&ix->meta, 0) ? 0 : hnsw_first_slot(&ix->meta, blocks);
+	return blocks <= hnsw_first_block(&ix->meta) ? 0 : hnsw_first_slot(&ix->meta, blocks);
 }
 
 /* Read the entry point from the metapage, since relcache does not keep it. */
@@ -230,4 +267,10 @@ hnsw_write_head(Relation rel, ForkNumber fork, const HnswMeta *meta, const float
 	nv_append_page(rel, fork, NV_PAGE_META, meta, sizeof(*meta));
 	if (meta->has_mean)
 		nv_append_mean(rel, fork, mean, meta->dims);
+	for (int i = 0; i < meta->bounds_pages; i++)
+	{
+		HnswBounds	none[HNSW_BOUNDS_PER_PAGE] = {0};
+
+		nv_append_page(rel, fork, NV_PAGE_HNSW_BOUNDS, none, sizeof(none));
+	}
 }

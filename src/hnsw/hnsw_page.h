@@ -5,7 +5,8 @@
  *
  *	block 0				the metapage
  *	blocks 1..mean_pages	the mean of the vectors, if there is one
- *	the rest			slots
+ *	bounds_pages		of attributes, if there are any: see hnsw_map.h
+ *	the rest			slots; with attributes, pages of the map between them
  *
  * A slot page is an array of slots of one size, which is fixed for an index.
  * Slots are numbered through all slot pages, so that a slot's number tells
@@ -22,6 +23,7 @@
 
 #include "nv_compat.h"
 
+#include "am/am_attribute.h"
 #include "am/am_index.h"
 #include "am/am_page.h"
 #include "quant/residual_code.h"
@@ -60,7 +62,7 @@ typedef struct HnswMeta
 	uint16		m;
 	uint16		ef_construction;
 	uint64		seed;			/* of the rotation */
-	uint16		attribute_bytes;	/* of each node, for key columns to come: 0 */
+	uint16		attribute_bytes;	/* of the image in each node (am_attribute.h) */
 	uint16		bits;			/* of a neighbor's code; 0: none */
 	uint32		slot_bytes;
 	uint16		slots_per_page;
@@ -74,7 +76,8 @@ typedef struct HnswMeta
 	uint16		short_base;		/* of NvShortFactors */
 	uint8		factors;		/* HnswFactors */
 	uint8		unused[3];
-	uint32		unused_end;		/* where a uint64 is aligned as a uint32 is, there is no padding */
+	uint16		group_pages;	/* slot pages behind each page of the map; 0: no attributes */
+	uint16		bounds_pages;
 } HnswMeta;
 
 /* How the numbers beside a neighbor's code are kept. */
@@ -100,6 +103,7 @@ typedef enum HnswSlotKind
  *
  *	uint32 neighbors[n]			slots of nodes of the same level
  *	ItemPointerData tids[node_tids]		level 0: the rows; above it HnswBelow
+ *	the image of attributes		on level 0; above it zeros
  *	add[n]						if there are codes: 2 bytes or 1 each
  *	factor[n]					2 bytes, 1, or none
  *	codes of 32 neighbors each, n32 / 32 blocks
@@ -162,6 +166,7 @@ typedef struct HnswLayout
 	uint8		add_bytes;		/* of each */
 	uint8		factor_bytes;
 	uint32		tids;
+	uint32		image;
 	uint32		add;
 	uint32		factor;
 	uint32		codes;
@@ -172,10 +177,53 @@ typedef struct HnswLayout
 #define HNSW_NEIGHBORS(node) ((uint32 *) ((char *) (node) + sizeof(HnswNode)))
 #define HNSW_TIDS(layout, node) ((ItemPointerData *) ((char *) (node) + (layout)->tids))
 #define HNSW_BELOW(layout, node) ((HnswBelow *) ((char *) (node) + (layout)->tids))
+#define HNSW_IMAGE(layout, node) ((char *) (node) + (layout)->image)
 #define HNSW_ADD(layout, node) ((char *) (node) + (layout)->add)
 #define HNSW_FACTOR(layout, node) ((char *) (node) + (layout)->factor)
 #define HNSW_CODES(layout, node) ((uint8 *) (node) + (layout)->codes)
 #define HNSW_VECTOR(layout, node) ((char *) (node) + (layout)->vector)
+
+/*
+ * The bounds of an attribute: bucket i, counted from 1, has the words above bound i - 2,
+ * up to bound i - 1.  Attributes that are sets have none.
+ */
+#define HNSW_MOST_BOUNDS 250
+#define HNSW_BOUNDS_PER_PAGE 4
+
+typedef struct HnswBounds
+{
+	uint32		learned;		/* whether they were; then those of all attributes were */
+	uint32		n;
+	uint64		words[HNSW_MOST_BOUNDS];	/* ascending, each once */
+} HnswBounds;
+
+/* Pages that the bounds of n attributes take. */
+static inline int
+hnsw_bounds_pages(int n)
+{
+	return (n + HNSW_BOUNDS_PER_PAGE - 1) / HNSW_BOUNDS_PER_PAGE;
+}
+
+StaticAssertDecl(sizeof(HnswBounds) * HNSW_BOUNDS_PER_PAGE <= NV_PAGE_ROOM,
+				 "the bounds of attributes do not fit their page");
+
+/* What a page of the map begins with.  Behind it come entries, in arrays. */
+typedef struct HnswMapHeader
+{
+	uint32		learned;		/* whether entries are by bounds */
+	uint32		unused;
+} HnswMapHeader;
+
+/* The most entries of one attribute in a page: a multiple of 64, as of any page. */
+#define HNSW_MAP_ENTRIES \
+	((NV_PAGE_ROOM - sizeof(HnswMapHeader)) / sizeof(uint16) / 64 * 64)
+
+/* Where they are in a page. */
+typedef struct HnswMapLayout
+{
+	uint32		entries;		/* of each attribute */
+	uint16		columns[NV_MAX_ATTRIBUTES]; /* bytes from the start of a page's contents */
+} HnswMapLayout;
 
 /* Most edges of a node, on any level. */
 static inline int

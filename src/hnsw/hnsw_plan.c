@@ -605,8 +605,11 @@ hnsw_plan(Relation heap, Relation rel, IndexInfo *info, HnswMeta *meta, float **
 	Sample		sample;
 	bool		coded;
 	float		near;
+	NvAttributes attributes;
 
+	nv_attributes_of(rel, &attributes);
 	read_definition(rel, meta, &storage);
+	meta->attribute_bytes = attributes.image_bytes;
 	coded = nv_space_has_codes(meta->element, meta->metric) && meta->dims >= FEW_DIMS;
 	take_sample(heap, rel, info, meta, &sample);
 	if (sample.seen >= FEW_ROWS)
@@ -632,6 +635,14 @@ hnsw_plan(Relation heap, Relation rel, IndexInfo *info, HnswMeta *meta, float **
 	if (!meta->has_mean)
 		*mean = NULL;
 	meta->mean_pages = meta->has_mean ? nv_mean_pages(meta->dims) : 0;
+	if (attributes.n > 0)
+	{
+		HnswMapLayout map;
+
+		hnsw_map_layout(&attributes, &map);
+		meta->group_pages = (uint16) (map.entries / meta->slots_per_page);
+		meta->bounds_pages = hnsw_bounds_pages(attributes.n);
+	}
 	if (meta->factors == HNSW_FACTORS_WIDE)
 		meta->short_base = 0;
 }

@@ -82,7 +82,7 @@ hnsw_prewarm(Relation rel)
 	nblocks = RelationGetNumberOfBlocks(rel);
 	walk.pages = nv_bitmap_alloc(nblocks);
 	walk.waiting = palloc(sizeof(uint32) * walk.room);
-	for (BlockNumber block = 0; block <= walk.ix.meta.mean_pages; block++)
+	for (BlockNumber block = 0; block < hnsw_first_block(&walk.ix.meta); block++)
 	{
 		ReleaseBuffer(nv_read_buffer(rel, block));
 		nv_set_bit(walk.pages, block);

@@ -16,6 +16,7 @@
  *-------------------------------------------------------------------------
  */
 #include "hnsw/hnsw.h"
+#include "hnsw/hnsw_map.h"
 
 #include <limits.h>
 #include <math.h>
@@ -59,6 +60,18 @@
 /* How often a search begins again when its way ends in freed nodes. */
 #define MAX_TRIES 100
 
+/* Through the graph with a filter, so many nodes are visited for each of ef. */
+#define WALK_VISITS 1.5
+
+/*
+ * Where so much fewer of the neighbors of visited nodes pass than of all nodes, what
+ * matches is far from the query, and the graph leads to it late.
+ */
+#define AT_ODDS 0.25
+
+/* Then, and when the walk took as long as reading all would have, up to so many times as many are read. */
+#define READS_INSTEAD 4
+
 /* Flags of a result's item, beside the place of its row. */
 #define ITEM_LAST 1				/* of the rows of its node */
 #define ITEM_FULL 2				/* whose places for rows are all taken */
@@ -80,6 +93,11 @@ typedef struct HnswSearcher
 	float		error;			/* the largest of a node visited */
 	int			nout;			/* nodes whose rows have gone out */
 	int			nfull_out;		/* of these, full ones */
+
+	/* with a filter */
+	HnswPassing passing;
+	double		most_read;		/* so many nodes are read without the graph */
+	uint32		most_visits;	/* through the graph, before that is tried after all */
 } HnswSearcher;
 
 /* Open an index for searches. */
@@ -193,7 +211,8 @@ read_rest(HnswSearcher *s)
 
 	if (s->base.goal.order == NV_ITERATIVE_OFF)
 		return false;
-	rows = (double) hnsw_count_slots(&s->ix) * s->nvisited / Max(hnsw_nvisited(s->search), 1);
+	rows = s->base.goal.filter != NULL ? s->passing.n :
+		(double) hnsw_count_slots(&s->ix) * s->nvisited / Max(hnsw_nvisited(s->search), 1);
 	if (rows > s->base.goal.most || s->nvisited >= s->base.goal.most ||
 		hnsw_search_memory(s->search) + rows * sizeof(NvResult) > s->base.goal.memory)
 		return false;
@@ -224,6 +243,63 @@ first_ef(const HnswSearcher *s)
 	if (s->base.goal.order != NV_ITERATIVE_OFF && ef < SMALL_EF)
 		ef = Max(LEAST_SURE, (ef + SMALL_EF) / 2);
 	return ef;
+}
+
+/* How many nodes may pass the filter; without one, all. */
+static uint32
+count_passing(const HnswSearcher *s)
+{
+	return s->base.goal.filter != NULL ? s->passing.n : hnsw_count_slots(&s->ix);
+}
+
+/*
+ * Find out which nodes may pass the filter, and how many of them are better read without
+ * the graph: as many as take no more time than the visits through it.  With m of n nodes
+ * to read, r of which take the time of a visit, that is m = r * (visits + to_pass * n / m).
+ */
+static void
+apply_filter(HnswSearcher *s)
+{
+	double		nodes = hnsw_count_slots(&s->ix);
+	double		reads = RelationGetNumberOfBlocks(s->ix.rel) <= (BlockNumber) NBuffers ?
+		HNSW_READS_PER_VISIT : 1;
+	double		half = reads * WALK_VISITS * s->ef / 2;
+
+	hnsw_map_search(&s->ix, s->base.goal.filter, &s->passing);
+	hnsw_search_filter(s->search, s->base.goal.filter, &s->passing);
+	s->most_read = half + sqrt(half * half + reads * HNSW_VISITS_TO_PASS * nodes);
+	s->most_visits = (uint32) Min(Max(s->passing.n / reads, s->ef), PG_INT32_MAX);
+}
+
+/* Read all nodes that may pass, and were not visited.  Every row that matches is found then. */
+static void
+read_passing(HnswSearcher *s)
+{
+	hnsw_search_rest(s->search);
+	s->finished = true;
+	set_horizon(s, true);
+}
+
+/*
+ * Give up on the graph where it leads to few matches, or takes too long, unless there are
+ * too many to read.  Returns whether it did.
+ */
+static bool
+leave_graph(HnswSearcher *s, bool ended)
+{
+	double		share = s->passing.n / Max((double) hnsw_count_slots(&s->ix), 1);
+
+	if (s->base.goal.filter == NULL)
+		return false;
+	if (ended ? hnsw_search_passed(s->search) >= AT_ODDS * share :
+		hnsw_nvisited(s->search) < s->most_visits)
+		return false;
+	if (s->passing.n > READS_INSTEAD * s->most_read &&
+		s->passing.n > (uint32) s->base.goal.most)
+		return false;
+	hnsw_search_leave_graph(s->search);
+	read_passing(s);
+	return true;
 }
 
 /* Find the way down, and start to search level 0 from there. */
@@ -260,6 +336,16 @@ start(NvSearcher *base)
 	s->nfull = s->nout = s->nfull_out = 0;
 	s->search = hnsw_search_begin(&s->ix, false);
 	hnsw_search_visitor(s->search, take_node, s);
+	if (s->base.goal.filter != NULL)
+	{
+		apply_filter(s);
+		if (s->passing.n <= s->most_read)
+		{
+			hnsw_search_skip_graph(s->search, &s->base.goal.query);
+			read_passing(s);
+			return;
+		}
+	}
 	enter(s);
 }
 
@@ -272,7 +358,7 @@ step(NvSearcher *base)
 	if (s->finished)
 		return false;
 	if (s->entered && hnsw_search_step(s->search))
-		return true;
+		return !leave_graph(s, false);
 	if (!s->entered || hnsw_nvisited(s->search) == 0)
 	{
 		/* vacuum freed the way down from under us: begin again */
@@ -282,6 +368,8 @@ step(NvSearcher *base)
 		enter(s);
 		return true;
 	}
+	if (leave_graph(s, true))
+		return false;
 	Assert(hnsw_search_ef(s->search) >= s->ef);
 	s->widened = (float) hnsw_search_ef(s->search) / s->ef;
 	s->ef = hnsw_search_ef(s->search);
@@ -338,7 +426,7 @@ go_on(HnswSearcher *s)
 	/* when it ends, what was visited beyond the horizon is all there is left */
 	if (s->nvisited >= s->base.goal.most)
 		s->finished = true;
-	else if ((uint32) ef < hnsw_count_slots(&s->ix) / REST_PART || !read_rest(s))
+	else if ((uint32) ef < count_passing(s) / REST_PART || !read_rest(s))
 	{
 		s->finished = !hnsw_search_more(s->search, ef, s->base.goal.memory);
 		read_unreached(s);

@@ -25,6 +25,7 @@
 #include "am/am_bitmap.h"
 #include "am/am_heap.h"
 #include "am/am_select.h"
+#include "hnsw/hnsw_map.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "utils/memutils.h"
@@ -78,15 +79,31 @@ typedef struct Candidate
 	uint32		seen;			/* its node */
 } Candidate;
 
+typedef struct Candidates
+{
+	Candidate  *heap;			/* nearest first */
+	uint32		n;
+	uint32		room;
+} Candidates;
+
+/*
+ * With a filter, nodes that do not pass are bridges: visited for their neighbors' sake,
+ * and no more.
+ */
+enum
+{
+	MATCHES,
+	BRIDGES,
+	NHEAPS
+};
+
 typedef struct Frontier
 {
-	Candidate  *candidates;		/* all nodes seen but not visited, nearest first */
+	Candidates	candidates[NHEAPS]; /* all nodes seen but not visited */
 	float	   *near;			/* the ef smallest distances of visited nodes, farthest first */
 	float	   *far;			/* those of the others, nearest first */
-	uint32		ncandidates;
 	uint32		nnear;
 	uint32		nfar;
-	uint32		candidates_room;
 	uint32		near_room;
 	uint32		far_room;
 } Frontier;
@@ -121,6 +138,13 @@ struct HnswSearch
 	/* when it has left the graph */
 	uint8	   *visited;		/* a bit for each slot */
 	uint32		nslots;
+
+	/* on level 0 */
+	const NvFilter *filter;		/* or NULL */
+	const HnswPassing *passing;
+	uint64		ntested;		/* neighbors of visited nodes, */
+	uint64		npassed;		/* and those of them that may pass */
+	uint32		nbridges;		/* visited since the last match */
 
 	HnswVisitor visitor;		/* takes what is found on level 0; or NULL */
 	void	   *visitor_arg;
@@ -288,6 +312,21 @@ hnsw_search_visitor(HnswSearch *s, HnswVisitor visitor, void *arg)
 	s->visitor_arg = arg;
 }
 
+/* Have only nodes that pass a filter count. */
+void
+hnsw_search_filter(HnswSearch *s, const NvFilter *filter, const HnswPassing *passing)
+{
+	s->filter = filter;
+	s->passing = passing;
+}
+
+/* Which part of the neighbors of visited nodes may pass. */
+double
+hnsw_search_passed(const HnswSearch *s)
+{
+	return (double) s->npassed / Max(s->ntested, 1);
+}
+
 /* Bytes that the search takes, with its part of the table that the session keeps. */
 Size
 hnsw_search_memory(const HnswSearch *s)
@@ -301,6 +340,13 @@ static bool
 fits(const HnswSearch *s, Size more)
 {
 	return s->limit == 0 || hnsw_search_memory(s) + more <= s->limit;
+}
+
+/* Whether nodes have to pass a filter to count. */
+static inline bool
+is_filtered(const HnswSearch *s)
+{
+	return s->filter != NULL && s->level == 0;
 }
 
 /* ---- nodes seen ---- */
@@ -364,11 +410,12 @@ grow_seen(HnswSearch *s)
 	/* the pool points to entries: carry that over before the old ones are gone */
 	for (int i = 0; i < s->pool.n; i++)
 		s->pool.seen[i] = find_seen(s, old.seen[s->pool.seen[i]].slot);
-	for (uint32 i = 0; i < s->frontier.ncandidates; i++)
+	for (int h = 0; h < NHEAPS; h++)
 	{
-		Candidate  *c = &s->frontier.candidates[i];
+		Candidates *candidates = &s->frontier.candidates[h];
 
-		c->seen = find_seen(s, old.seen[c->seen].slot);
+		for (uint32 i = 0; i < candidates->n; i++)
+			candidates->heap[i].seen = find_seen(s, old.seen[candidates->heap[i].seen].slot);
 	}
 	seen_free(&old);
 }
@@ -451,12 +498,21 @@ room_for(uint32 room, uint32 n)
 	return n <= room ? room : Max(n, room + room / 4);
 }
 
+/* Bytes that room for n more candidates takes in addition. */
+static inline Size
+candidates_growth(const Candidates *c, uint32 n)
+{
+	return sizeof(Candidate) * (room_for(c->room, c->n + n) - c->room);
+}
+
 /* Bytes that room for n more candidates, and for so many distances, takes in addition. */
 static inline Size
-frontier_growth(const Frontier *f, uint32 n, uint32 nnear, uint32 nfar)
+frontier_growth(const HnswSearch *s, uint32 n, uint32 nnear, uint32 nfar)
 {
-	return sizeof(Candidate) *
-		(room_for(f->candidates_room, f->ncandidates + n) - f->candidates_room) +
+	const Frontier *f = &s->frontier;
+
+	return candidates_growth(&f->candidates[MATCHES], n) +
+		(is_filtered(s) ? candidates_growth(&f->candidates[BRIDGES], n) : 0) +
 		sizeof(float) * (room_for(f->near_room, nnear) - f->near_room +
 						 room_for(f->far_room, nfar) - f->far_room);
 }
@@ -468,15 +524,25 @@ enlarge(void *array, Size bytes)
 	return array == NULL ? palloc_extended(bytes, MCXT_ALLOC_HUGE) : repalloc_huge(array, bytes);
 }
 
+/* Make room for n more candidates. */
+static void
+reserve_candidates(Candidates *c, uint32 n)
+{
+	if (c->n + n <= c->room)
+		return;
+	c->room = room_for(c->room, c->n + n);
+	c->heap = enlarge(c->heap, sizeof(Candidate) * c->room);
+}
+
 /* Make room for n more candidates, and for so many distances. */
 static void
-reserve_frontier(Frontier *f, uint32 n, uint32 nnear, uint32 nfar)
+reserve_frontier(HnswSearch *s, uint32 n, uint32 nnear, uint32 nfar)
 {
-	if (f->ncandidates + n > f->candidates_room)
-	{
-		f->candidates_room = room_for(f->candidates_room, f->ncandidates + n);
-		f->candidates = enlarge(f->candidates, sizeof(Candidate) * f->candidates_room);
-	}
+	Frontier   *f = &s->frontier;
+
+	reserve_candidates(&f->candidates[MATCHES], n);
+	if (is_filtered(s))
+		reserve_candidates(&f->candidates[BRIDGES], n);
 	if (nnear > f->near_room)
 	{
 		f->near_room = room_for(f->near_room, nnear);
@@ -489,6 +555,14 @@ reserve_frontier(Frontier *f, uint32 n, uint32 nnear, uint32 nfar)
 	}
 }
 
+/* The heap that a node belongs to. */
+static inline Candidates *
+candidates_of(HnswSearch *s, uint32 slot)
+{
+	return &s->frontier.candidates[is_filtered(s) && !hnsw_may_pass(s->passing, slot) ?
+								   BRIDGES : MATCHES];
+}
+
 /*
  * Take note of the mean of a node's estimates, of which there was none if it is
  * new.  One that became farther is moved when its turn comes.
@@ -496,14 +570,15 @@ reserve_frontier(Frontier *f, uint32 n, uint32 nnear, uint32 nfar)
 static pg_noinline void
 frontier_note(HnswSearch *s, uint32 seen, float key, bool is_new)
 {
-	Frontier   *f = &s->frontier;
-	uint32		place = is_new ? f->ncandidates++ : s->seen[seen].place;
+	Candidates *candidates = candidates_of(s, s->seen[seen].slot);
+	uint32		place = is_new ? candidates->n++ : s->seen[seen].place;
 	Candidate	c = {key, seen};
 
-	if (!is_new && key >= f->candidates[place].key)
+	Assert(candidates->n <= candidates->room && place < candidates->n);
+	if (!is_new && key >= candidates->heap[place].key)
 		return;
-	f->candidates[place] = c;
-	candidates_up(s, f->candidates, place);
+	candidates->heap[place] = c;
+	candidates_up(s, candidates->heap, place);
 }
 
 /* Take note of the distance of a visited node.  Room is reserved. */
@@ -547,27 +622,64 @@ frontier_widen(HnswSearch *s, int ef)
 	}
 }
 
+/* Have the nearest candidate come first, and return its estimate; infinite if there is none. */
+static float
+settle(HnswSearch *s, Candidates *c)
+{
+	Candidate  *first = c->heap;
+
+	while (c->n > 0 && mean_of(&s->seen[first->seen]) > first->key)
+	{
+		first->key = mean_of(&s->seen[first->seen]);
+		candidates_down(s, first, c->n, 0);
+	}
+	return c->n > 0 ? first->key : INFINITY;
+}
+
+/*
+ * For each match so many bridges are visited at most: more, the fewer neighbors pass, up
+ * to a number where looking at all matches is quicker.
+ */
+#define BRIDGES_PART 0.2
+#define MOST_BRIDGES 64
+
+/*
+ * Whether a bridge is the next to visit.  Matches have precedence, but a bridge may be
+ * nearer, and be the way to others.
+ */
+static bool
+takes_bridge(const HnswSearch *s, float match, float bridge)
+{
+	double		most = BRIDGES_PART * (s->ntested + 1) / (s->npassed + 1);
+
+	return bridge < match && s->nbridges < Max(1, Min(rint(most), MOST_BRIDGES));
+}
+
 /* Take out the nearest candidate; NULL when ef visited nodes are nearer. */
 static Seen *
 frontier_take(HnswSearch *s)
 {
 	Frontier   *f = &s->frontier;
-	Candidate  *first = f->candidates;
+	Candidates *c = &f->candidates[MATCHES];
+	float		nearest = settle(s, c);
+	float		bridge = is_filtered(s) ? settle(s, &f->candidates[BRIDGES]) : INFINITY;
 	Seen	   *e;
 
-	for (;;)
+	if (f->nnear == (uint32) s->ef && !(nearest <= f->near[0]))
+		return NULL;
+	if (takes_bridge(s, nearest, bridge))
 	{
-		if (f->ncandidates == 0 || (f->nnear == (uint32) s->ef && first->key > f->near[0]))
-			return NULL;
-		e = &s->seen[first->seen];
-		if (mean_of(e) <= first->key)
-			break;
-		first->key = mean_of(e);
-		candidates_down(s, f->candidates, f->ncandidates, 0);
+		c = &f->candidates[BRIDGES];
+		s->nbridges++;
 	}
-	f->candidates[0] = f->candidates[--f->ncandidates];
-	if (f->ncandidates > 0)
-		candidates_down(s, f->candidates, f->ncandidates, 0);
+	else
+		s->nbridges = 0;
+	if (c->n == 0)
+		return NULL;
+	e = &s->seen[c->heap[0].seen];
+	c->heap[0] = c->heap[--c->n];
+	if (c->n > 0)
+		candidates_down(s, c->heap, c->n, 0);
 	return e;
 }
 
@@ -578,7 +690,7 @@ reserve(HnswSearch *s, uint32 n)
 	while (unlikely(lacks_seen(s, n)) && (crowds_seen(s, n) || fits(s, larger_seen_bytes(s))))
 		grow_seen(s);
 	if (s->going_on)
-		reserve_frontier(&s->frontier, n, s->frontier.nnear + 1, s->frontier.nfar + 1);
+		reserve_frontier(s, n, s->frontier.nnear + 1, s->frontier.nfar + 1);
 }
 
 /* Whether there is memory for one more visit. */
@@ -593,7 +705,7 @@ may_visit(const HnswSearch *s)
 	if (crowds_seen(s, n))
 		more += larger_seen_bytes(s);
 	if (s->going_on)
-		more += frontier_growth(&s->frontier, n, s->frontier.nnear + 1, s->frontier.nfar + 1);
+		more += frontier_growth(s, n, s->frontier.nnear + 1, s->frontier.nfar + 1);
 	if (s->nfound == s->found_room)
 		more += sizeof(HnswFound) * s->found_room;
 	return more == 0 || fits(s, more);
@@ -856,6 +968,22 @@ hand_over(HnswSearch *s, uint32 slot, const HnswNode *node, const NvStored *v, f
 		s->stopped = true;
 }
 
+/* Whether a node passes the filter, if there is one.  Its page is locked. */
+static inline bool
+node_passes(const HnswSearch *s, uint32 slot, const HnswNode *node)
+{
+	const char *image;
+
+	if (likely(!is_filtered(s)))
+		return true;
+	if (!hnsw_may_pass(s->passing, slot))
+		return false;
+	image = HNSW_IMAGE(&s->ix->layout, node);
+	if (!nv_attributes_valid(s->filter->attributes, image))
+		hnsw_damaged(s->ix, slot, "has attributes that make no sense");
+	return nv_filter_passes(s->filter, image);
+}
+
 /*
  * Measure a node's vector, and make the table for its neighbors' codes: of the
  * step to the query, or for the inner product of what is left of the query
@@ -937,12 +1065,21 @@ measure_neighbors(HnswSearch *s, const uint32 *neighbors, int n)
 	}
 }
 
+/* Count the neighbors of a node, and those that may pass the filter. */
+static void
+count_passing(HnswSearch *s, const uint32 *neighbors, int n)
+{
+	s->ntested += n;
+	for (int i = 0; i < n; i++)
+		s->npassed += hnsw_may_pass(s->passing, neighbors[i]);
+}
+
 /*
- * Visit a node: returns its distance, or false if there is none of this
- * level any more.
+ * Visit a node: returns its distance, and whether it passes the filter; or false if there
+ * is none of this level any more.
  */
 static bool
-visit(HnswSearch *s, uint32 slot, float *distance)
+visit(HnswSearch *s, uint32 slot, float *distance, bool *passes)
 {
 	HnswIndex  *ix = s->ix;
 	bool		codes = ix->meta.bits > 0;
@@ -964,7 +1101,9 @@ visit(HnswSearch *s, uint32 slot, float *distance)
 	v = hnsw_stored(ix, &ref);
 	*distance = codes ? measure_step(s, &v, &weight) :
 		nv_distance_from_query(&ix->space, s->query, &v);
-	hand_over(s, slot, ref.node, &v, *distance);
+	*passes = node_passes(s, slot, ref.node);
+	if (likely(*passes))
+		hand_over(s, slot, ref.node, &v, *distance);
 	n = ref.node->nedges;
 	memcpy(neighbors, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * n);
 	reserve(s, n);
@@ -975,6 +1114,8 @@ visit(HnswSearch *s, uint32 slot, float *distance)
 	}
 	hnsw_release(&ref);
 
+	if (is_filtered(s))
+		count_passing(s, neighbors, n);
 	if (!codes)
 		measure_neighbors(s, neighbors, n);
 	else
@@ -1111,11 +1252,13 @@ pick_next(HnswSearch *s)
 	return true;
 }
 
-/* Take note of the distance of a visited node. */
+/* Take note of the distance of a visited node, which counts if it passes the filter. */
 static inline void
-note_visited(HnswSearch *s, uint32 slot, float distance)
+note_visited(HnswSearch *s, uint32 slot, float distance, bool passes)
 {
 	s->nvisited++;
+	if (!passes)
+		return;
 	if (s->going_on)
 		frontier_visited(s, distance);
 	else
@@ -1134,12 +1277,13 @@ bool
 hnsw_search_step(HnswSearch *s)
 {
 	float		distance;
+	bool		passes;
 
 	CHECK_FOR_INTERRUPTS();
 	if (s->next == HNSW_NO_SLOT || s->stopped || !may_visit(s))
 		return false;
-	if (visit(s, s->next, &distance))
-		note_visited(s, s->next, clamp(distance));
+	if (visit(s, s->next, &distance, &passes))
+		note_visited(s, s->next, clamp(distance), passes);
 	else
 		s->seen[find_seen(s, s->next)].state = SEEN_GONE;
 	return pick_next(s);
@@ -1174,10 +1318,17 @@ hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 	s->nvisited = 0;
 	s->errors = 0;
 	s->limit = 0;
-	s->going_on = s->stopped = false;
-	s->frontier.ncandidates = s->frontier.nnear = s->frontier.nfar = 0;
-	pool_reset(s, ef, level == 0 && s->ix->meta.bits > 0 ? (int) (ef * most_widened(s)) : ef);
+	s->stopped = false;
+	s->frontier.candidates[MATCHES].n = s->frontier.candidates[BRIDGES].n = 0;
+	s->frontier.nnear = s->frontier.nfar = 0;
+	s->ntested = s->npassed = s->nbridges = 0;
+	/* matches and bridges have heaps of their own from the beginning */
+	s->going_on = is_filtered(s);
+	pool_reset(s, ef, level == 0 && s->ix->meta.bits > 0 && !s->going_on ?
+			   (int) (ef * most_widened(s)) : ef);
 	reset_seen(s, ef);
+	if (s->going_on)
+		reserve_frontier(s, 1, 0, 0);
 	consider(s, entry, hash_slot(s, entry), 0);
 	pick_next(s);
 }
@@ -1196,6 +1347,7 @@ static void
 begin_frontier(HnswSearch *s)
 {
 	Frontier   *f = &s->frontier;
+	Candidates *candidates = &f->candidates[MATCHES];
 	uint32		n = 0;
 
 	for (uint32 i = 0; i <= s->seen_mask; i++)
@@ -1211,10 +1363,10 @@ begin_frontier(HnswSearch *s)
 			continue;
 		}
 		c.key = mean_of(e);
-		f->candidates[f->ncandidates++] = c;
+		candidates->heap[candidates->n++] = c;
 	}
 	Assert(n == s->nvisited);
-	candidates_build(s, f->candidates, f->ncandidates);
+	candidates_build(s, candidates->heap, candidates->n);
 	f->nnear = Min(n, (uint32) s->ef);
 	f->nfar = n - f->nnear;
 	if (f->nfar > 0)
@@ -1238,9 +1390,9 @@ hnsw_search_more(HnswSearch *s, int ef, Size limit)
 
 	Assert(ef > s->ef && (s->going_on || s->kept == s->ef));
 	s->limit = limit;
-	if (s->stopped || !fits(s, frontier_growth(f, ncandidates, nnear, nfar)))
+	if (s->stopped || !fits(s, frontier_growth(s, ncandidates, nnear, nfar)))
 		return false;
-	reserve_frontier(f, ncandidates, nnear, nfar);
+	reserve_frontier(s, ncandidates, nnear, nfar);
 	if (!s->going_on)
 		begin_frontier(s);
 	frontier_widen(s, ef);
@@ -1249,7 +1401,7 @@ hnsw_search_more(HnswSearch *s, int ef, Size limit)
 	while (hnsw_search_step(s))
 		;
 	/* with a small ef, none of those left may have been near enough yet */
-	return s->nvisited > nvisited || (f->ncandidates > 0 && may_visit(s));
+	return s->nvisited > nvisited || (f->candidates[MATCHES].n > 0 && may_visit(s));
 }
 
 /* Free an array, if there is one. */
@@ -1260,11 +1412,26 @@ free_array(void *array)
 		pfree(array);
 }
 
+/* Begin with reading the index as it lies on disk. */
+void
+hnsw_search_skip_graph(HnswSearch *s, const NvQuery *query)
+{
+	s->query = query;
+	s->level = 0;
+	s->next = HNSW_NO_SLOT;
+	s->stopped = false;
+	s->going_on = true;
+	s->nvisited = 0;
+	s->nslots = hnsw_count_slots(s->ix);
+	s->visited = nv_bitmap_alloc(s->nslots);
+}
+
 /* Keep a bit for each slot in place of all that is known of nodes seen. */
 void
 hnsw_search_leave_graph(HnswSearch *s)
 {
-	Assert(s->next == HNSW_NO_SLOT && s->level == 0);
+	Assert(s->level == 0);
+	s->next = HNSW_NO_SLOT;
 	s->nslots = hnsw_count_slots(s->ix);
 	s->visited = nv_bitmap_alloc(s->nslots);
 	for (uint32 i = 0; i <= s->seen_mask; i++)
@@ -1272,7 +1439,8 @@ hnsw_search_leave_graph(HnswSearch *s)
 		if (s->seen[i].slot < s->nslots && s->seen[i].state == SEEN_VISITED)
 			nv_set_bit(s->visited, s->seen[i].slot);
 	}
-	free_array(s->frontier.candidates);
+	free_array(s->frontier.candidates[MATCHES].heap);
+	free_array(s->frontier.candidates[BRIDGES].heap);
 	free_array(s->frontier.near);
 	free_array(s->frontier.far);
 	memset(&s->frontier, 0, sizeof(s->frontier));
@@ -1288,33 +1456,85 @@ hnsw_search_leave_graph(HnswSearch *s)
 	s->nseen = 0;
 }
 
+/* The next slot to read, from one on, that was not visited and may pass the filter. */
+static uint32
+next_of_rest(const HnswSearch *s, uint32 slot)
+{
+	while (slot < s->nslots && (nv_bit(s->visited, slot) ||
+								(s->filter != NULL && !hnsw_may_pass(s->passing, slot))))
+	{
+		/* few may pass, and are found by their bytes */
+		if (s->filter != NULL && slot % 8 == 0 && slot < s->passing->nslots &&
+			s->passing->slots[slot / 8] == 0)
+			slot += 8;
+		else
+			slot++;
+	}
+	return slot;
+}
+
+/* So many nodes are fetched into the caches at a time, and then looked at. */
+#define REST_BATCH 8
+
+/* List the next slots to read, and have what is needed of their nodes fetched. */
+static int
+fetch_rest(const HnswSearch *s, uint32 *slot, uint32 *batch)
+{
+	HnswIndex  *ix = s->ix;
+	int			n = 0;
+
+	for (*slot = next_of_rest(s, *slot); *slot < s->nslots && n < REST_BATCH;
+		 *slot = next_of_rest(s, *slot + 1))
+	{
+		BlockNumber block = hnsw_slot_block(&ix->meta, *slot);
+		Size		at = hnsw_slot_offset(&ix->meta, *slot);
+
+		nv_prefetch_page(ix->rel, block, at, sizeof(HnswNode));
+		if (s->filter != NULL)
+			nv_prefetch_page(ix->rel, block, at + ix->layout.tids,
+							 ix->layout.add - ix->layout.tids);
+		nv_prefetch_page(ix->rel, block, at + ix->layout.vector,
+						 Min(ix->vector_bytes, ix->layout.vector_room));
+		batch[n++] = *slot;
+	}
+	return n;
+}
+
+/* Visit a node on the way through the index, if it is one of level 0 and passes the filter. */
+static void
+visit_of_rest(HnswSearch *s, uint32 slot)
+{
+	HnswIndex  *ix = s->ix;
+	HnswRef		ref;
+
+	if (!hnsw_read(ix, slot, &ref))
+		return;
+	if (ref.node->level == 0 && node_passes(s, slot, ref.node))
+	{
+		NvStored	v = hnsw_stored(ix, &ref);
+
+		s->nvisited++;
+		hand_over(s, slot, ref.node, &v, nv_distance_from_query(&ix->space, s->query, &v));
+	}
+	hnsw_release(&ref);
+}
+
 /* Visit nodes in the order of their slots, so that each page is read once, and in order. */
 void
 hnsw_search_rest(HnswSearch *s)
 {
-	HnswIndex  *ix = s->ix;
+	uint32		batch[REST_BATCH];
+	uint32		slot = 0;
+	int			n;
 
 	Assert(s->visited != NULL && s->visitor != NULL);
-	for (uint32 slot = 0; slot < s->nslots && !s->stopped; slot++)
+	while ((n = fetch_rest(s, &slot, batch)) > 0)
 	{
-		HnswRef		ref;
-
 		CHECK_FOR_INTERRUPTS();
-		if (nv_bit(s->visited, slot))
-			continue;
-		if (slot + 1 < s->nslots)
-			hnsw_prefetch(ix, slot + 1);
-		if (!hnsw_read(ix, slot, &ref))
-			continue;
-		if (ref.node->level == 0)
-		{
-			NvStored	v = hnsw_stored(ix, &ref);
-
-			s->nvisited++;
-			hand_over(s, slot, ref.node, &v,
-					  nv_distance_from_query(&ix->space, s->query, &v));
-		}
-		hnsw_release(&ref);
+		for (int i = 0; i < n && !s->stopped; i++)
+			visit_of_rest(s, batch[i]);
+		if (s->stopped)
+			break;
 	}
 }
 

@@ -6,6 +6,7 @@
  *-------------------------------------------------------------------------
  */
 #include "hnsw/hnsw.h"
+#include "hnsw/hnsw_map.h"
 
 #include "miscadmin.h"
 #include "nv_random.h"
@@ -65,7 +66,7 @@ try_block(HnswIndex *ix, BlockNumber block, uint32 *slot, bool *others)
 static Buffer
 take_slot(HnswIndex *ix, uint32 *slot, bool *fresh)
 {
-	BlockNumber first = 1 + ix->meta.mean_pages;
+	BlockNumber first = hnsw_first_block(&ix->meta);
 	BlockNumber block = RelationGetTargetBlock(ix->rel);
 	Buffer		buffer;
 	bool		others;
@@ -95,7 +96,9 @@ take_slot(HnswIndex *ix, uint32 *slot, bool *fresh)
 			RecordFreeIndexPage(ix->rel, block);
 		goto found;
 	}
-	buffer = nv_extend(ix->rel);
+	/* a page of the map is left to the first who needs it: see hnsw_map_begin() */
+	while (hnsw_is_map_block(&ix->meta, BufferGetBlockNumber(buffer = nv_extend(ix->rel))))
+		UnlockReleaseBuffer(buffer);
 	block = BufferGetBlockNumber(buffer);
 	if ((uint64) (block - first + 1) * ix->meta.slots_per_page > HNSW_NO_SLOT)
 		ereport(ERROR,
@@ -164,7 +167,7 @@ write_rest(HnswIndex *ix, const NvStored *v)
 /* Fill in a node, but for its edges, the nodes below it and the rest of its vector. */
 void
 hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level, int top_level,
-			   const ItemPointerData *tid)
+			   const ItemPointerData *tid, const char *image)
 {
 	Assert(level >= 0 && level <= top_level && top_level <= HNSW_MAX_LEVEL);
 	Assert(hnsw_vector_bytes_valid(ix, v->bytes));
@@ -182,6 +185,7 @@ hnsw_fill_node(HnswIndex *ix, HnswNode *node, const NvStored *v, int level, int 
 	{
 		node->ntids = 1;
 		HNSW_TIDS(&ix->layout, node)[0] = *tid;
+		memcpy(HNSW_IMAGE(&ix->layout, node), image, ix->meta.attribute_bytes);
 	}
 	else
 		*HNSW_BELOW(&ix->layout, node) = (HnswBelow) {HNSW_NO_SLOT, HNSW_NO_SLOT};
@@ -197,18 +201,23 @@ hnsw_write_node(HnswIndex *ix, const HnswNewNode *new, const HnswCandidate *neig
 	Buffer		buffer;
 	uint32		slot;
 	HnswNode   *node;
+	HnswMapChange map;
 
 	Assert(n <= hnsw_max_edges(&ix->meta));
 	Assert((rest != HNSW_NO_SLOT) == (new->stored.bytes > ix->layout.vector_room));
 	if (rest != HNSW_NO_SLOT)
 		NV_TEST_POINT("insert_more_written");
 	node = (HnswNode *) begin_slot(ix, &change, &buffer, &slot);
-	hnsw_fill_node(ix, node, &new->stored, new->level, new->top_level, &new->tid);
+	hnsw_fill_node(ix, node, &new->stored, new->level, new->top_level, &new->tid,
+				   new->image);
 	if (new->level > 0)
 		*HNSW_BELOW(&ix->layout, node) = new->below;
 	node->rest = rest;
 	hnsw_set_edges(ix, node, &new->stored, neighbors, n);
+	hnsw_map_begin(ix, &change, slot, &map);
+	hnsw_map_set(ix, &map, slot, new->level == 0 ? new->image : NULL);
 	nv_change_finish(&change);
+	hnsw_map_end(&map);
 	UnlockReleaseBuffer(buffer);
 	return slot;
 }

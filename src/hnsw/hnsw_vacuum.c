@@ -17,6 +17,7 @@
  *-------------------------------------------------------------------------
  */
 #include "hnsw/hnsw.h"
+#include "hnsw/hnsw_map.h"
 
 #include <math.h>
 
@@ -222,9 +223,12 @@ mark_dead(Vacuum *v)
 {
 	for (BlockNumber block = v->first_block; block < v->nblocks; block++)
 	{
-		Buffer		buffer = read_block(v, block, BUFFER_LOCK_SHARE);
+		Buffer		buffer;
 		uint32		first_slot = hnsw_first_slot(&v->ix.meta, block);
 
+		if (hnsw_is_map_block(&v->ix.meta, block))
+			continue;
+		buffer = read_block(v, block, BUFFER_LOCK_SHARE);
 		if (nv_page_is(BufferGetPage(buffer), NV_PAGE_HNSW_SLOTS))
 		{
 			check_page(v, BufferGetPage(buffer), first_slot);
@@ -731,18 +735,23 @@ static void
 free_in_page(Vacuum *v, Buffer buffer, uint32 first_slot, HnswSlotKind kind)
 {
 	NvChange	change;
+	HnswMapChange map;
 	Page		page;
 
 	nv_change_begin(&change, v->ix.rel, true);
 	page = nv_change_page(&change, buffer, false);
+	hnsw_map_begin(&v->ix, &change, first_slot, &map);
 	for (int i = 0; i < v->ix.meta.slots_per_page; i++)
 	{
 		HnswNode   *node = (HnswNode *) hnsw_slot_at(&v->ix.meta, page, i);
 
-		if (is_garbage(v, node, first_slot + i, kind))
-			node->kind = HNSW_SLOT_FREE;
+		if (!is_garbage(v, node, first_slot + i, kind))
+			continue;
+		node->kind = HNSW_SLOT_FREE;
+		hnsw_map_set(&v->ix, &map, first_slot + i, NULL);
 	}
 	nv_change_finish(&change);
+	hnsw_map_end(&map);
 }
 
 /* Whether a block has slots to free, as far as is known; *room: and any free slots then. */
@@ -772,6 +781,8 @@ free_all(Vacuum *v, HnswSlotKind kind)
 	{
 		bool		room = false;
 
+		if (hnsw_is_map_block(&v->ix.meta, block))
+			continue;
 		if (has_garbage(v, block, kind, &room))
 		{
 			Buffer		buffer = read_block(v, block, BUFFER_LOCK_EXCLUSIVE);
@@ -798,7 +809,7 @@ begin(Vacuum *v, IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	hnsw_open(&v->ix, info->index);
 	v->info = info;
 	v->stats = stats;
-	v->first_block = 1 + v->ix.meta.mean_pages;
+	v->first_block = hnsw_first_block(&v->ix.meta);
 	v->highest = HNSW_NO_SLOT;
 	take_size(v);
 	v->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw vacuum node",

@@ -9,6 +9,7 @@
  *-------------------------------------------------------------------------
  */
 #include "hnsw/hnsw_build.h"
+#include "hnsw/hnsw_map.h"
 
 #include "miscadmin.h"
 
@@ -171,6 +172,55 @@ copy_slot(const Writer *w, char *to, uint32 from)
 		translate(w, &HNSW_NEIGHBORS(node)[i]);
 }
 
+/* The image of the node at a place, if it is one of level 0. */
+static const char *
+image_at(void *arg, uint32 place)
+{
+	const Writer *w = arg;
+	const HnswNode *node;
+
+	if (place >= w->n)
+		return NULL;
+	node = hnsw_memory_node(w->ix, w->at[place]);
+	return node->kind == HNSW_SLOT_NODE && node->level == 0 ?
+		HNSW_IMAGE(&w->ix->layout, node) : NULL;
+}
+
+/* About so many images are looked at to learn bounds. */
+#define MOST_IMAGES 16384
+
+/* Learn the bounds of attributes. */
+static void
+learn_bounds(Writer *w)
+{
+	uint32		step = Max(w->n / MOST_IMAGES, 1);
+	char	  **images = palloc(sizeof(char *) * (w->n / step + 1));
+	uint32		n = 0;
+
+	for (uint32 place = 0; place < w->n; place += step)
+	{
+		const char *image = image_at(w, place);
+
+		if (image != NULL)
+			images[n++] = unconstify(char *, image);
+	}
+	hnsw_map_learn(w->ix, images, n);
+	pfree(images);
+}
+
+/* Write a page of the map of attributes, before the slots of its group. */
+static void
+write_map(Writer *w, uint32 first)
+{
+	Buffer		buffer = nv_extend(w->build->rel);
+
+	Assert(BufferGetBlockNumber(buffer) == hnsw_map_block(&w->ix->meta, first));
+	nv_page_init(BufferGetPage(buffer), NV_PAGE_HNSW_MAP);
+	hnsw_map_fill(w->ix, BufferGetPage(buffer), first, image_at, w);
+	MarkBufferDirty(buffer);
+	UnlockReleaseBuffer(buffer);
+}
+
 /* Write the slots in the order of their places. */
 static void
 write_pages(Writer *w)
@@ -179,11 +229,15 @@ write_pages(Writer *w)
 
 	for (uint32 first = 0; first < w->n; first += meta->slots_per_page)
 	{
-		Buffer		buffer = nv_extend(w->build->rel);
-		Page		page = BufferGetPage(buffer);
+		Buffer		buffer;
+		Page		page;
 		uint32		end = Min(first + meta->slots_per_page, w->n);
 
 		CHECK_FOR_INTERRUPTS();
+		if (meta->group_pages > 0 && first % hnsw_group_slots(meta) == 0)
+			write_map(w, first);
+		buffer = nv_extend(w->build->rel);
+		page = BufferGetPage(buffer);
 		Assert(BufferGetBlockNumber(buffer) == hnsw_slot_block(meta, first));
 		nv_page_init(page, NV_PAGE_HNSW_SLOTS);
 		for (uint32 i = first; i < end; i++)
@@ -223,6 +277,8 @@ hnsw_write(HnswBuild *build)
 	w.at = palloc_extended(sizeof(uint32) * used, MCXT_ALLOC_HUGE);
 	memset(w.place, 0xff, sizeof(uint32) * used);
 	place_all(&w);
+	if (w.ix->attributes.n > 0)
+		learn_bounds(&w);
 	write_pages(&w);
 	write_entry(&w);
 	pfree(w.place);

@@ -634,6 +634,54 @@ match_sparse(const nv_i32 *ai, const nv_f32 *av, size_t na, const nv_i32 *bi, co
 	return n;
 }
 
+/* Bit i of 32 is set where low <= x[i] <= high, as unsigned numbers. */
+static inline NV_TARGET uint32_t
+range_bits(const uint16_t *x, __m256i low, __m256i high)
+{
+	__m256i		a = _mm256_loadu_si256((const __m256i *) x);
+	__m256i		b = _mm256_loadu_si256((const __m256i *) (x + 16));
+	__m256i		in_a = _mm256_cmpeq_epi16(a, _mm256_min_epu16(_mm256_max_epu16(a, low), high));
+	__m256i		in_b = _mm256_cmpeq_epi16(b, _mm256_min_epu16(_mm256_max_epu16(b, low), high));
+
+	/* packing goes by halves of 128 bits */
+	return (uint32_t) _mm256_movemask_epi8(
+		_mm256_permute4x64_epi64(_mm256_packs_epi16(in_a, in_b), 0xd8));
+}
+
+/* Kernel: which of n numbers are in a range. */
+static NV_TARGET void
+mask_range_u16(const uint16_t *x, size_t n, uint16_t low, uint16_t high, uint64_t *bits)
+{
+	const __m256i least = _mm256_set1_epi16((short) low);
+	const __m256i most = _mm256_set1_epi16((short) high);
+
+	for (size_t i = 0; i < n; i += 64)
+		bits[i / 64] = low > high ? 0 : range_bits(x + i, least, most) |
+			(uint64_t) range_bits(x + i + 32, least, most) << 32;
+}
+
+/* Kernel: which of n words have a value in some of their bits. */
+static NV_TARGET void
+mask_equal_u64(const uint64_t *x, size_t n, uint64_t mask, uint64_t value, uint64_t *bits)
+{
+	const __m256i masks = _mm256_set1_epi64x((long long) mask);
+	const __m256i values = _mm256_set1_epi64x((long long) value);
+
+	for (size_t i = 0; i < n; i += 64)
+	{
+		uint64_t	word = 0;
+
+		for (int k = 0; k < 64; k += 4)
+		{
+			__m256i		v = _mm256_loadu_si256((const __m256i *) (x + i + k));
+			__m256i		equal = _mm256_cmpeq_epi64(_mm256_and_si256(v, masks), values);
+
+			word |= (uint64_t) _mm256_movemask_pd(_mm256_castsi256_pd(equal)) << k;
+		}
+		bits[i / 64] = word;
+	}
+}
+
 /* Kernel: the index of the least element. */
 static NV_TARGET size_t
 argmin(const float *x, size_t n)
@@ -815,6 +863,8 @@ const NvKernels nv_kernels_avx2 = {
 	.match_sparse = match_sparse,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,
+	.mask_range_u16 = mask_range_u16,
+	.mask_equal_u64 = mask_equal_u64,
 	.argmin = argmin,
 	.panel_dots = panel_dots,
 	.panel_l2sq = panel_l2sq,

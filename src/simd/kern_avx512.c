@@ -523,6 +523,43 @@ signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
 		bits[i / 16] = _mm512_cmp_ps_mask(load_f32(o + i), load_f32(p + i), _CMP_GT_OQ);
 }
 
+/* Kernel: which of n numbers are in a range. */
+static NV_TARGET void
+mask_range_u16(const uint16_t *x, size_t n, uint16_t low, uint16_t high, uint64_t *bits)
+{
+	const __m512i least = _mm512_set1_epi16((short) low);
+	const __m512i most = _mm512_set1_epi16((short) high);
+
+	for (size_t i = 0; i < n; i += 32)
+	{
+		__m512i		v = _mm512_loadu_si512(x + i);
+		uint64_t	in = _mm512_mask_cmple_epu16_mask(_mm512_cmpge_epu16_mask(v, least), v, most);
+
+		bits[i / 64] = i % 64 == 0 ? in : bits[i / 64] | in << 32;
+	}
+}
+
+/* Kernel: which of n words have a value in some of their bits. */
+static NV_TARGET void
+mask_equal_u64(const uint64_t *x, size_t n, uint64_t mask, uint64_t value, uint64_t *bits)
+{
+	const __m512i masks = _mm512_set1_epi64((long long) mask);
+	const __m512i values = _mm512_set1_epi64((long long) value);
+
+	for (size_t i = 0; i < n; i += 64)
+	{
+		uint64_t	word = 0;
+
+		for (int k = 0; k < 64; k += 8)
+		{
+			__m512i		v = _mm512_and_si512(_mm512_loadu_si512(x + i + k), masks);
+
+			word |= (uint64_t) _mm512_cmpeq_epi64_mask(v, values) << k;
+		}
+		bits[i / 64] = word;
+	}
+}
+
 /* Lanes behind the end hold infinity, and so lose against what comes before them. */
 static NV_TARGET size_t
 argmin(const float *x, size_t n)
@@ -620,6 +657,8 @@ const NvKernels nv_kernels_avx512 = {
 	.match_sparse = match_sparse,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,
+	.mask_range_u16 = mask_range_u16,
+	.mask_equal_u64 = mask_equal_u64,
 	.argmin = argmin,
 	.panel_l2sq = panel_l2sq,
 	.count_upto = count_upto,

@@ -283,6 +283,34 @@ signs_f32(const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)
 	}
 }
 
+/* Which of n numbers are in a range. */
+static void
+mask_range_u16(const uint16_t *x, size_t n, uint16_t low, uint16_t high, uint64_t *bits)
+{
+	for (size_t i = 0; i < n; i += 64)
+	{
+		uint64_t	word = 0;
+
+		for (int k = 0; k < 64; k++)
+			word |= (uint64_t) (x[i + k] >= low && x[i + k] <= high) << k;
+		bits[i / 64] = word;
+	}
+}
+
+/* Which of n words have a value in some of their bits. */
+static void
+mask_equal_u64(const uint64_t *x, size_t n, uint64_t mask, uint64_t value, uint64_t *bits)
+{
+	for (size_t i = 0; i < n; i += 64)
+	{
+		uint64_t	word = 0;
+
+		for (int k = 0; k < 64; k++)
+			word |= (uint64_t) ((x[i + k] & mask) == value) << k;
+		bits[i / 64] = word;
+	}
+}
+
 /* Kernel: the index of the least element. */
 static size_t
 argmin(const float *x, size_t n)
@@ -379,6 +407,8 @@ const NvKernels nv_kernels_scalar = {
 	.match_sparse = match_sparse,
 	.decode_u8 = decode_u8,
 	.signs_f32 = signs_f32,
+	.mask_range_u16 = mask_range_u16,
+	.mask_equal_u64 = mask_equal_u64,
 	.argmin = argmin,
 	.panel_dots = panel_dots,
 	.panel_l2sq = panel_l2sq,

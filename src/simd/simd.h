@@ -243,6 +243,14 @@ typedef struct NvPanelColumns
 	 * a multiple of 16. \
 	 */ \
 	K(void, signs_f32, (const nv_f32 *o, const nv_f32 *p, size_t n, uint16_t *bits)) \
+	/* \
+	 * Of n elements, a multiple of 64: bit i % 64 of bits[i / 64] is set where \
+	 * low <= x[i] <= high; and where (x[i] & mask) == value. \
+	 */ \
+	K(void, mask_range_u16, (const uint16_t *x, size_t n, uint16_t low, uint16_t high, \
+							 uint64_t *bits)) \
+	K(void, mask_equal_u64, (const uint64_t *x, size_t n, uint64_t mask, uint64_t value, \
+							 uint64_t *bits)) \
 	/* index of the least of n > 0 elements, none of them NaN; the first of equal ones */ \
 	K(size_t, argmin, (const float *x, size_t n)) \
 	/* unnormalised Walsh-Hadamard transform in place; n is a power of two */ \

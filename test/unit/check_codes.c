@@ -409,6 +409,64 @@ check_signs(const NvVariant *v)
 	tap_end();
 }
 
+/* Bounds that are numbers of the array, the least, the greatest, and the wrong way round. */
+static void
+check_mask_range(const NvVariant *v)
+{
+	tap_begin("%s mask_range_u16", v->name);
+	for (size_t n = 64; n <= 640; n += 64)
+	{
+		uint16_t   *x = (uint16_t *) memory_a.end - n;
+		uint64_t   *bits = (uint64_t *) memory_b.end - n / 64;
+
+		for (int round = 0; round < 20; round++)
+		{
+			uint16_t	low,
+						high;
+
+			fill(BYTES_RANDOM);
+			low = round == 0 ? 0 : x[round];
+			high = round == 1 ? UINT16_MAX : x[n - round - 1];
+			v->kernels->mask_range_u16(x, n, low, high, bits);
+			for (size_t i = 0; i < n; i++)
+			{
+				if ((bits[i / 64] >> i % 64 & 1) != (x[i] >= low && x[i] <= high))
+					tap_fail("%zu elements: bit %zu", n, i);
+			}
+		}
+	}
+	tap_end();
+}
+
+/* Masks with many bits and with few, and values that some elements have. */
+static void
+check_mask_equal(const NvVariant *v)
+{
+	tap_begin("%s mask_equal_u64", v->name);
+	for (size_t n = 64; n <= 320; n += 64)
+	{
+		uint64_t   *x = (uint64_t *) memory_a.end - n;
+		uint64_t   *bits = (uint64_t *) memory_b.end - n / 64;
+
+		for (int round = 0; round < 20; round++)
+		{
+			uint64_t	mask,
+						value;
+
+			fill(BYTES_RANDOM);
+			mask = round % 2 == 0 ? x[1] : UINT64_C(5) << round;
+			value = round % 3 == 0 ? 0 : x[round] & mask;
+			v->kernels->mask_equal_u64(x, n, mask, value, bits);
+			for (size_t i = 0; i < n; i++)
+			{
+				if ((bits[i / 64] >> i % 64 & 1) != ((x[i] & mask) == value))
+					tap_fail("%zu elements: bit %zu", n, i);
+			}
+		}
+	}
+	tap_end();
+}
+
 /* Small integers, so that there are ties: the first of the least wins. */
 static void
 check_argmin(const NvVariant *v)
@@ -474,4 +532,8 @@ check_codes(const NvVariant *v)
 		check_signs(v);
 	if (k->argmin != NULL)
 		check_argmin(v);
+	if (k->mask_range_u16 != NULL)
+		check_mask_range(v);
+	if (k->mask_equal_u64 != NULL)
+		check_mask_equal(v);
 }
