@@ -41,7 +41,7 @@ CREATE TABLE it_classes (method text, type text, operator text, class text);
 INSERT INTO it_classes SELECT amname, opcintype::regtype, oprname, opcname
 FROM pg_opclass AS o JOIN pg_am AS a ON a.oid = opcmethod JOIN pg_amop ON amopfamily = opcfamily
 	JOIN pg_operator AS p ON p.oid = amopopr
-WHERE amname LIKE 'ivf%';
+WHERE amname LIKE 'ivf%' AND amoppurpose = 'o';
 
 -- What a query returns, by index and without
 CREATE FUNCTION pg_temp.answer(by_index boolean, query text) RETURNS float8[] LANGUAGE plpgsql AS $$

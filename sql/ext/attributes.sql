@@ -40,7 +40,8 @@ DECLARE
 	class record;
 	operators text;
 BEGIN
-	FOR method IN SELECT amname FROM pg_am WHERE amname IN ('hnsw') ORDER BY 1 LOOP
+	FOR method IN SELECT amname FROM pg_am WHERE amname IN ('hnsw', 'ivf', 'ivfflat') ORDER BY 1
+	LOOP
 		-- types of a family can be compared with one another
 		FOR class IN SELECT * FROM (VALUES
 			('bool', 'bool_ops', 'bool', 'integer', 'order', '{bool}'::text[]),

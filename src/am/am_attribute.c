@@ -148,7 +148,7 @@ nv_attributes_valid(const NvAttributes *attributes, const char *image)
 {
 	if (attributes->n == 0)
 		return true;
-	if (((uint8) image[0] >> attributes->n) != 0 || image[1] != 0)
+	if (!nv_attribute_head_valid(attributes, (uint8) image[0], (uint8) image[1]))
 		return false;
 	for (int i = 0; i < attributes->n; i++)
 	{
@@ -157,7 +157,7 @@ nv_attributes_valid(const NvAttributes *attributes, const char *image)
 		if (attributes->columns[i].type->kind != NV_ATTRIBUTE_SET)
 			continue;
 		set = nv_attribute_set(attributes, image, i);
-		if (set.n > NV_SET_LIST && set.n != NV_SET_IS_BITS)
+		if (!nv_attribute_set_valid(&set))
 			return false;
 	}
 	return true;

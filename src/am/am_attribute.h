@@ -70,6 +70,9 @@ typedef struct NvAttributeSet
 	uint16		hashes[NV_SET_LIST];	/* ascending, each once; zeros behind them */
 } NvAttributeSet;
 
+/* The most that an image takes: a head of two bytes, and a set for each attribute. */
+#define NV_MAX_IMAGE_BYTES (2 + NV_MAX_ATTRIBUTES * sizeof(NvAttributeSet))
+
 /* Hashes of the elements of one value, palloc'd. */
 typedef struct NvElementHashes
 {
@@ -150,6 +153,20 @@ nv_attribute_set(const NvAttributes *attributes, const char *image, int column)
 	Assert(attributes->columns[column].type->kind == NV_ATTRIBUTE_SET);
 	memcpy(&set, image + attributes->columns[column].offset, sizeof(set));
 	return set;
+}
+
+/* Whether the head of an image, its first two bytes, can be one. */
+static inline bool
+nv_attribute_head_valid(const NvAttributes *attributes, uint8 nulls, uint8 unused)
+{
+	return (nulls >> attributes->n) == 0 && unused == 0;
+}
+
+/* Whether a set is safe to look at. */
+static inline bool
+nv_attribute_set_valid(const NvAttributeSet *set)
+{
+	return set->n <= NV_SET_LIST || set->n == NV_SET_IS_BITS;
 }
 
 /* The order of an element's hashes (uint16), for qsort() and bsearch(). */

@@ -8,6 +8,7 @@
 #include "am/am_filter.h"
 
 #include "am/am_row.h"
+#include "port/pg_bitutils.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 
@@ -347,4 +348,120 @@ nv_filter_passes(const NvFilter *filter, const char *image)
 			return false;
 	}
 	return true;
+}
+
+/* ---- many rows ---- */
+
+/* Some images of a page. */
+typedef struct Images
+{
+	const char *first;
+	Size		step;
+	int			n;
+} Images;
+
+/* Which images have NULL for an attribute. */
+static uint32
+find_nulls(const Images *images, int column)
+{
+	const char *image = images->first;
+	uint32		bits = 0;
+
+	for (int i = 0; i < images->n; i++, image += images->step)
+		bits |= (uint32) nv_attribute_is_null(image, column) << i;
+	return bits;
+}
+
+/* Which images have a word, "offset" bytes from their beginning, from low to high. */
+static uint32
+find_range(const Images *images, int offset, uint64 low, uint64 high)
+{
+	const char *at = images->first + offset;
+	uint64		width = high - low;
+	uint32		bits = 0;
+
+	Assert(low <= high);
+	for (int i = 0; i < images->n; i++, at += images->step)
+	{
+		uint64		word;
+
+		memcpy(&word, at, sizeof(word));
+		bits |= (uint32) (word - low <= width) << i;
+	}
+	return bits;
+}
+
+/* Which of the images with these bits pass a condition on a word, which is none of them NULL. */
+static uint32
+words_passing(const NvFilter *filter, const NvCondition *c, const Images *images, uint32 bits)
+{
+	const NvAttributes *attributes = filter->attributes;
+	int			offset = attributes->columns[c->column].offset;
+
+	if (c->kind == NV_CONDITION_ANY)
+		return bits;
+	if (c->kind == NV_CONDITION_RANGE)
+		return bits & find_range(images, offset, c->low, c->high);
+	for (uint32 rest = bits; rest != 0; rest &= rest - 1)
+	{
+		int			i = pg_rightmost_one_pos32(rest);
+
+		if (!word_passes(c, nv_attribute_word(attributes, images->first + i * images->step,
+											  c->column)))
+			bits &= ~((uint32) 1 << i);
+	}
+	return bits;
+}
+
+/* The same for a set. */
+static uint32
+sets_passing(const NvFilter *filter, const NvCondition *c, const Images *images, uint32 bits,
+			 bool *valid)
+{
+	for (uint32 rest = bits; rest != 0; rest &= rest - 1)
+	{
+		int			i = pg_rightmost_one_pos32(rest);
+		NvAttributeSet set = nv_attribute_set(filter->attributes,
+											  images->first + i * images->step, c->column);
+
+		if (!nv_attribute_set_valid(&set))
+			*valid = false;
+		else if (!set_passes(c, &set))
+			bits &= ~((uint32) 1 << i);
+	}
+	return bits;
+}
+
+/* Which images pass all conditions. */
+uint32
+nv_filter_passing(const NvFilter *filter, const char *first, Size step, int n, bool *valid)
+{
+	const NvAttributes *attributes = filter->attributes;
+	const Images images = {first, step, n};
+	uint32		bits = PG_UINT32_MAX >> (NV_FILTER_IMAGES - n);
+	uint8		nulls = 0;
+	uint8		unused = 0;
+
+	Assert(n > 0 && n <= NV_FILTER_IMAGES);
+	for (int i = 0; i < n; i++)
+	{
+		nulls |= (uint8) first[i * step];
+		unused |= (uint8) first[i * step + 1];
+	}
+	*valid = nv_attribute_head_valid(attributes, nulls, unused);
+	if (filter->never)
+		return 0;
+	for (int i = 0; i < filter->n && bits != 0; i++)
+	{
+		const NvCondition *c = &filter->conditions[i];
+		uint32		null = nulls == 0 ? 0 : find_nulls(&images, c->column);
+
+		if (c->kind == NV_CONDITION_NULL)
+			bits &= null;
+		else if (attributes->columns[c->column].type->kind == NV_ATTRIBUTE_SET)
+			bits = sets_passing(filter, c, &images, bits & ~null, valid);
+		else
+			bits = words_passing(filter, c, &images, bits & ~null);
+	}
+	return bits;
 }

@@ -61,4 +61,15 @@ extern NvFilter *nv_filter_make(const NvAttributes *attributes, const ScanKeyDat
 /* Whether the row of an image, which is valid, passes all conditions. */
 extern bool nv_filter_passes(const NvFilter *filter, const char *image);
 
+/* So many images nv_filter_passing() takes at once. */
+#define NV_FILTER_IMAGES 32
+
+/*
+ * Which of n images pass all conditions, as bits: several times as quick as one after the
+ * other.  They are "step" bytes apart, and come from a page as it is: *valid is false when
+ * one of them cannot be an image, and the answer means nothing then.
+ */
+extern uint32 nv_filter_passing(const NvFilter *filter, const char *images, Size step, int n,
+								bool *valid);
+
 #endif							/* NV_AM_FILTER_H */

@@ -29,6 +29,9 @@ nv_make_handler(const NvMethod *method)
 	am->amstrategies = 0;
 	am->amsupport = NV_OPCLASS_PROCS;
 	am->amcanorderbyop = true;
+	am->amcanmulticol = true;
+	am->amsearcharray = true;
+	am->amsearchnulls = true;
 	am->amoptionalkey = true;
 	am->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL;
 	am->amkeytype = InvalidOid;

@@ -174,9 +174,6 @@ NV_FUNCTION(hnswhandler)
 {
 	IndexAmRoutine *am = nv_make_handler(&hnsw_method);
 
-	am->amcanmulticol = true;
-	am->amsearcharray = true;
-	am->amsearchnulls = true;
 	am->ambuildempty = hnsw_build_empty;
 	am->ambulkdelete = hnsw_bulk_delete;
 	am->amvacuumcleanup = vacuum_cleanup;

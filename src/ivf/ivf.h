@@ -71,7 +71,10 @@ ivf_finite(float distance)
 
 /* ivf_page.c */
 
-/* Where things are; bits, lists, dims, form, element, metric and has_mean are set. */
+/*
+ * Where things are; bits, lists, dims, form, element, metric, has_mean and attribute_bytes
+ * are set.
+ */
 extern void ivf_plan_layout(const IvfMeta *meta, IvfLayout *layout);
 
 /* Floats of a centroid, and elements of a stored vector. */
@@ -85,7 +88,8 @@ extern void ivf_open(IvfIndex *ix, Relation rel);
 
 /*
  * Fill in meta, layout and settings, and nothing else: what the planner wants to
- * know.  False where ivf_open() would raise an error because of the metapage.
+ * know.  False where ivf_open() would raise an error because of the metapage, unless
+ * that is about attributes.
  */
 extern bool ivf_peek(IvfIndex *ix, Relation rel);
 
@@ -191,9 +195,12 @@ extern const IvfRecord *ivf_read_record(IvfIndex *ix, const IvfGroup *group, uin
 										Buffer *buffer);
 extern void ivf_release_page(Buffer *buffer);
 
-/* Have the CPU fetch a record of a group, or the codes of a group, if it is one. */
+/*
+ * Have the CPU fetch a record of a group, or what a search first looks at of a group that
+ * has codes, if it is one: the images, and unless there is a filter, codes.
+ */
 extern void ivf_prefetch_record(const IvfIndex *ix, const IvfGroup *group, uint32 i);
-extern void ivf_prefetch_codes(const IvfIndex *ix, BlockNumber block);
+extern void ivf_prefetch_group(const IvfIndex *ix, BlockNumber block, bool filtered);
 
 /*
  * The vector of a record: where there are codes its step from the centroid of
@@ -226,7 +233,8 @@ ivf_stored(const IvfIndex *ix, const IvfRecord *record)
 
 /*
  * Write the record of a row, whose vector is a query as rows are set, in the list
- * of a centroid, which counts where there are codes.
+ * of a centroid, which counts where there are codes.  Where it has an image, that is
+ * zeros as yet: see ivf_write_image().
  */
 extern void ivf_write_record(IvfIndex *ix, const NvQuery *query, const float *centroid,
 							 const ItemPointerData *tid, IvfRecord *record);
@@ -254,6 +262,14 @@ ivf_code_block(const IvfIndex *ix, const IvfGroup *group, uint32 i)
 	return (uint8 *) group + ix->layout.codes + i / NV_FASTSCAN_BLOCK * ix->layout.code_block;
 }
 
+/* The image of the attributes of entry i of a group: attribute_bytes, in the group's page. */
+static inline char *
+ivf_image(const IvfIndex *ix, const IvfGroup *group, uint32 i)
+{
+	Assert(i < ix->layout.entries);
+	return (char *) group + ix->layout.images + i * ix->layout.image_step;
+}
+
 #define IVF_ADD(ix, block) ((NvHalfFloat *) ((block) + NV_CODE_BLOCK_BYTES((ix)->meta.bits)))
 #define IVF_FACTOR(ix, block) (IVF_ADD(ix, block) + NV_FASTSCAN_BLOCK)
 
@@ -264,6 +280,9 @@ extern void ivf_code_centroid(const IvfIndex *ix, uint8 *block, uint32 place,
 /* Write the code of entry i of a group, if there are any; its list has this centroid. */
 extern void ivf_code_entry(IvfIndex *ix, Page page, uint32 i, const float *centroid,
 						   const IvfRecord *record);
+
+/* Write the image of entry i of a group, if there are attributes; its record is there. */
+extern void ivf_write_image(const IvfIndex *ix, Page page, uint32 i, const char *image);
 
 /* Make an empty group of a page's contents. */
 extern void ivf_init_group(IvfIndex *ix, Page page, uint32 list);
@@ -291,6 +310,15 @@ extern void ivf_build_empty(Relation rel);
 
 /* ivf_scan.c */
 extern const NvSearchMethod ivf_search_method;
+
+/* A search with conditions goes on to more lists until it has seen so many rows that pass. */
+#define IVF_LEAST_PASSING 96
+
+/*
+ * How many lists a search looks into when only this share of the rows passes its
+ * conditions, and "wanted" of at most "probes" are what it would look into without.
+ */
+extern double ivf_lists_to_pass(double wanted, double probes, double share);
 
 /* About how many rounds a search takes that returns so many rows, with so much memory. */
 extern double ivf_rounds(double rows, Size memory);

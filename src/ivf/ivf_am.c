@@ -22,6 +22,9 @@
 /* Estimating this many codes costs as much as an operator. */
 #define CODES_PER_OPERATOR 8
 
+/* So does testing this many images of attributes by one condition. */
+#define IMAGES_PER_OPERATOR 16
+
 /* Both access methods: ivfflat differs in its options only. */
 static const NvMethod ivf_method = {
 	.build = ivf_build,
@@ -42,6 +45,39 @@ ivf_init(void)
 
 /* ---- costs ---- */
 
+/* What a search looks at. */
+typedef struct SearchSize
+{
+	double		lists;			/* that there are */
+	double		part;			/* of them */
+	double		tested;			/* entries whose attributes are tested against conditions */
+	double		coded;			/* whose codes are */
+	double		passing;		/* that pass the conditions */
+} SearchSize;
+
+/*
+ * Find out what a search looks at, when a share of all entries passes its conditions, if
+ * it has some.  Codes are looked at by blocks of which some entry passes.
+ */
+static SearchSize
+size_search(const IvfIndex *ix, double tuples, double share, int nconditions)
+{
+	double		lists = ix->meta.spares < ix->meta.lists ? ivf_built_lists(&ix->meta) :
+		ix->meta.lists;
+	double		part = ivf_probes(ix) / lists;
+	SearchSize	size = {.lists = lists};
+
+	if (nconditions > 0)
+		part = Max(ivf_lists_to_pass(ivf_probes(ix), ivf_probes(ix), share) / lists,
+				   IVF_LEAST_PASSING / (share * tuples));
+	size.part = Min(1, part);
+	size.tested = size.coded = size.part * tuples;
+	size.passing = size.tested * share;
+	if (nconditions > 0)
+		size.coded *= 1 - pow(1 - share, NV_FASTSCAN_BLOCK);
+	return size;
+}
+
 /*
  * A search reads the code pages of its lists, and then the records of some
  * entries; or all records of its lists, where there are no codes.  Rows beyond
@@ -54,11 +90,11 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	NvCosts		out = {startup, total, selectivity, correlation, pages};
 	GenericCosts costs;
 	double		tuples = Max(path->indexinfo->tuples, 1);
+	int			nconditions = list_length(path->indexclauses);
+	double		share = 1;
 	double		page_cost;
-	double		part;
-	double		lists;
-	double		entries;
 	double		visited;
+	SearchSize	size;
 	Relation	index;
 	IvfIndex	ix;
 	bool		known;
@@ -79,28 +115,33 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 		*pages = costs.numIndexPages;
 		return;
 	}
-	lists = ix.meta.spares < ix.meta.lists ? ivf_built_lists(&ix.meta) : ix.meta.lists;
-	part = Min(1, (double) ivf_probes(&ix) / lists);
-	entries = part * tuples;
-	visited = part * costs.numIndexPages;
-	*startup = lists * cpu_operator_cost / CODES_PER_OPERATOR;
-	if (ix.meta.bits > 0 && part < 1)
+	/* the selectivity of a partial index counts its own condition, too */
+	if (nconditions > 0)
+		share = Min(1, Max(costs.numIndexTuples, 1) / tuples);
+	size = size_search(&ix, tuples, share, nconditions);
+	/* all of the index: those of the rows that match are spread over it */
+	visited = size.part * Max(path->indexinfo->pages, 1);
+	*startup = size.lists * cpu_operator_cost / CODES_PER_OPERATOR +
+		size.tested * nconditions * cpu_operator_cost / IMAGES_PER_OPERATOR;
+	if (ix.meta.bits > 0 && ivf_probes(&ix) < size.lists)
 	{
-		visited = visited * (sizeof(IvfGroup) + ix.layout.code_block) /
-			(ix.layout.code_block + NV_FASTSCAN_BLOCK * ix.layout.record.bytes);
-		visited += Min(REFINED_ENTRIES, entries);
-		*startup += entries * cpu_operator_cost / CODES_PER_OPERATOR;
-		*startup += Min(REFINED_ENTRIES, entries) * cpu_index_tuple_cost;
+		double		beside = ix.layout.code_block + NV_FASTSCAN_BLOCK * ix.meta.attribute_bytes;
+
+		visited = visited * (sizeof(IvfGroup) + beside) /
+			(beside + NV_FASTSCAN_BLOCK * ix.layout.record.bytes);
+		visited += Min(REFINED_ENTRIES, size.passing);
+		*startup += size.coded * cpu_operator_cost / CODES_PER_OPERATOR;
+		*startup += Min(REFINED_ENTRIES, size.passing) * cpu_index_tuple_cost;
 	}
 	else
-		*startup += entries * (cpu_index_tuple_cost + cpu_operator_cost);
+		*startup += size.passing * (cpu_index_tuple_cost + cpu_operator_cost);
 
 	get_tablespace_page_costs(path->indexinfo->reltablespace, NULL, &page_cost);
-	*startup += Min(visited, costs.numIndexPages) * page_cost;
+	*startup += Min(visited, Max(path->indexinfo->pages, 1)) * page_cost;
 	/* all rows would take all lists, which each round reads */
 	*total = *startup + costs.numIndexTuples * (cpu_index_tuple_cost + cpu_operator_cost) +
-		*startup * (ivf_rounds(costs.numIndexTuples, (Size) work_mem * 1024) / part - 1) *
-		Min(1, costs.numIndexTuples / tuples);
+		*startup * (ivf_rounds(costs.numIndexTuples, (Size) work_mem * 1024) / size.part - 1) *
+		Min(1, costs.numIndexTuples / (tuples * share));
 	*pages = Min(costs.numIndexPages, visited);
 }
 

@@ -49,11 +49,12 @@ static void
 assign_waiting(IvfBuild *build)
 {
 	Size		bytes = build->ix.layout.record.bytes;
-	bytea	   *value = palloc(VARHDRSZ + bytes);
+	Size		image_bytes = build->meta.attribute_bytes;
+	bytea	   *value = palloc(VARHDRSZ + bytes + image_bytes);
 
 	Assert(build->nwaiting <= build->most_waiting);
 	nv_team_assign(build->team, build->nwaiting, build->lists, build->distances);
-	SET_VARSIZE(value, VARHDRSZ + bytes);
+	SET_VARSIZE(value, VARHDRSZ + bytes + image_bytes);
 	for (int i = 0; i < build->nwaiting; i++)
 	{
 		IvfRecord  *record = (IvfRecord *) (build->records + i * bytes);
@@ -61,6 +62,7 @@ assign_waiting(IvfBuild *build)
 		if (build->meta.bits > 0)
 			store_waiting(build, i, record);
 		memcpy(VARDATA(value), record, bytes);
+		memcpy(VARDATA(value) + bytes, build->images + i * image_bytes, image_bytes);
 		ExecClearTuple(build->slot);
 		build->slot->tts_values[0] = Int32GetDatum((int32) build->lists[i]);
 		build->slot->tts_values[1] = PointerGetDatum(value);
@@ -96,6 +98,8 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, 
 			record->tid = *tid;
 		else
 			ivf_write_record(ix, &build->query, NULL, tid, record);
+		nv_attributes_summarize(&ix->attributes, values, isnull,
+								build->images + (Size) build->nwaiting * ix->meta.attribute_bytes);
 		nv_query_floats(&ix->space, &build->query,
 						build->waiting + (size_t) build->nwaiting++ * build->length);
 		if (build->nwaiting == build->most_waiting)
@@ -114,7 +118,7 @@ sort_memory(const IvfBuild *build)
 	/* a row's place has a list and a distance; centroids are here and with the team */
 	Size		used = team_rows * (row + sizeof(uint32) + sizeof(float)) +
 		build->most_waiting *
-		((Size) build->ix.layout.record.bytes + sizeof(uint32) + sizeof(float)) +
+		(ivf_sorted_bytes(&build->ix) + sizeof(uint32) + sizeof(float)) +
 		2 * row * build->meta.lists;
 
 	return Max(maintenance_work_mem / 4, maintenance_work_mem - (int) Min(used / 1024, INT_MAX));
@@ -142,6 +146,8 @@ ivf_assign_rows(IvfBuild *build)
 	build->waiting = nv_team_rows(build->team);
 	build->records = palloc_extended((Size) build->ix.layout.record.bytes * build->most_waiting,
 									 MCXT_ALLOC_HUGE);
+	build->images = palloc_extended((Size) build->meta.attribute_bytes * build->most_waiting,
+									MCXT_ALLOC_HUGE);
 	build->lists = palloc(sizeof(uint32) * build->most_waiting);
 	build->distances = palloc(sizeof(float) * build->most_waiting);
 	heap_tuples = table_index_build_scan(build->heap, build->rel, build->info, true, true, add_row,
@@ -151,6 +157,7 @@ ivf_assign_rows(IvfBuild *build)
 	nv_team_end(build->team);
 	pfree(build->distances);
 	pfree(build->lists);
+	pfree(build->images);
 	pfree(build->records);
 	ExecDropSingleTupleTableSlot(build->slot);
 	build->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);

@@ -51,6 +51,7 @@ typedef struct IvfBuild
 	int			most_waiting;
 	float	   *waiting;		/* elements of so many rows: the team's */
 	char	   *records;		/* their records; without vectors, where those depend on the list */
+	char	   *images;			/* of their attributes */
 	uint32	   *lists;			/* and what is found */
 	float	   *distances;
 	double		distance_sum;
@@ -88,6 +89,13 @@ extern void ivf_plan_spares(Relation rel, IvfMeta *meta, bool empty);
 extern void ivf_train(IvfBuild *build);
 
 /* ivf_assign.c */
+
+/* What goes through the sort of a row, beside its list: the record, and behind it the image. */
+static inline Size
+ivf_sorted_bytes(const IvfIndex *ix)
+{
+	return (Size) ix->layout.record.bytes + ix->meta.attribute_bytes;
+}
 
 /* How many rows are assigned to lists together: the team has room for so many. */
 extern int	ivf_rows_at_once(const IvfBuild *build);

@@ -136,7 +136,10 @@ static void
 check_entry(Check *check, BlockNumber block, uint32 i, const IvfRecord *record)
 {
 	NvStored	v = ivf_stored(&check->ix, record);
+	const char *image = ivf_image(&check->ix, ivf_group_of(check->group.data), i);
 
+	if (!nv_attributes_valid(&check->ix.attributes, image))
+		nv_report_problem(check->report, block, "entry %u has attributes that make no sense", i);
 	nv_rows_add(&check->rows, &record->tid);
 	if (!ItemPointerIsValid(&record->tid))
 		nv_report_problem(check->report, block, "entry %u has an invalid row pointer", i);
@@ -438,6 +441,8 @@ ivf_info(Relation rel, NvReport *report)
 	nv_report_property(report, "probes", "%d", ivf_probes(&ix));
 	nv_report_property(report, "bits of a code", "%d", ix.meta.bits);
 	nv_report_property(report, "bytes of a vector", "%u", ix.vector_bytes);
+	if (ix.attributes.n > 0)
+		nv_report_property(report, "bytes of attributes", "%u", ix.meta.attribute_bytes);
 	nv_report_property(report, "entries of a group", "%u", ix.layout.entries);
 	nv_report_property(report, "pages", "%u", RelationGetNumberOfBlocks(rel));
 	nv_report_property(report, "pages of centroids", "%u", ix.layout.groups - ix.layout.centroids);

@@ -120,13 +120,14 @@ ivf_prefetch_record(const IvfIndex *ix, const IvfGroup *group, uint32 i)
 	nv_prefetch_page(ix->rel, group->records[page], offset, Min(shape->bytes, NV_PAGE_ROOM));
 }
 
-/* Prefetch the head of a group and its first codes. */
+/* Prefetch the head of a group, its images, and its first codes. */
 void
-ivf_prefetch_codes(const IvfIndex *ix, BlockNumber block)
+ivf_prefetch_group(const IvfIndex *ix, BlockNumber block, bool filtered)
 {
 	/* the rest follows by itself, if there is one */
 	if (block != InvalidBlockNumber)
-		nv_prefetch_page(ix->rel, block, 0, ix->layout.codes + ix->layout.code_block);
+		nv_prefetch_page(ix->rel, block, 0,
+						 ix->layout.codes + (filtered ? 0 : ix->layout.code_block));
 }
 
 /*
@@ -226,6 +227,18 @@ ivf_code_entry(IvfIndex *ix, Page page, uint32 i, const float *centroid, const I
 		IVF_ADD(ix, block)[place] =
 			nv_to_half_float(-nv_kern.ip_f32(centroid, ix->floats, ix->length));
 	nv_page_use(page, (const char *) block + ix->layout.code_block);
+}
+
+/* Write an image where the layout has it. */
+void
+ivf_write_image(const IvfIndex *ix, Page page, uint32 i, const char *image)
+{
+	char	   *place = ivf_image(ix, ivf_group_of(page), i);
+
+	if (ix->meta.attribute_bytes == 0)
+		return;
+	memcpy(place, image, ix->meta.attribute_bytes);
+	nv_page_use(page, place + ix->meta.attribute_bytes);
 }
 
 /* Make a page that of an empty group. */

@@ -274,7 +274,7 @@ write_pages(IvfIndex *ix, const IvfRecord *record, BlockNumber *blocks)
 
 /* Add an entry to a group that has its records in its page, which is locked. */
 static void
-add_inline(IvfIndex *ix, Buffer buffer, const IvfRecord *record)
+add_inline(IvfIndex *ix, Buffer buffer, const IvfRecord *record, const char *image)
 {
 	NvChange	change;
 	Page		page;
@@ -285,15 +285,17 @@ add_inline(IvfIndex *ix, Buffer buffer, const IvfRecord *record)
 	page = nv_change_page(&change, buffer, false);
 	group = ivf_group_of(page);
 	Assert(group->n < ix->layout.entries);
-	place = (char *) ivf_inline_record(ix, group, group->n++);
+	place = (char *) ivf_inline_record(ix, group, group->n);
 	memcpy(place, record, ix->layout.record.bytes);
 	nv_page_use(page, place + ix->layout.record.bytes);
+	ivf_write_image(ix, page, group->n++, image);
 	nv_change_finish(&change);
 }
 
 /* Add an entry to a group that has pages of records; its own page is locked. */
 static void
-add_apart(IvfIndex *ix, Buffer buffer, const float *centroid, const IvfRecord *record)
+add_apart(IvfIndex *ix, Buffer buffer, const float *centroid, const IvfRecord *record,
+		  const char *image)
 {
 	const IvfGroup *old = ivf_group_of(BufferGetPage(buffer));
 	uint32		n = old->n;
@@ -302,7 +304,7 @@ add_apart(IvfIndex *ix, Buffer buffer, const float *centroid, const IvfRecord *r
 	uint32		page;
 	uint32		offset;
 	NvChange	change;
-	Page		image;
+	Page		copy;
 	IvfGroup   *group;
 
 	Assert(n < ix->layout.entries);
@@ -320,13 +322,14 @@ add_apart(IvfIndex *ix, Buffer buffer, const float *centroid, const IvfRecord *r
 	}
 
 	nv_change_begin(&change, ix->rel, true);
-	image = nv_change_page(&change, buffer, false);
-	group = ivf_group_of(image);
+	copy = nv_change_page(&change, buffer, false);
+	group = ivf_group_of(copy);
 	if (records != InvalidBuffer)
 		write_part(nv_change_page(&change, records, false), offset, (const char *) record,
 				   ix->layout.record.bytes);
 	memcpy(group->records + page, blocks, sizeof(BlockNumber) * ix->layout.record.pages);
-	ivf_code_entry(ix, image, n, centroid, record);
+	ivf_code_entry(ix, copy, n, centroid, record);
+	ivf_write_image(ix, copy, n, image);
 	group->n = n + 1;
 	nv_change_finish(&change);
 	if (records != InvalidBuffer)
@@ -336,16 +339,17 @@ add_apart(IvfIndex *ix, Buffer buffer, const float *centroid, const IvfRecord *r
 
 /* Add an entry to a list. */
 static void
-add_entry(IvfIndex *ix, uint32 list, const float *centroid, const IvfRecord *record)
+add_entry(IvfIndex *ix, uint32 list, const float *centroid, const IvfRecord *record,
+		  const char *image)
 {
 	BlockNumber room;
 	Buffer		buffer = find_room(ix, list, &room);
 	BlockNumber block = BufferGetBlockNumber(buffer);
 
 	if (ivf_inline(ix))
-		add_inline(ix, buffer, record);
+		add_inline(ix, buffer, record, image);
 	else
-		add_apart(ix, buffer, centroid, record);
+		add_apart(ix, buffer, centroid, record, image);
 	UnlockReleaseBuffer(buffer);
 	/* the groups before are full */
 	if (block != room)
@@ -450,7 +454,7 @@ choose_list(IvfInserter *inserter)
 	}
 }
 
-/* Insert a row, whose vector is the inserter's query. */
+/* Insert a row, whose vector is the inserter's query, and whose attributes its image. */
 static void
 insert_row(NvInserter *base, ItemPointer tid)
 {
@@ -459,7 +463,7 @@ insert_row(NvInserter *base, ItemPointer tid)
 	uint32		list = choose_list(inserter);
 
 	ivf_write_record(ix, &base->query, inserter->centroid, tid, inserter->record);
-	add_entry(ix, list, inserter->centroid, inserter->record);
+	add_entry(ix, list, inserter->centroid, inserter->record, base->image);
 }
 
 const NvInsertMethod ivf_insert_method = {

@@ -61,14 +61,17 @@ code_block_bytes(int bits)
 	return bits == 0 ? 0 : NV_CODE_BLOCK_BYTES(bits) + 2 * NV_FASTSCAN_BLOCK * sizeof(NvHalfFloat);
 }
 
-/* Whether a code page has room for so many blocks of entries; sets codes and record_pages. */
+/* Whether a code page has room for so many entries; sets images, codes and record_pages. */
 static bool
-group_fits(IvfLayout *layout, uint32 blocks)
+group_fits(IvfLayout *layout, uint32 entries)
 {
-	layout->entries = blocks * NV_FASTSCAN_BLOCK;
-	layout->record_pages = pages_for(&layout->record, layout->entries);
-	layout->codes = MAXALIGN(offsetof(IvfGroup, records) +
-							 layout->record_pages * sizeof(BlockNumber));
+	uint32		blocks = (entries + NV_FASTSCAN_BLOCK - 1) / NV_FASTSCAN_BLOCK;
+
+	layout->entries = entries;
+	layout->record_pages = pages_for(&layout->record, entries);
+	layout->images = MAXALIGN(offsetof(IvfGroup, records) +
+							  layout->record_pages * sizeof(BlockNumber));
+	layout->codes = MAXALIGN(layout->images + entries * layout->image_step);
 	return layout->codes + blocks * layout->code_block <= NV_PAGE_ROOM;
 }
 
@@ -116,22 +119,34 @@ static const uint32 header_bytes[] = {
 	[IVF_HEADER_MEASURES] = sizeof(IvfMeasures)
 };
 
-/* Records in the pages of groups, or pages of their own. */
+/*
+ * Records in the pages of groups, or pages of their own.  Images of attributes are in the
+ * pages of groups in any case, so that rows which do not match cost no other page.
+ */
 static void
-plan_groups(IvfLayout *layout)
+plan_groups(const IvfMeta *meta, uint32 vector_bytes, IvfLayout *layout)
 {
 	const uint32 head = MAXALIGN(offsetof(IvfGroup, records));
-	uint32		blocks = MOST_ENTRIES / NV_FASTSCAN_BLOCK;
+	uint32		image = offsetof(IvfRecord, rest) + header_bytes[layout->header];
+	uint32		bytes = SHORTALIGN(image + meta->attribute_bytes + vector_bytes);
+	uint32		entries = MOST_ENTRIES;
 
-	if (layout->code_block == 0 && head + layout->record.bytes <= NV_PAGE_ROOM)
+	if (layout->code_block == 0 && head + bytes <= NV_PAGE_ROOM)
 	{
+		layout->record = shape_of(bytes);
+		layout->data = image + meta->attribute_bytes;
 		layout->codes = head;
-		layout->entries = (NV_PAGE_ROOM - head) / layout->record.bytes;
+		layout->images = head + image;
+		layout->image_step = bytes;
+		layout->entries = (NV_PAGE_ROOM - head) / bytes;
 		return;
 	}
-	while (!group_fits(layout, blocks) && blocks > 1)
-		blocks--;
-	Assert(layout->codes + blocks * layout->code_block <= NV_PAGE_ROOM);
+	layout->data = image;
+	layout->record = shape_of(SHORTALIGN(layout->data + vector_bytes));
+	layout->image_step = meta->attribute_bytes;
+	/* of long codes and many attributes, there may not be room for a whole block */
+	while (!group_fits(layout, entries))
+		entries -= entries > NV_FASTSCAN_BLOCK ? NV_FASTSCAN_BLOCK : 1;
 }
 
 /* Compute where everything is. */
@@ -143,11 +158,8 @@ ivf_plan_layout(const IvfMeta *meta, IvfLayout *layout)
 	memset(layout, 0, sizeof(*layout));
 	layout->centroid = shape_of(length * sizeof(float));
 	layout->header = header_of(meta);
-	layout->data = offsetof(IvfRecord, rest) + header_bytes[layout->header];
-	layout->record = shape_of(SHORTALIGN(layout->data +
-										 nv_form_max_bytes(meta->form, meta->dims, length)));
 	layout->code_block = code_block_bytes(meta->bits);
-	plan_groups(layout);
+	plan_groups(meta, nv_form_max_bytes(meta->form, meta->dims, length), layout);
 	Assert(layout->entries > 0);
 	Assert(layout->data <= layout->record.bytes);
 
@@ -184,7 +196,8 @@ meta_valid(const void *arg)
 
 	return form_valid(meta) && meta->lists >= IVF_MIN_LISTS && meta->lists <= IVF_MAX_LISTS &&
 		meta->spares <= meta->lists && meta->probes >= 1 && meta->probes <= meta->lists &&
-		meta->attribute_bytes == 0 && meta->flat <= 1 &&
+		meta->attribute_bytes <= NV_MAX_IMAGE_BYTES && meta->attribute_bytes % 2 == 0 &&
+		meta->flat <= 1 &&
 		meta->bits == ivf_code_bits(meta->form, meta->dims) &&
 		(has_codes(meta->form) || !meta->has_mean);
 }
@@ -228,6 +241,9 @@ init_index(IvfIndex *ix)
 {
 	const IvfMeta *meta = &ix->meta;
 
+	/* operator classes may have come to summarize in another way */
+	if (meta->attribute_bytes != ix->attributes.image_bytes)
+		nv_metapage_damaged(ix->rel);
 	ix->settings = settings_of(meta);
 	ivf_plan_layout(meta, &ix->layout);
 	if (ix->layout.record.per_page == 0)

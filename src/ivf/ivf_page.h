@@ -35,7 +35,7 @@ typedef struct IvfMeta
 	uint32		trained_sample; /* vectors that k-means saw */
 	uint16		probes;			/* lists that a search looks into by default */
 	uint16		bits;			/* of a code; 0: none */
-	uint16		attribute_bytes;	/* of each entry, for key columns to come: 0 */
+	uint16		attribute_bytes;	/* of the image of a row's attributes; 0: there are none */
 	uint16		flat;			/* whether it is an ivfflat index: 1 or 0 */
 	uint32		spares;			/* of the lists, the last, which had no centroid when it was built */
 	uint32		unused;
@@ -51,7 +51,8 @@ typedef struct IvfList
 /*
  * The head of a group's page.  Behind it come the records, where they have no
  * pages of their own (IvfLayout); else the numbers of their pages
- * (InvalidBlockNumber: none yet), and the blocks of codes.
+ * (InvalidBlockNumber: none yet), the images of their attributes (see NvAttributes), one
+ * behind the other, and the blocks of codes.
  */
 typedef struct IvfGroup
 {
@@ -64,8 +65,8 @@ typedef struct IvfGroup
 
 /*
  * An entry's record: the row, what there is to say of the vector (see
- * IvfHeader), and its data.  Records lie as close as they can, so floats in
- * them have any alignment.
+ * IvfHeader), where records are in the page of their group the image of its attributes,
+ * and its data.  Records lie as close as they can, so floats in them have any alignment.
  */
 typedef struct IvfRecord
 {
@@ -122,6 +123,8 @@ typedef struct IvfLayout
 	uint32		record_pages;	/* of a group, at most; 0: records are in the group's page */
 	uint32		codes;			/* in the contents of a group's page, where these or those begin */
 	uint32		code_block;		/* bytes of a block of codes, with add and factor */
+	uint32		images;			/* in the contents of a group's page, where the first image is */
+	uint32		image_step;		/* from one to the next */
 } IvfLayout;
 
 #define IVF_LISTS_PER_PAGE ((int) (NV_PAGE_ROOM / sizeof(IvfList)))

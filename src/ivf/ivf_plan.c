@@ -61,6 +61,7 @@ ivf_plan_index(Relation rel, IvfMeta *meta)
 	NvElementKind element;
 	NvSpaceMetric metric;
 	const NvElementType *type;
+	NvAttributes attributes;
 
 	nv_opclass_of(rel, &element, &metric);
 	type = nv_element_type(element);
@@ -75,6 +76,8 @@ ivf_plan_index(Relation rel, IvfMeta *meta)
 	meta->metric = metric;
 	meta->dims = nv_column_dims(rel, type);
 	meta->form = choose_form(type, meta->dims, options.quantizer);
+	nv_attributes_of(rel, &attributes);
+	meta->attribute_bytes = attributes.image_bytes;
 	meta->seed = IVF_SEED;
 	meta->bits = ivf_code_bits(meta->form, meta->dims);
 	meta->flat = ivf_is_flat(rel);

@@ -118,6 +118,7 @@ exchange_pages(Vacuum *v, Buffer buffer, uint32 nmoves, uint32 left)
 		}
 		ivf_code_entry(&v->ix, page, m->to, v->centroid,
 					   ivf_read_record(&v->ix, group, m->to, &records));
+		ivf_write_image(&v->ix, page, m->to, ivf_image(&v->ix, group, m->from));
 	}
 	ivf_release_page(&records);
 	group->n = left;
@@ -164,6 +165,7 @@ move_to_page(Vacuum *v, Buffer buffer, const Move *moves, uint32 n, uint32 left)
 		memcpy(NV_PAGE_CONTENTS(record_page) + offset, v->records + i * bytes, bytes);
 		ivf_code_entry(ix, page, moves[i].to, v->centroid,
 					   (const IvfRecord *) (v->records + i * bytes));
+		ivf_write_image(ix, page, moves[i].to, ivf_image(ix, group, moves[i].from));
 	}
 	group->n = left;
 	group->version++;

@@ -87,6 +87,7 @@ typedef struct GroupWriter
 	uint32		list;
 	uint32		n;
 	char	   *records;
+	char	   *images;			/* of their attributes */
 	Buffer		last;			/* group of this list before, locked, or InvalidBuffer */
 } GroupWriter;
 
@@ -161,8 +162,11 @@ write_group(IvfBuild *build, GroupWriter *w)
 	else
 		write_records(build, w, group);
 	for (uint32 i = 0; i < w->n; i++)
+	{
 		ivf_code_entry(ix, page, i, centroid,
 					   (const IvfRecord *) (w->records + (Size) i * ix->layout.record.bytes));
+		ivf_write_image(ix, page, i, w->images + (Size) i * ix->meta.attribute_bytes);
+	}
 	group->n = w->n;
 	MarkBufferDirty(buffer);
 	if (w->last != InvalidBuffer)
@@ -192,8 +196,10 @@ void
 ivf_write_groups(IvfBuild *build)
 {
 	Size		bytes = build->ix.layout.record.bytes;
+	Size		image_bytes = build->meta.attribute_bytes;
 	GroupWriter w = {
 		.records = palloc_extended(bytes * build->ix.layout.entries, MCXT_ALLOC_HUGE),
+		.images = palloc(image_bytes * build->ix.layout.entries),
 		.last = InvalidBuffer
 	};
 	int64		done = 0;
@@ -204,15 +210,16 @@ ivf_write_groups(IvfBuild *build)
 	{
 		bool		isnull;
 		uint32		list = (uint32) DatumGetInt32(slot_getattr(build->slot, 1, &isnull));
-		bytea	   *record = DatumGetByteaPP(slot_getattr(build->slot, 2, &isnull));
+		bytea	   *sorted = DatumGetByteaPP(slot_getattr(build->slot, 2, &isnull));
 
 		CHECK_FOR_INTERRUPTS();
 		Assert(list >= w.list && list < build->meta.lists);
 		if (list != w.list)
 			end_list(build, &w);
 		w.list = list;
-		Assert(VARSIZE_ANY_EXHDR(record) == bytes);
-		memcpy(w.records + w.n++ * bytes, VARDATA_ANY(record), bytes);
+		Assert(VARSIZE_ANY_EXHDR(sorted) == ivf_sorted_bytes(&build->ix));
+		memcpy(w.records + w.n * bytes, VARDATA_ANY(sorted), bytes);
+		memcpy(w.images + w.n++ * image_bytes, VARDATA_ANY(sorted) + bytes, image_bytes);
 		if (w.n == build->ix.layout.entries)
 			write_group(build, &w);
 		pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, ++done);

@@ -25,8 +25,8 @@ $primary->safe_psql('postgres', q{
 	-- the same rows, in lists
 	CREATE TABLE listed (LIKE items);
 	INSERT INTO listed SELECT * FROM items;
-	CREATE INDEX listed_x ON listed USING ivf (embedding vector_l2_ops) WITH (lists = 30);
-	CREATE INDEX long_listed_x ON listed USING ivfflat (long vector_cosine_ops) WITH (lists = 4);
+	CREATE INDEX listed_x ON listed USING ivf (embedding vector_l2_ops, id) WITH (lists = 30);
+	CREATE INDEX long_listed_x ON listed USING ivfflat (long vector_cosine_ops, id) WITH (lists = 4);
 	CREATE FUNCTION copy_items() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN
 		IF TG_OP <> 'INSERT' THEN

@@ -18,7 +18,9 @@ my $seed = $ENV{NANOVEC_DAMAGE_SEED} // time();
 my $timeout = $ENV{NANOVEC_DAMAGE_TIMEOUT} // 20;
 my $node = start_node('damage');
 my %operator = (v => '<->', wide => '<=>', b => '<~>', s => '<->', h => '<#>', lv => '<->',
-	lwide => '<=>', lh => '<#>', lb => '<~>', c => '<->', lc => '<#>');
+	lwide => '<=>', lh => '<#>', lb => '<~>', c => '<->', lc => '<#>', la => '<->', li => '<->');
+# of indexes with attributes
+my %condition = map { ($_ => "WHERE id > 20 AND tags && '{1,2,3}'") } qw(la li);
 
 srand($seed);
 note "seed $seed";
@@ -35,9 +37,9 @@ $node->restart;
 $node->safe_psql('postgres', q{
 	CREATE TABLE items (id serial, v vector(16), wide vector(3000), h halfvec(20), b bit(100),
 		s sparsevec(5000), lv vector(64), lwide vector(9000), lh halfvec(20), lb bit(100),
-		c vector(200), lc vector(64));
+		c vector(200), lc vector(64), la vector(64), li vector(5), tags int[]);
 	CREATE FUNCTION fill(first int, last int) RETURNS void LANGUAGE sql AS $$
-		INSERT INTO items (v, wide, h, b, s, lv, lwide, lh, lb, c, lc)
+		INSERT INTO items (v, wide, h, b, s, lv, lwide, lh, lb, c, lc, la, li, tags)
 		SELECT (SELECT array_agg(sin(i * j)) FROM generate_series(1, 16) AS j)::vector,
 			(SELECT array_agg(sin(i % 50 * 7 + j)) FROM generate_series(1, 3000) AS j)::vector,
 			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 20) AS j)::vector,
@@ -49,7 +51,10 @@ $node->safe_psql('postgres', q{
 			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 20) AS j)::vector,
 			(SELECT string_agg((i * j % 7 % 2)::text, '') FROM generate_series(1, 100) AS j)::bit(100),
 			(SELECT array_agg(sin(i * j)) FROM generate_series(1, 200) AS j)::vector,
-			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 64) AS j)::vector
+			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 64) AS j)::vector,
+			(SELECT array_agg(sin(i * j)) FROM generate_series(1, 64) AS j)::vector,
+			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 5) AS j)::vector,
+			ARRAY[i % 7, i % 11]
 		FROM generate_series(first, last) AS i
 	$$;
 	SELECT fill(1, 300);
@@ -64,6 +69,8 @@ $node->safe_psql('postgres', q{
 	CREATE INDEX items_lb ON items USING ivf (lb bit_hamming_ops);
 	CREATE INDEX items_c ON items USING hnsw (c vector_l2_ops) WITH (m = 6, ef_construction = 20);
 	CREATE INDEX items_lc ON items USING ivf (lc vector_ip_ops) WITH (lists = 3);
+	CREATE INDEX items_la ON items USING ivf (la vector_l2_ops, id, tags) WITH (lists = 3);
+	CREATE INDEX items_li ON items USING ivfflat (li vector_l2_ops, id, tags) WITH (lists = 3);
 });
 
 # Random bytes, of a kind that often passes for something else.
@@ -126,7 +133,8 @@ sub damage
 sub uses_of
 {
 	my ($column) = @_;
-	my $search = qq{SELECT count(id) FROM (SELECT id FROM items ORDER BY $column $operator{$column}
+	my $condition = $condition{$column} // '';
+	my $search = qq{SELECT count(id) FROM (SELECT id FROM items $condition ORDER BY $column $operator{$column}
 		(SELECT $column FROM items WHERE id = %d) LIMIT %d) AS s;\n};
 	my $sql = '';
 
@@ -178,7 +186,11 @@ my @fields = (
 	[ 'lc', 8, 'first', { %group, add => [288, 'v', 0x4780], factor => [352, 'v', 0x4780] } ],
 	[ 'lv', 9, 'last', \%record ], [ 'lv', 5, 'first', { first => [0, 'V', 1], room => [4, 'V', 1] } ],
 	[ 'lv', 6, 'first', { centroid => [0, 'f<', 1e30] } ],
-	[ 'lv', 7, 'first', { code => [0, 'V', 0x5a5a5a5a] } ]);
+	[ 'lv', 7, 'first', { code => [0, 'V', 0x5a5a5a5a] } ],
+	# of two attributes, a number and a set
+	[ 'la', 4, 'first', { attribute_bytes => [44, 'v', 40] } ],
+	[ 'la', 8, 'first', { nulls => [32, 'C', 255], unused => [33, 'C', 1], elements => [42, 'v', 77] } ],
+	[ 'li', 8, 'first', { nulls => [22, 'C', 255], unused => [23, 'C', 1], elements => [32, 'v', 77] } ]);
 
 # The first or last page of a kind
 sub page_of

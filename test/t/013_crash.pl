@@ -204,7 +204,7 @@ my $create_young = q{
 	DROP TABLE IF EXISTS young;
 	CREATE TABLE young (id int PRIMARY KEY, version int, embedding vector(64));
 	CREATE INDEX young_hnsw ON young USING hnsw (embedding vector_l2_ops);
-	CREATE INDEX young_ivf ON young USING ivf (embedding vector_ip_ops);
+	CREATE INDEX young_ivf ON young USING ivf (embedding vector_ip_ops, version);
 };
 
 # What a backend does to come to a point, and what others must not do meanwhile.
@@ -237,7 +237,7 @@ sub start_victim
 		$node->safe_psql('postgres', $create_young);
 	}
 	$node->safe_psql('postgres', q{DROP INDEX young_ivf;
-		CREATE INDEX young_ivf ON young USING ivf (embedding vector_ip_ops) WITH (lists = 1)}) if $way eq 'group';
+		CREATE INDEX young_ivf ON young USING ivf (embedding vector_ip_ops, version) WITH (lists = 1)}) if $way eq 'group';
 	return start_client('victim', '', { alone => "$set$way;\n", changes => [] })
 	  if $way =~ / /;
 	if ($way eq 'vacuum')
