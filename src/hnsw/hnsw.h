@@ -398,6 +398,9 @@ extern void hnsw_search_filter(HnswSearch *search, const NvFilter *filter,
 /* Which part of the neighbors of the nodes that were visited may pass the filter. */
 extern double hnsw_search_passed(const HnswSearch *search);
 
+/* Which part of the visited nodes that may pass, by the map, does. */
+extern double hnsw_search_matched(const HnswSearch *search);
+
 /* Begin a search without the graph, which will read the "rest" of the index: all of it. */
 extern void hnsw_search_skip_graph(HnswSearch *search, const NvQuery *query);
 
