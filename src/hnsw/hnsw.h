@@ -67,7 +67,7 @@ typedef struct HnswIndex
 	bool		logged;			/* whether changes are logged */
 	LWLock	   *build_lock;		/* among the processes of a build, in place of the update lock */
 	HnswMapLayout map;			/* of attributes, if there are any */
-	HnswBounds *bounds;			/* of each, once they were needed */
+	HnswBounds *bounds[NV_MAX_ATTRIBUTES];	/* of each, once they were needed */
 	MemoryContext context;		/* that it was opened in */
 	const HnswStore *store;
 	HnswMemory *memory;			/* if that is where slots are, or NULL */

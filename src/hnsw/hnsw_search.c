@@ -1437,7 +1437,7 @@ hnsw_search_skip_graph(HnswSearch *s, const NvQuery *query)
 	s->going_on = true;
 	s->nvisited = 0;
 	s->nslots = hnsw_count_slots(s->ix);
-	s->visited = nv_bitmap_alloc(s->nslots);
+	s->visited = nv_bitmap_alloc(s->nslots + 64);	/* read by words */
 }
 
 /* Keep a bit for each slot in place of all that is known of nodes seen. */
@@ -1450,7 +1450,7 @@ hnsw_search_leave_graph(HnswSearch *s)
 		s->seen[find_seen(s, s->next)].state = SEEN_OUTSIDE;
 	s->next = HNSW_NO_SLOT;
 	s->nslots = hnsw_count_slots(s->ix);
-	s->visited = nv_bitmap_alloc(s->nslots);
+	s->visited = nv_bitmap_alloc(s->nslots + 64);	/* read by words */
 	for (uint32 i = 0; i <= s->seen_mask; i++)
 	{
 		if (s->seen[i].slot < s->nslots && s->seen[i].state == SEEN_VISITED)
@@ -1477,17 +1477,21 @@ hnsw_search_leave_graph(HnswSearch *s)
 static uint32
 next_of_rest(const HnswSearch *s, uint32 slot)
 {
-	while (slot < s->nslots && (nv_bit(s->visited, slot) ||
-								(s->filter != NULL && !hnsw_may_pass(s->passing, slot))))
+	uint32		nslots = s->filter == NULL ? s->nslots : Min(s->nslots, s->passing->nslots);
+
+	while (slot < nslots)
 	{
-		/* few may pass, and are found by their bytes */
-		if (s->filter != NULL && slot % 8 == 0 && slot < s->passing->nslots &&
-			s->passing->slots[slot / 8] == 0)
-			slot += 8;
-		else
-			slot++;
+		uint32		first = slot - slot % 64;
+		uint64		word = ~nv_bitmap_word(s->visited, first);
+
+		if (s->filter != NULL)
+			word &= nv_bitmap_word(s->passing->slots, first);
+		word >>= slot % 64;
+		if (word != 0)
+			return Min(slot + pg_rightmost_one_pos64(word), s->nslots);
+		slot = first + 64;
 	}
-	return slot;
+	return s->nslots;
 }
 
 /* So many nodes are fetched into the caches at a time, and then looked at. */
