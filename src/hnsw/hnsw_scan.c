@@ -69,7 +69,10 @@
  */
 #define AT_ODDS 0.25
 
-/* Then, and when the walk took as long as reading all would have, up to so many times as many are read. */
+/*
+ * Then, and when the walk took as long as reading all would have, up to so many times as
+ * many are read.
+ */
 #define READS_INSTEAD 4
 
 /* Flags of a result's item, beside the place of its row. */
@@ -245,11 +248,14 @@ first_ef(const HnswSearcher *s)
 	return ef;
 }
 
-/* How many nodes may pass the filter; without one, all. */
-static uint32
-count_passing(const HnswSearcher *s)
+/* Whether the search has gone so far that reading the rest of the index takes less time. */
+static bool
+may_read_rest(const HnswSearcher *s, int ef)
 {
-	return s->base.goal.filter != NULL ? s->passing.n : hnsw_count_slots(&s->ix);
+	if (s->base.goal.filter == NULL)
+		return (uint32) ef >= hnsw_count_slots(&s->ix) / REST_PART;
+	return (uint32) ef >= s->passing.n / REST_PART ||
+		hnsw_nvisited(s->search) >= s->most_visits;
 }
 
 /*
@@ -281,18 +287,22 @@ read_passing(HnswSearcher *s)
 }
 
 /*
- * Give up on the graph where it leads to few matches, or takes too long, unless there are
- * too many to read.  Returns whether it did.
+ * Give up on the graph where it leads to few matches, or there are few, which the map did
+ * not know, or where it takes too long; unless there are too many to read.  Returns
+ * whether it did.
  */
 static bool
 leave_graph(HnswSearcher *s, bool ended)
 {
-	double		share = s->passing.n / Max((double) hnsw_count_slots(&s->ix), 1);
+	double		share;
 
 	if (s->base.goal.filter == NULL)
 		return false;
-	if (ended ? hnsw_search_passed(s->search) >= AT_ODDS * share :
-		hnsw_nvisited(s->search) < s->most_visits)
+	share = s->passing.n / Max((double) hnsw_count_slots(&s->ix), 1);
+	if (!ended && hnsw_nvisited(s->search) < s->most_visits)
+		return false;
+	if (ended && hnsw_search_passed(s->search) >= AT_ODDS * share &&
+		s->passing.n * hnsw_search_matched(s->search) > s->most_read)
 		return false;
 	if (s->passing.n > READS_INSTEAD * s->most_read &&
 		s->passing.n > (uint32) s->base.goal.most)
@@ -426,7 +436,7 @@ go_on(HnswSearcher *s)
 	/* when it ends, what was visited beyond the horizon is all there is left */
 	if (s->nvisited >= s->base.goal.most)
 		s->finished = true;
-	else if ((uint32) ef < count_passing(s) / REST_PART || !read_rest(s))
+	else if (!may_read_rest(s, ef) || !read_rest(s))
 	{
 		s->finished = !hnsw_search_more(s->search, ef, s->base.goal.memory);
 		read_unreached(s);
