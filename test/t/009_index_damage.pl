@@ -193,7 +193,7 @@ my @fields = (
 	[ 'lv', 7, 'first', { code => [0, 'V', 0x5a5a5a5a] } ],
 	# of two attributes, a number and a set
 	[ 'la', 4, 'first', { attribute_bytes => [44, 'v', 40] } ],
-	[ 'la', 8, 'first', { nulls => [32, 'C', 255], unused => [33, 'C', 1], elements => [42, 'v', 77] } ],
+	[ 'la', 8, 'first', { nulls => [24, 'C', 255], unused => [25, 'C', 1], elements => [34, 'v', 77] } ],
 	[ 'li', 8, 'first', { nulls => [22, 'C', 255], unused => [23, 'C', 1], elements => [32, 'v', 77] } ]);
 
 # The first or last page of a kind
