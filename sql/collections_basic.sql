@@ -44,6 +44,11 @@ SELECT nanovec.rename_collection('articles', 'papers');
 SELECT nanovec.set_collection_metadata('papers', '{"new": true}');
 SELECT d - '{id,created_at,relation,vector_schema,vector_index,owner}'::text[], d ->> 'relation', d ->> 'vector_index'
 	FROM nanovec.describe_collection('papers') AS d;
+-- by its id, which stays when the name changes
+SELECT nanovec.collection_name(id) FROM nanovec.collections WHERE name = 'papers';
+SELECT test.error_of($$SELECT nanovec.collection_name('00000000-0000-0000-0000-000000000000')$$);
+SELECT test.error_of($$SELECT nanovec.collection_name(id, 'default_tenant', 'other') FROM nanovec.collections WHERE name = 'papers'$$)
+	~ '42P01' AS not_in_another_database;
 SELECT nanovec.drop_collection('papers'),
 	nanovec.drop_collection('another one, with "quotes" and '' and a long name that no table can have');
 SELECT name FROM nanovec.list_collections();

@@ -27,6 +27,13 @@ SELECT q.id, round(q.distance::numeric, 5) AS distance FROM nanovec.query('many'
 SELECT count(*), min(id), max(id) FROM nanovec.query('many', pg_temp.some_vector(77), 50, '{"n": {"$in": [1, 1500, 2999]}}');
 SELECT count(*) FROM nanovec.query('many', pg_temp.some_vector(77), 100, '{"free": 7}');
 SELECT count(*) FROM nanovec.query('many', pg_temp.some_vector(77), 3000);
+-- among ids, by index or not; ids that are not there are passed over
+SELECT q.id FROM nanovec.query('many', pg_temp.some_vector(77), 5, ids => '{r2999,r77,nobody,r5}') AS q;
+SELECT q.id FROM nanovec.query('many', pg_temp.some_vector(77), 5, '{"n": {"$lt": 1000}}', ids => '{r2999,r77,r5}') AS q;
+SELECT count(*) FROM nanovec.query('many', pg_temp.some_vector(77), 5, ids => '{}');
+SELECT query, id FROM nanovec.query_batch('many', ARRAY[pg_temp.some_vector(5), pg_temp.some_vector(77)], 1, ids => '{r77,r5}');
+SELECT count(*) FROM nanovec.query('many', pg_temp.some_vector(77), 1000,
+	ids => (SELECT array_agg('r' || i) FROM generate_series(1, 3000, 2) AS i));
 -- settings of a search stay with it
 SHOW hnsw.ef_search;
 SELECT count(*) FROM nanovec.query('many', pg_temp.some_vector(77), 5, options => '{"ef_search": 200}');
@@ -67,6 +74,13 @@ SELECT id, vector_rank, text_rank, round(score::numeric, 5) AS score
 	FROM nanovec.hybrid_query('many', pg_temp.some_vector(300), 'run dog', 3);
 SELECT count(*), count(text_rank), count(vector_rank) FROM nanovec.hybrid_query('many', pg_temp.some_vector(300), '"running dogs"', 60,
 	'{"n": {"$lte": 1000}}', vector_weight => 0.01);
+
+-- how searches go, without a new index
+SELECT nanovec.vector_index('many') AS before \gset
+SELECT nanovec.set_search_options('many', '{"ef_search": 70}');
+SELECT nanovec.describe_collection('many') -> 'index', nanovec.vector_index('many') = :'before'::regclass AS same;
+SELECT test.errors_of(array_agg(format('SELECT nanovec.set_search_options(''many'', %L)', o))) FROM unnest(ARRAY['{"m": 5}',
+	'{"n_probe": 5}', '{"ef_search": "x"}', '[]']) AS o;
 
 -- batches: no index until the last one ends
 SELECT nanovec.batch_begin('many'), nanovec.batch_begin('many');

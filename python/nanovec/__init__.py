@@ -13,6 +13,7 @@ from .client import open_ as open
 from .client import open_async as open_async
 from .errors import (
     AlreadyExistsError,
+    BusyError,
     InvalidArgumentError,
     InvalidFileError,
     NanovecError,
@@ -27,6 +28,7 @@ __all__ = [
     "AlreadyExistsError",
     "AsyncClient",
     "AsyncCollection",
+    "BusyError",
     "Client",
     "Collection",
     "CollectionInfo",

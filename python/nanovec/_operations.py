@@ -11,14 +11,16 @@ from collections import OrderedDict
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from uuid import UUID
 
 import numpy as np
 from psycopg.types.json import Jsonb
 
 from ._wire import Vector, Vectors, as_matrix, copy_rows, dump_json
-from .errors import AlreadyExistsError, InvalidArgumentError, NanovecError
+from .errors import AlreadyExistsError, InvalidArgumentError, NanovecError, NotFoundError
 from .models import (
     CollectionInfo,
+    CollectionSize,
     GetResult,
     HybridResult,
     Include,
@@ -87,13 +89,65 @@ def describe(space: Space, name: str) -> Operation[CollectionInfo]:
     return CollectionInfo.model_validate(rows[0][0])
 
 
-def list_collections(space: Space) -> Operation[list[CollectionInfo]]:
-    """All collections that one may read."""
+def describe_by_id(space: Space, id_: UUID) -> Operation[CollectionInfo]:
+    """What the collection with an id is."""
     rows = yield Fetch(
-        "SELECT nanovec.describe_collection(name, $1, $2) FROM nanovec.list_collections($1, $2)",
-        [space.tenant, space.database],
+        "SELECT nanovec.describe_collection(nanovec.collection_name($1, $2, $3), $2, $3)",
+        [id_, space.tenant, space.database],
+    )
+    return CollectionInfo.model_validate(rows[0][0])
+
+
+def list_collections(
+    space: Space, limit: int | None = None, offset: int = 0
+) -> Operation[list[CollectionInfo]]:
+    """The collections that one may read, in order of name."""
+    rows = yield Fetch(
+        "SELECT nanovec.describe_collection(name, $1, $2) FROM (SELECT name FROM "
+        "nanovec.list_collections($1, $2) LIMIT $3::bigint OFFSET $4::bigint) AS c",
+        [space.tenant, space.database, limit, offset],
     )
     return [CollectionInfo.model_validate(row[0]) for row in rows]
+
+
+def count_collections(space: Space) -> Operation[int]:
+    """How many collections one may read."""
+    rows = yield Fetch(
+        "SELECT count(*) FROM nanovec.list_collections($1, $2)", [space.tenant, space.database]
+    )
+    return rows[0][0]
+
+
+def collection_sizes() -> Operation[list[CollectionSize]]:
+    """Estimated rows and exact sizes of all collections that one may read."""
+    rows = yield Fetch(
+        "SELECT c.tenant, c.database, c.name, greatest(r.reltuples, 0)::bigint, "
+        "pg_table_size(r.oid), pg_indexes_size(r.oid) "
+        "FROM nanovec.collections AS c JOIN pg_class AS r ON r.oid = c.relation"
+    )
+    return [CollectionSize(*row) for row in rows]
+
+
+def list_databases(tenant: str) -> Operation[list[str]]:
+    """The databases of a tenant, in order of name."""
+    rows = yield Fetch(
+        "SELECT d.name FROM nanovec.tenants AS t LEFT JOIN nanovec.databases AS d "
+        'ON d.tenant = t.name WHERE t.name = $1 ORDER BY d.name COLLATE "C"',
+        [tenant],
+    )
+    if not rows:
+        raise NotFoundError(f"tenant {tenant!r} does not exist")
+    return [row[0] for row in rows if row[0] is not None]
+
+
+def drop_database(space: Space, cascade: bool) -> Operation[None]:
+    """Remove a database, with its collections if asked to."""
+    where = [space.tenant, space.database]
+    steps = [Fetch("SELECT nanovec.drop_database($2, $1)", where)]
+    if cascade:
+        drop = "SELECT nanovec.drop_collection(name, $1, $2) FROM nanovec.list_collections($1, $2)"
+        steps.insert(0, Fetch(drop, where))
+    yield Pipeline(steps)
 
 
 @dataclass(frozen=True)
@@ -346,14 +400,15 @@ class CollectionOperations:
         where_document: Metadata | None,
         include: Sequence[Include],
         k: int,
+        by_ids: bool,
     ) -> Operation[str]:
         """The SQL of a search, which the server compiles once for each filter."""
-        key = (dump_json([where, where_document]), tuple(include), k)
+        key = (dump_json([where, where_document]), tuple(include), k, by_ids)
         statement = self._statements.get(key)
         if statement is None:
             statement = yield from call(
                 "search_statement", self.info.name, _json(where), _json(where_document),
-                list(include), k, *self._where,
+                list(include), k, *self._where, by_ids,
             )  # fmt: skip
             self._statements[key] = statement
             if len(self._statements) > _CACHED:
@@ -380,9 +435,10 @@ class CollectionOperations:
         threshold: float | None,
         include: Sequence[Include],
         options: dict[str, Any] | None,
+        ids: Sequence[str] | None,
     ) -> Operation[QueryResult]:
         """The k nearest rows to each vector."""
-        matrix = as_matrix(np.atleast_2d(np.asarray(embeddings, dtype=np.float32)))
+        matrix = as_matrix(embeddings, or_one=True)
         if not isinstance(k, int) or isinstance(k, bool) or k < 1:
             raise InvalidArgumentError("k must be at least 1")
         if self.info.dimension is None:
@@ -396,7 +452,8 @@ class CollectionOperations:
             )
         else:
             settings = self._settings(options)
-            arguments = (matrix, k, where, where_document, include, settings)
+            among = None if ids is None else list(ids)
+            arguments = (matrix, k, where, where_document, include, settings, among)
             try:
                 found = yield from self._search(*arguments)
             except NanovecError as error:
@@ -425,9 +482,11 @@ class CollectionOperations:
         where_document: Metadata | None,
         include: Sequence[Include],
         settings: dict[str, str],
+        ids: list[str] | None,
     ) -> Operation[list[list[tuple]]]:
-        statement = yield from self._statement(where, where_document, include, k)
-        steps = [Fetch(statement, [Vector(row)], prepare=True) for row in matrix]
+        statement = yield from self._statement(where, where_document, include, k, ids is not None)
+        among = [] if ids is None else [ids]
+        steps = [Fetch(statement, [Vector(row), *among], prepare=True) for row in matrix]
         if len(steps) == 1 and not settings:
             found = [(yield steps[0])]
         else:
@@ -453,7 +512,7 @@ class CollectionOperations:
         include: Sequence[Include],
     ) -> Operation[HybridResult]:
         """The best rows by vector and text together."""
-        vector = as_matrix(np.atleast_2d(np.asarray(embedding, dtype=np.float32)), 1)[0]
+        vector = as_matrix(embedding, 1, or_one=True)[0]
         rows = yield Fetch(
             "SELECT * FROM nanovec.hybrid_query($1, $2, $3, $4::int, $5, $6, $7::int, $8::float8, "
             "$9::float8, $10::text[], tenant => $11, database => $12)",
@@ -476,6 +535,11 @@ class CollectionOperations:
     def rebuild(self, index: dict[str, Any] | None) -> Operation[None]:
         """Build the index anew."""
         yield from call("rebuild", self.info.name, _json(index), *self._where)
+        yield from self.refresh()
+
+    def set_search_options(self, options: dict[str, Any]) -> Operation[None]:
+        """Change what searches use unless a call says otherwise."""
+        yield from call("set_search_options", self.info.name, Jsonb(options), *self._where)
         yield from self.refresh()
 
     def batch_begin(self) -> Operation[None]:

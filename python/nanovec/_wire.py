@@ -128,14 +128,24 @@ def type_infos(rows: Sequence[tuple[str, int, int]]) -> list[TypeInfo]:
     return [TypeInfo(name, oid, array_oid) for name, oid, array_oid in rows]
 
 
-def as_matrix(embeddings: Any, rows: int | None = None) -> FloatArray:
-    """Vectors as an array of float32 with a row for each; raises InvalidArgumentError."""
+def as_matrix(embeddings: Any, rows: int | None = None, *, or_one: bool = False) -> FloatArray:
+    """Vectors, or one if that will do, as an array of float32 with a row for each.
+
+    Raises InvalidArgumentError.
+    """
     try:
-        array = np.asarray(embeddings, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+        array = np.asarray(embeddings)
+        # numpy would read numbers from texts
+        if array.dtype.kind in "US":
+            raise ValueError("they are texts")
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32, copy=False)
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidArgumentError(
-            f"embeddings are not vectors of equal length: {error}"
+            f"embeddings are not vectors of numbers, all of equal length: {error}"
         ) from error
+    if array.ndim == 1 and or_one:
+        array = array[np.newaxis]
     if array.ndim != 2 or array.shape[1] == 0:
         raise InvalidArgumentError(
             f"embeddings must be vectors, a row for each; their shape is {array.shape}"

@@ -416,6 +416,50 @@ def doctor_(json: AsJson = False) -> None:
 
 
 @app.command()
+def serve(
+    host: Annotated[
+        str | None,
+        typer.Option(help="Where to listen; others than loopback take a token. [NANOVEC_HOST]"),
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="[NANOVEC_PORT]")] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(help="What requests must bring. Others see flags: better [NANOVEC_TOKEN]"),
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None, typer.Option(help="Pages of this origin may ask; can be repeated.")
+    ] = None,
+    connections: Annotated[int, typer.Option(help="To PostgreSQL.")] = 10,
+    timeout: Annotated[float, typer.Option(help="Seconds for a request.")] = 60.0,
+    max_body: Annotated[int, typer.Option(help="Megabytes of a request.")] = 64,
+    max_batch: Annotated[int, typer.Option(help="Rows of a write.")] = 2000,
+    allow_reset: Annotated[
+        bool, typer.Option("--allow-reset", help="Let Chroma's reset() drop all collections.")
+    ] = False,
+) -> None:
+    """Serve collections over HTTP, with an API of our own and with Chroma's."""
+    try:
+        from .server import ServerOptions, serve
+    except ImportError as error:
+        raise NanovecError(
+            "the server takes more packages: pip install 'nanovec[server]'"
+        ) from error
+    found = settings.load(_flags | {"host": host, "port": port, "token": token})
+    options = ServerOptions(
+        host=found.host,
+        port=found.port,
+        token=found.token,
+        cors_origins=tuple(cors_origin or ()),
+        connections=connections,
+        timeout=timeout,
+        max_body=max_body << 20,
+        max_batch=max_batch,
+        allow_reset=allow_reset,
+    )
+    serve(found.path, found.dsn, options)
+
+
+@app.command()
 def stop() -> None:
     """Stop the embedded server of a directory, whoever uses it."""
     found = settings.load(_flags)

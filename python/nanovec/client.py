@@ -6,17 +6,19 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout, TooManyRequests
 
 from . import _operations as ops
 from ._operations import CopyIn, Definition, Fetch, Operation, Pipeline, Space, Step
 from ._wire import as_sql, register, type_infos, type_query
 from .embedded import EmbeddedServer
-from .errors import NanovecError, ServerError, translate
+from .errors import BusyError, NanovecError, ServerError, translate
 from .models import (
     CollectionInfo,
+    CollectionSize,
     GetResult,
     HybridResult,
     Include,
@@ -46,9 +48,9 @@ def _set(settings: dict[str, str]) -> Fetch:
     return Fetch(f"SELECT {names}", [text for pair in settings.items() for text in pair])
 
 
-def _translated(error: psycopg.Error | PoolTimeout) -> NanovecError:
-    if isinstance(error, PoolTimeout):
-        return ServerError(f"no connection to the server: {error}")
+def _translated(error: psycopg.Error) -> NanovecError:
+    if isinstance(error, (PoolTimeout, TooManyRequests)):
+        return BusyError(f"no connection to the server: {error}")
     return translate(error)
 
 
@@ -190,14 +192,16 @@ class Collection:
         threshold: float | None = None,
         include: Sequence[Include] = _INCLUDED,
         options: dict[str, Any] | None = None,
+        ids: Sequence[str] | None = None,
     ) -> QueryResult:
         """The k nearest rows to a vector, or to each of several, of those that filters find.
 
-        threshold leaves out what is farther; options are ef_search or n_probe.
+        threshold leaves out what is farther; options are ef_search or n_probe; ids are
+        those to search among.
         """
         return self._client._run(
             self._operations.query(
-                embeddings, k, where, where_document, threshold, include, options
+                embeddings, k, where, where_document, threshold, include, options, ids
             )
         )
 
@@ -223,6 +227,10 @@ class Collection:
     def rebuild(self, index: dict[str, Any] | None = None) -> None:
         """Build the index anew, with other options where given."""
         self._client._run(self._operations.rebuild(index))
+
+    def set_search_options(self, options: dict[str, Any]) -> None:
+        """Change the ef_search or n_probe that searches use unless a call says otherwise."""
+        self._client._run(self._operations.set_search_options(options))
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[Collection]:
@@ -355,9 +363,17 @@ class Client:
         """A collection that is there."""
         return Collection(self, self._run(ops.describe(self.space, name)))
 
-    def list_collections(self) -> list[CollectionInfo]:
-        """The collections that one may read."""
-        return self._run(ops.list_collections(self.space))
+    def get_collection_by_id(self, id_: UUID) -> Collection:
+        """The collection that has an id."""
+        return Collection(self, self._run(ops.describe_by_id(self.space, id_)))
+
+    def list_collections(self, limit: int | None = None, offset: int = 0) -> list[CollectionInfo]:
+        """The collections that one may read, in order of name."""
+        return self._run(ops.list_collections(self.space, limit, offset))
+
+    def count_collections(self) -> int:
+        """How many collections one may read."""
+        return self._run(ops.count_collections(self.space))
 
     def drop_collection(self, name: str) -> None:
         """Drop a collection with its table."""
@@ -371,9 +387,13 @@ class Client:
         """Make a database of this client's tenant."""
         self._run(ops.call("create_database", name, self.space.tenant))
 
-    def drop_database(self, name: str) -> None:
-        """Remove a database of this client's tenant, which has no collections."""
-        self._run(ops.call("drop_database", name, self.space.tenant))
+    def list_databases(self) -> list[str]:
+        """The databases of this client's tenant."""
+        return self._run(ops.list_databases(self.space.tenant))
+
+    def drop_database(self, name: str, *, cascade: bool = False) -> None:
+        """Remove a database of this client's tenant, with its collections if asked to."""
+        self._run(ops.drop_database(Space(self.space.tenant, name), cascade))
 
 
 def _create_extension(conn: psycopg.Connection) -> None:
@@ -527,11 +547,12 @@ class AsyncCollection:
         threshold: float | None = None,
         include: Sequence[Include] = _INCLUDED,
         options: dict[str, Any] | None = None,
+        ids: Sequence[str] | None = None,
     ) -> QueryResult:
         """See Collection.query()."""
         return await self._client._run(
             self._operations.query(
-                embeddings, k, where, where_document, threshold, include, options
+                embeddings, k, where, where_document, threshold, include, options, ids
             )
         )
 
@@ -558,14 +579,26 @@ class AsyncCollection:
         """See Collection.rebuild()."""
         await self._client._run(self._operations.rebuild(index))
 
+    async def set_search_options(self, options: dict[str, Any]) -> None:
+        """See Collection.set_search_options()."""
+        await self._client._run(self._operations.set_search_options(options))
+
     @contextlib.asynccontextmanager
     async def batch(self) -> AsyncIterator[AsyncCollection]:
         """See Collection.batch()."""
-        await self._client._run(self._operations.batch_begin())
+        await self.begin_batch()
         try:
             yield self
         finally:
-            await self._client._run(self._operations.batch_end(False))
+            await self.end_batch()
+
+    async def begin_batch(self) -> None:
+        """Drop the index until end_batch(), for those who cannot use a with block."""
+        await self._client._run(self._operations.batch_begin())
+
+    async def end_batch(self) -> None:
+        """Build the index after begin_batch(), if no other batch is open."""
+        await self._client._run(self._operations.batch_end(False))
 
     async def end_batches(self) -> None:
         """See Collection.end_batches()."""
@@ -613,11 +646,32 @@ class AsyncClient:
         if self.server is not None:
             self.server.close()
 
+    def at(self, tenant: str, database: str) -> AsyncClient:
+        """A client of another tenant and database, with the same connections."""
+        return AsyncClient(self._pool, self.dsn, Space(tenant, database), None)
+
+    def pool_stats(self) -> dict[str, int]:
+        """What psycopg_pool counts of connections and of those who wait for one."""
+        return self._pool.get_stats()
+
+    async def check_connections(self) -> None:
+        """Replace connections that are broken, as after a restart of the server."""
+        await self._pool.check()
+
     async def _run(self, operation: Operation[T]) -> T:
         try:
             async with self._pool.connection() as conn:
                 return await self._steps(conn, operation)
-        except PoolTimeout as error:
+        except (PoolTimeout, TooManyRequests) as error:
+            raise _translated(error) from error
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection]:
+        """See Client.connection()."""
+        try:
+            async with self._pool.connection() as conn:
+                yield conn
+        except psycopg.Error as error:
             raise _translated(error) from error
 
     @staticmethod
@@ -660,13 +714,45 @@ class AsyncClient:
         """See Client.get_collection()."""
         return AsyncCollection(self, await self._run(ops.describe(self.space, name)))
 
-    async def list_collections(self) -> list[CollectionInfo]:
+    async def get_collection_by_id(self, id_: UUID) -> AsyncCollection:
+        """See Client.get_collection_by_id()."""
+        return AsyncCollection(self, await self._run(ops.describe_by_id(self.space, id_)))
+
+    async def list_collections(
+        self, limit: int | None = None, offset: int = 0
+    ) -> list[CollectionInfo]:
         """See Client.list_collections()."""
-        return await self._run(ops.list_collections(self.space))
+        return await self._run(ops.list_collections(self.space, limit, offset))
+
+    async def count_collections(self) -> int:
+        """See Client.count_collections()."""
+        return await self._run(ops.count_collections(self.space))
 
     async def drop_collection(self, name: str) -> None:
         """See Client.drop_collection()."""
         await self._run(ops.call("drop_collection", name, self.space.tenant, self.space.database))
+
+    async def create_tenant(
+        self, name: str, owner: str | None = None, schema: str | None = None
+    ) -> None:
+        """See Client.create_tenant()."""
+        await self._run(ops.call("create_tenant", name, owner, schema))
+
+    async def create_database(self, name: str) -> None:
+        """See Client.create_database()."""
+        await self._run(ops.call("create_database", name, self.space.tenant))
+
+    async def list_databases(self) -> list[str]:
+        """See Client.list_databases()."""
+        return await self._run(ops.list_databases(self.space.tenant))
+
+    async def drop_database(self, name: str, *, cascade: bool = False) -> None:
+        """See Client.drop_database()."""
+        await self._run(ops.drop_database(Space(self.space.tenant, name), cascade))
+
+    async def collection_sizes(self) -> list[CollectionSize]:
+        """Estimated rows and exact sizes of all collections, of any tenant, that one may read."""
+        return await self._run(ops.collection_sizes())
 
 
 # -- ways in
@@ -720,20 +806,38 @@ async def connect_async(
     database: str = "default_database",
     max_size: int = 10,
     server: EmbeddedServer | None = None,
+    create_extension: bool = True,
+    timeout: float = _TIMEOUT,
+    max_waiting: int = 0,
+    settings: dict[str, str] | None = None,
 ) -> AsyncClient:
-    """What connect() is, for asyncio."""
+    """What connect() is, for asyncio.
+
+    BusyError is raised when no connection is free within timeout seconds, or when
+    max_waiting others (0: any number) wait for one.  Connections have these settings
+    of PostgreSQL's.
+    """
     try:
         async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as conn:
-            await conn.execute("CREATE EXTENSION IF NOT EXISTS nanovec_collections CASCADE")
+            if create_extension:
+                await conn.execute("CREATE EXTENSION IF NOT EXISTS nanovec_collections CASCADE")
+            await _configure_async(conn)
     except psycopg.Error as error:
         raise _translated(error) from error
+
+    async def configure(conn: psycopg.AsyncConnection) -> None:
+        for name, value in (settings or {}).items():
+            await conn.execute("SELECT set_config(%s, %s, false)", [name, value])
+        await _configure_async(conn)
+
     pool: AsyncConnectionPool[psycopg.AsyncConnection] = AsyncConnectionPool(
         dsn,
         kwargs=_CONNECTED,
-        configure=_configure_async,
+        configure=configure,
         min_size=1,
         max_size=max_size,
-        timeout=_TIMEOUT,
+        timeout=timeout,
+        max_waiting=max_waiting,
         open=False,
     )
     await pool.open()

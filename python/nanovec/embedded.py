@@ -170,6 +170,19 @@ class EmbeddedServer:
         os.close(users)
         _reap()
 
+    def revive(self) -> bool:
+        """Start the server again if it is gone, as after a crash; False if it runs."""
+        with self._locked():
+            if self.runs:
+                return False
+            self._start()
+            return True
+
+    @property
+    def runs(self) -> bool:
+        """Is there a process of the server?"""
+        return _watch.server_pid(str(self.path)) is not None
+
     def stop(self) -> None:
         """Stop the server, whoever uses it."""
         with self._locked():

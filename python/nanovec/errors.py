@@ -36,6 +36,10 @@ class ServerError(NanovecError):
     """The server could not be started or reached, or it gave up."""
 
 
+class BusyError(ServerError):
+    """No connection to the server was free in time: try again."""
+
+
 class VersionError(NanovecError):
     """A directory or server belongs to another version of nanovec."""
 
@@ -66,8 +70,11 @@ def translate(error: psycopg.Error) -> NanovecError:
     if error.diag.message_detail:
         message += f" ({error.diag.message_detail})"
     if error.diag.message_hint:
-        message += f" {error.diag.message_hint}"
+        message += f". {error.diag.message_hint}"
     kind: type[NanovecError] = ServerError
+    if state is None and isinstance(error, psycopg.DataError):
+        # psycopg itself will not send it, as a text with NUL
+        kind = InvalidArgumentError
     for prefix, candidate in _CLASSES:
         if state is not None and state.startswith(prefix):
             kind = candidate

@@ -46,6 +46,19 @@ class CollectionInfo(BaseModel):
     vector_index: str | None
 
 
+@dataclass(frozen=True)
+class CollectionSize:
+    """How large a collection is, as far as can be said without reading its rows."""
+
+    tenant: str
+    database: str
+    name: str
+    #: as of the last VACUUM or ANALYZE
+    rows: int
+    table_bytes: int
+    index_bytes: int
+
+
 class Recall(BaseModel):
     """What share of the nearest rows searches find."""
 

@@ -20,7 +20,7 @@ else:
 
 
 class Settings(BaseModel):
-    """Where collections are."""
+    """Where collections are, and where they are served."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -29,6 +29,10 @@ class Settings(BaseModel):
     tenant: str = "default_tenant"
     database: str = "default_database"
     keep_running: bool = False
+    # of the HTTP server
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str | None = None
 
     def client(self) -> Client:
         """A client of what these say."""

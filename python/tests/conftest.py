@@ -5,9 +5,15 @@ NANOVEC_TEST_DSN names a database of a server that has nanovec installed.
 
 import os
 import shutil
+import signal
+import socket
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
@@ -70,6 +76,86 @@ def local(embedded):
         conn.execute(f"CREATE DATABASE {name}")
         with nanovec.connect(psycopg.conninfo.make_conninfo(embedded, dbname=name)) as client:
             yield client
+        conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class Served:
+    """A server of `nanovec serve`, in a process of its own."""
+
+    def __init__(self, where: list[str], flags=(), environment=None):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = Path(tempfile.mkstemp(prefix="nanovec-serve.")[1])
+        self.command = [
+            str(Path(sys.executable).parent / "nanovec"), *where, "serve", f"--port={self.port}", *flags,
+        ]  # fmt: skip
+        self.environment = os.environ | {"NANOVEC_CONFIG": os.devnull} | (environment or {})
+        self.start()
+
+    def start(self, seconds=20.0):
+        """Start it, and return how long it took until it answered."""
+        began = time.monotonic()
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                self.command, stdout=log, stderr=log, env=self.environment
+            )
+        while time.monotonic() - began < seconds:
+            if self.process.poll() is not None:
+                break
+            try:
+                if httpx.get(f"{self.url}/health", timeout=2).status_code == 200:
+                    return time.monotonic() - began
+            except httpx.TransportError:
+                pass
+            time.sleep(0.02)
+        raise AssertionError(f"nanovec serve did not start:\n{self.log.read_text()}")
+
+    def stop(self):
+        """Stop it as a service manager does, and see that it ends by that."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            assert self.process.wait(timeout=60) == -signal.SIGTERM, self.log.read_text()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def memory(self):
+        """Bytes that the process has in memory."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture
+def start_server():
+    """Start servers that end with the test."""
+    servers = []
+
+    def start(*where, flags=(), environment=None):
+        servers.append(Served(list(where), flags, environment))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+        server.log.unlink()
+
+
+@pytest.fixture(scope="module")
+def served(embedded):
+    """A server for all tests of a module, in a database of its own."""
+    name = "t" + os.urandom(6).hex()
+    with psycopg.connect(embedded, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name}")
+        dsn = psycopg.conninfo.make_conninfo(embedded, dbname=name)
+        server = Served(["--dsn", dsn], ["--allow-reset"])
+        server.dsn = dsn
+        yield server
+        server.stop()
+        assert "exception" not in server.log.read_text()
+        server.log.unlink()
         conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -295,3 +295,56 @@ def test_a_server_that_is_not_there():
         nanovec.connect("host=/nonexistent dbname=x")
     with pytest.raises(nanovec.ServerError):
         nanovec.connect("this is no dsn")
+
+
+def test_by_ids(client):
+    books = client.create_collection("books", index={"type": "hnsw", "ef_search": 50})
+    vectors = RNG.normal(size=(300, 4)).astype(np.float32)
+    books.add([f"r{n}" for n in range(300)], vectors, metadatas=[{"n": n} for n in range(300)])
+    among = [f"r{n}" for n in range(0, 300, 30)]
+    order = np.argsort(exact(vectors[::30], vectors[7], "cosine"))
+    found = books.query(vectors[7], k=20, ids=[*among, "nobody"])
+    assert found.ids == [[among[n] for n in order]]
+    few = books.query(vectors[:2], k=3, ids=among, where={"n": {"$lt": 31}})
+    assert [sorted(ids) for ids in few.ids] == [["r0", "r30"]] * 2
+    assert books.query(vectors[7], k=3, ids=[]).ids == [[]]
+    books.set_search_options({"ef_search": 70})
+    assert books.info.index == {"type": "hnsw", "ef_search": 70}
+    for wrong in ({"m": 8}, {"n_probe": 3}, {"ef_search": "x"}):
+        with pytest.raises(nanovec.InvalidArgumentError):
+            books.set_search_options(wrong)
+    for wrong in ([[1, 2], [1]], [["1", "2", "3", "4"]], [[1, 2, 3, 1e39]], "abcd", None, [[{}]]):
+        with pytest.raises(nanovec.InvalidArgumentError):
+            books.query(wrong)
+        with pytest.raises(nanovec.InvalidArgumentError):
+            books.add(["a"], wrong)
+
+
+def test_places(client):
+    client.create_database("other")
+    assert client.list_databases() == ["default_database", "other"]
+    there = nanovec.connect(client.dsn, database="other")
+    made = [there.create_collection(f"c{n}") for n in range(3)]
+    assert there.count_collections() == 3 and client.count_collections() == 0
+    assert [c.name for c in there.list_collections(limit=1, offset=1)] == ["c1"]
+    assert there.get_collection_by_id(made[2].info.id).name == "c2"
+    with pytest.raises(nanovec.NotFoundError):
+        client.get_collection_by_id(made[2].info.id)
+    with pytest.raises(nanovec.InvalidArgumentError, match="has collections"):
+        client.drop_database("other")
+    client.create_tenant("acme")
+    with nanovec.connect(client.dsn, tenant="acme") as acme:
+        acme.create_collection("books")
+    with (
+        client.connection() as conn,
+        pytest.raises(psycopg.errors.DependentObjectsStillExist, match="has collections"),
+    ):
+        conn.execute("SELECT nanovec.drop_tenant('acme')")
+    client.drop_database("other", cascade=True)
+    assert client.list_databases() == ["default_database"]
+    there.close()
+    with (
+        nanovec.connect(client.dsn, tenant="nobody") as nobody,
+        pytest.raises(nanovec.NotFoundError),
+    ):
+        nobody.list_databases()

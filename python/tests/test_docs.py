@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,27 @@ def test_shell(directory, embedded):
         env=os.environ | {"PATH": f"{bin_}:{os.environ['PATH']}", "PYTHONSAFEPATH": "1", "HOME": str(directory)},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_http(directory):
+    """Both kinds of blocks, in order, with a server that the first one starts."""
+    text = (TOP / "docs/http.md").read_text()
+    found = re.findall(r"```(sh|python)\n(.*?)```", text, re.DOTALL)
+    assert {language for language, _ in found} == {"sh", "python"}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    script = ["set -e", "trap 'kill $!; wait $! || true' EXIT"]
+    for language, block in found:
+        script.append(block if language == "sh" else f"python3 - <<'END'\n{block}\nEND")
+    directory.mkdir(mode=0o755)
+    bin_ = Path(sys.executable).parent
+    environment = {
+        "PATH": f"{bin_}:{os.environ['PATH']}", "PYTHONSAFEPATH": "1", "HOME": str(directory),
+        "NANOVEC_PORT": port,
+    }  # fmt: skip
+    done = subprocess.run(
+        ["sh", "-c", "\n".join(script).replace("8000", port)], cwd=directory, capture_output=True, text=True, check=False,
+        env=os.environ | environment, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0 and "[['a']]" in done.stdout, done.stdout + done.stderr

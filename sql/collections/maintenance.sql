@@ -26,6 +26,18 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION nanovec.rebuild(text, jsonb, text, text) IS 'builds the index of a collection anew, with other options where given';
 
+CREATE FUNCTION nanovec.set_search_options(collection text, options jsonb, tenant text DEFAULT 'default_tenant',
+		database text DEFAULT 'default_database')
+	RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	c nanovec.collections := nanovec.find_locked(collection, tenant, database, 'SHARE ROW EXCLUSIVE');
+BEGIN
+	PERFORM nanovec.wanted_settings(c, options);
+	UPDATE nanovec.collections AS x SET index = nanovec.normal_index(c.index || options, c.metric) WHERE x.id = c.id;
+	PERFORM nanovec.check_changed(FOUND, c.name);
+END $$;
+COMMENT ON FUNCTION nanovec.set_search_options(text, jsonb, text, text) IS 'what searches of a collection use unless a call says otherwise: ef_search or n_probe; its index stays as it is';
+
 CREATE FUNCTION nanovec.batch_begin(collection text, tenant text DEFAULT 'default_tenant',
 		database text DEFAULT 'default_database')
 	RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

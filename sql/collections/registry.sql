@@ -94,7 +94,7 @@ BEGIN
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'tenant "%" does not exist', drop_tenant.name USING ERRCODE = 'undefined_object';
 	END IF;
-EXCEPTION WHEN foreign_key_violation THEN
+EXCEPTION WHEN foreign_key_violation OR restrict_violation THEN	-- which of them depends on the version
 	RAISE EXCEPTION 'tenant "%" has collections', drop_tenant.name
 		USING ERRCODE = 'dependent_objects_still_exist', HINT = 'Drop them first.';
 END $$;
@@ -120,7 +120,7 @@ BEGIN
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'database "%" does not exist', drop_database.name USING ERRCODE = 'undefined_object';
 	END IF;
-EXCEPTION WHEN foreign_key_violation THEN
+EXCEPTION WHEN foreign_key_violation OR restrict_violation THEN	-- which of them depends on the version
 	RAISE EXCEPTION 'database "%" has collections', drop_database.name
 		USING ERRCODE = 'dependent_objects_still_exist', HINT = 'Drop them first.';
 END $$;
@@ -141,6 +141,23 @@ BEGIN
 	RETURN found_one;
 END $$;
 COMMENT ON FUNCTION nanovec.find(text, text, text) IS 'the registry''s row of a collection';
+
+-- Clients that know a collection by its id ask for its name first.
+CREATE FUNCTION nanovec.collection_name(id uuid, tenant text DEFAULT 'default_tenant',
+		database text DEFAULT 'default_database')
+	RETURNS text LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	found_name text;
+BEGIN
+	SELECT c.name INTO found_name FROM nanovec.collections AS c JOIN pg_class AS r ON r.oid = c.relation
+		WHERE (c.tenant, c.database, c.id) = (collection_name.tenant, collection_name.database, collection_name.id);
+	IF found_name IS NULL THEN
+		RAISE EXCEPTION 'collection with id % does not exist', collection_name.id USING ERRCODE = 'undefined_table',
+			HINT = 'nanovec.list_collections() shows those that you may read.';
+	END IF;
+	RETURN found_name;
+END $$;
+COMMENT ON FUNCTION nanovec.collection_name(uuid, text, text) IS 'the name of a collection, by its id';
 
 -- The same once its table is locked.  It is read again then: what another transaction
 -- changed meanwhile must not be written over with what was there before.

@@ -22,26 +22,30 @@ COMMENT ON FUNCTION nanovec.order_sql(nanovec.collections, text) IS 'SQL of what
 
 -- The statement of a search for $1, a vector.  How many rows is part of it where
 -- it is known, so that a prepared statement needs to be planned once only; else it is $2.
-CREATE FUNCTION nanovec.search_sql(c nanovec.collections, filter jsonb, document_filter jsonb, include text[], k int DEFAULT NULL)
+-- With by_ids, the parameter that comes next has the ids to search among.
+CREATE FUNCTION nanovec.search_sql(c nanovec.collections, filter jsonb, document_filter jsonb, include text[],
+		k int DEFAULT NULL, by_ids boolean DEFAULT false)
 	RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT format('SELECT id, %s AS distance, %s FROM %s WHERE %s ORDER BY %s LIMIT %s', nanovec.distance_sql(c, '$1'),
 		nanovec.result_columns(include), (SELECT format('%I.%I', n.nspname, r.relname) FROM pg_class AS r
 			JOIN pg_namespace AS n ON n.oid = r.relnamespace WHERE r.oid = c.relation),
-		nanovec.condition(c, filter, document_filter), nanovec.order_sql(c, '$1'), coalesce(k::text, '$2'))
+		concat_ws(' AND ', CASE WHEN by_ids THEN format('id = ANY ($%s::pg_catalog.text[])', CASE WHEN k IS NULL THEN 3 ELSE 2 END) END,
+			nanovec.condition(c, filter, document_filter)),
+		nanovec.order_sql(c, '$1'), coalesce(k::text, '$2'))
 $$;
-COMMENT ON FUNCTION nanovec.search_sql(nanovec.collections, jsonb, jsonb, text[], int) IS 'the statement of a search, with parameters $1, a vector, and $2, a number of rows';
+COMMENT ON FUNCTION nanovec.search_sql(nanovec.collections, jsonb, jsonb, text[], int, boolean) IS 'the statement of a search, with parameters: a vector, a number of rows unless it is given, and ids if asked for';
 
 -- The same for clients, which run it themselves
 CREATE FUNCTION nanovec.search_statement(collection text, filter jsonb, document_filter jsonb, include text[], k int,
-		tenant text DEFAULT 'default_tenant', database text DEFAULT 'default_database')
+		tenant text DEFAULT 'default_tenant', database text DEFAULT 'default_database', by_ids boolean DEFAULT false)
 	RETURNS text LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	c nanovec.collections := nanovec.find(collection, tenant, database);
 BEGIN
 	PERFORM nanovec.check_query(c, coalesce(c.dimension, 0), k);
-	RETURN nanovec.search_sql(c, filter, document_filter, include, k);
+	RETURN nanovec.search_sql(c, filter, document_filter, include, k, by_ids);
 END $$;
-COMMENT ON FUNCTION nanovec.search_statement(text, jsonb, jsonb, text[], int, text, text) IS 'the statement of a search by a client, with parameter $1, a vector';
+COMMENT ON FUNCTION nanovec.search_statement(text, jsonb, jsonb, text[], int, text, text, boolean) IS 'the statement of a search by a client, with parameters $1, a vector, and $2, ids, if asked for';
 
 CREATE FUNCTION nanovec.check_query(c nanovec.collections, dimensions int, k int)
 	RETURNS void LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -62,7 +66,7 @@ COMMENT ON TYPE nanovec.hit IS 'a row that a search found';
 
 -- Searching by index may end before there are k rows where a filter finds few;
 -- then the filter's rows are sorted instead, so that none is missing.
-CREATE FUNCTION nanovec.search(statement text, embedding vector, k int)
+CREATE FUNCTION nanovec.search(statement text, embedding vector, k int, ids text[])
 	RETURNS nanovec.hit[] LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	hits nanovec.hit[];
@@ -70,25 +74,25 @@ DECLARE
 	gather text := format('SELECT array_agg(ROW(s.id, s.distance, s.document, s.metadata, s.embedding)::nanovec.hit) '
 		'FROM (%s) AS s', statement);
 BEGIN
-	EXECUTE gather INTO hits USING embedding, k;
+	EXECUTE gather INTO hits USING embedding, k, ids;
 	IF coalesce(cardinality(hits), 0) < k THEN
 		settings := nanovec.search_settings('{"enable_indexscan": "off"}');
-		EXECUTE gather INTO hits USING embedding, k;
+		EXECUTE gather INTO hits USING embedding, k, ids;
 		PERFORM nanovec.search_settings(settings);
 	END IF;
 	RETURN hits;
 END $$;
-COMMENT ON FUNCTION nanovec.search(text, vector, int) IS 'what a statement of search_sql() finds, all of it';
+COMMENT ON FUNCTION nanovec.search(text, vector, int, text[]) IS 'what a statement of search_sql() finds, all of it';
 
 CREATE FUNCTION nanovec.query_batch(collection text, embeddings vector[], k int DEFAULT 10, filter jsonb DEFAULT NULL,
 		document_filter jsonb DEFAULT NULL, threshold float8 DEFAULT NULL,
 		include text[] DEFAULT '{documents,metadatas}', options jsonb DEFAULT '{}',
-		tenant text DEFAULT 'default_tenant', database text DEFAULT 'default_database')
+		tenant text DEFAULT 'default_tenant', database text DEFAULT 'default_database', ids text[] DEFAULT NULL)
 	RETURNS TABLE (query int, id text, distance float8, document text, metadata jsonb, embedding vector)
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	c nanovec.collections := nanovec.find(collection, tenant, database);
-	statement text := nanovec.search_sql(c, filter, document_filter, include);
+	statement text := nanovec.search_sql(c, filter, document_filter, include, by_ids => ids IS NOT NULL);
 	settings jsonb;
 BEGIN
 	IF coalesce(cardinality(embeddings), 0) = 0 THEN
@@ -98,24 +102,24 @@ BEGIN
 	FOR n IN 1 .. cardinality(embeddings) LOOP
 		PERFORM nanovec.check_query(c, cardinality(embeddings[n]::real[]), k);
 		RETURN QUERY SELECT n, h.id, h.distance, h.document, h.metadata, h.embedding
-			FROM unnest(nanovec.search(statement, embeddings[n], k)) AS h
+			FROM unnest(nanovec.search(statement, embeddings[n], k, ids)) AS h
 			WHERE threshold IS NULL OR h.distance <= threshold;
 	END LOOP;
 	PERFORM nanovec.search_settings(settings);
 END $$;
-COMMENT ON FUNCTION nanovec.query_batch(text, vector[], int, jsonb, jsonb, float8, text[], jsonb, text, text) IS 'the k nearest rows to each of some vectors, of those that filters find, not farther than a threshold';
+COMMENT ON FUNCTION nanovec.query_batch(text, vector[], int, jsonb, jsonb, float8, text[], jsonb, text, text, text[]) IS 'the k nearest rows to each of some vectors, of those that filters find or ids name, not farther than a threshold';
 
 CREATE FUNCTION nanovec.query(collection text, embedding vector, k int DEFAULT 10, filter jsonb DEFAULT NULL,
 		document_filter jsonb DEFAULT NULL, threshold float8 DEFAULT NULL,
 		include text[] DEFAULT '{documents,metadatas}', options jsonb DEFAULT '{}',
-		tenant text DEFAULT 'default_tenant', database text DEFAULT 'default_database')
+		tenant text DEFAULT 'default_tenant', database text DEFAULT 'default_database', ids text[] DEFAULT NULL)
 	RETURNS TABLE (id text, distance float8, document text, metadata jsonb, found_embedding vector)
 	LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
 	SELECT q.id, q.distance, q.document, q.metadata, q.embedding
 		FROM nanovec.query_batch(collection, ARRAY[embedding], k, filter, document_filter, threshold, include, options,
-			tenant, database) AS q
+			tenant, database, ids) AS q
 $$;
-COMMENT ON FUNCTION nanovec.query(text, vector, int, jsonb, jsonb, float8, text[], jsonb, text, text) IS 'the k nearest rows to a vector, of those that filters find, not farther than a threshold';
+COMMENT ON FUNCTION nanovec.query(text, vector, int, jsonb, jsonb, float8, text[], jsonb, text, text, text[]) IS 'the k nearest rows to a vector, of those that filters find or ids name, not farther than a threshold';
 
 -- Reciprocal rank fusion of the nearest rows and of those whose documents match
 -- best: a row's score is the sum of weight / (60 + rank) over the lists that it is in.

@@ -116,7 +116,9 @@ setup_machine()
 				need_clients ;;
 			python)
 				need python3 python3
-				python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv) ;;
+				python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv)
+				need node nodejs
+				need npm npm ;;
 			bench|quality)
 				need python3 python3 ;;
 		esac

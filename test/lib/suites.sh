@@ -262,6 +262,18 @@ build_wheel()
 		mv "$python_dist/began" "$python_dist/built"
 }
 
+# Chroma's client for JavaScript, which the tests of the HTTP server use, without the
+# parts for its own server
+setup_npm()
+{
+	local npm=$python_build/npm lock=$top/python/tests/npm/package-lock.json
+
+	cmp -s "$lock" "$npm/installed.json" && return
+	rm -rf "$npm" && mkdir -p "$npm" && cp "$top"/python/tests/npm/package*.json "$npm/" &&
+		(cd "$npm" && npm ci --ignore-scripts --omit=optional --no-audit --no-fund) &&
+		cp "$lock" "$npm/installed.json"
+}
+
 # The environment of the Python tests, with all that requirements.lock names, and
 # the package: installed where there is no compiler, since a wheel needs none
 setup_python()
@@ -273,7 +285,7 @@ setup_python()
 			"$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$lock" &&
 			{ python3 --version && cat "$lock"; } > "$venv/installed" || return
 	fi
-	build_wheel "$venv" &&
+	setup_npm && build_wheel "$venv" &&
 		env PATH=/nonexistent "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps \
 			--force-reinstall "$python_dist"/*.whl
 }
@@ -299,6 +311,7 @@ suite_python()
 	: > "$work/python.tap"
 	(cd "$top/python" && env PYTHONDONTWRITEBYTECODE=1 NANOVEC_TAP="$work/python.tap" NANOVEC_SRC="$top" \
 		NANOVEC_TEST_DSN="host=$work/run port=${PGPORT:-5432} user=postgres dbname=python" TMPDIR="$work" \
+		NANOVEC_NPM="$python_build/npm" HYPOTHESIS_STORAGE_DIRECTORY="$work/hypothesis" \
 		"$bin_/pytest" -q -p no:cacheprovider --import-mode=importlib --durations=10 "$@") > "$log" 2>&1 || status=$?
 	for check in "ruff check --no-cache ." "ruff format --no-cache --check ." "pyright --pythonpath $bin_/python"; do
 		(cd "$top/python" && PYRIGHT_PYTHON_CACHE_DIR=$python_build/pyright "$bin_/"$check) >> "$log" 2>&1 &&

@@ -1,0 +1,17 @@
+"""The HTTP server: `nanovec serve`.
+
+options.py   what can be set
+backend.py   connections, collections that were looked up, the embedded server
+faults.py    errors as answers
+gate.py      what every request goes through: logs, tokens, limits
+requests.py  how bodies are read and answers are written
+routes.py    this package's own API
+chroma.py    Chroma's API, version 2
+metrics.py   figures for Prometheus
+serving.py   the application, and the process that serves it
+"""
+
+from .options import ServerOptions
+from .serving import create_app, serve
+
+__all__ = ["ServerOptions", "create_app", "serve"]
