@@ -10,6 +10,8 @@
 
 #include "nv_compat.h"
 
+#include "port/pg_bswap.h"
+
 /* Bytes of a bitmap of n bits; one more than are needed, so that it is never empty. */
 static inline Size
 nv_bitmap_bytes(uint32 n)
@@ -36,6 +38,31 @@ static inline void
 nv_set_bit(uint8 *bitmap, uint32 i)
 {
 	bitmap[i / 8] |= (uint8) (1 << (i % 8));
+}
+
+/* 64 bits at once, from bit i on, a multiple of 8; the bitmap has to go on for so many. */
+static inline uint64
+nv_bitmap_word(const uint8 *bitmap, uint32 i)
+{
+	uint64		word;
+
+	Assert(i % 8 == 0);
+	memcpy(&word, bitmap + i / 8, sizeof(word));
+#ifdef WORDS_BIGENDIAN
+	word = pg_bswap64(word);
+#endif
+	return word;
+}
+
+/* Set those bits that are set in a word. */
+static inline void
+nv_set_bitmap_word(uint8 *bitmap, uint32 i, uint64 word)
+{
+	word |= nv_bitmap_word(bitmap, i);
+#ifdef WORDS_BIGENDIAN
+	word = pg_bswap64(word);
+#endif
+	memcpy(bitmap + i / 8, &word, sizeof(word));
 }
 
 #endif							/* NV_AM_BITMAP_H */

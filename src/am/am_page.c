@@ -34,7 +34,7 @@ nv_page_init(Page page, NvPageKind kind)
 {
 	NvPageTail *tail;
 
-	Assert(kind >= NV_PAGE_META && kind <= NV_PAGE_IVF_RECORDS);
+	Assert(kind >= NV_PAGE_META && kind < NV_PAGE_KINDS);
 	PageInit(page, BLCKSZ, sizeof(NvPageTail));
 	((PageHeader) page)->pd_lower = ((PageHeader) page)->pd_upper;
 	tail = (NvPageTail *) PageGetSpecialPointer(page);
@@ -78,8 +78,12 @@ static const char *const kind_names[] = {
 	[NV_PAGE_IVF_CENTROIDS] = "a page of centroids",
 	[NV_PAGE_IVF_CENTROID_CODES] = "a page of codes of centroids",
 	[NV_PAGE_IVF_GROUP] = "a page of a group",
-	[NV_PAGE_IVF_RECORDS] = "a page of records"
+	[NV_PAGE_IVF_RECORDS] = "a page of records",
+	[NV_PAGE_HNSW_BOUNDS] = "a page of bounds of attributes",
+	[NV_PAGE_HNSW_MAP] = "a page of the map of attributes"
 };
+
+StaticAssertDecl(lengthof(kind_names) == NV_PAGE_KINDS, "a kind of page has no name");
 
 /* Raise the error of a page that is not what it should be. */
 void

@@ -35,7 +35,8 @@ typedef enum NvPageKind
 	NV_PAGE_IVF_GROUP,
 	NV_PAGE_IVF_RECORDS,
 	NV_PAGE_HNSW_BOUNDS,
-	NV_PAGE_HNSW_MAP
+	NV_PAGE_HNSW_MAP,
+	NV_PAGE_KINDS				/* one more than the last */
 } NvPageKind;
 
 typedef struct NvPageTail

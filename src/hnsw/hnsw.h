@@ -67,7 +67,7 @@ typedef struct HnswIndex
 	bool		logged;			/* whether changes are logged */
 	LWLock	   *build_lock;		/* among the processes of a build, in place of the update lock */
 	HnswMapLayout map;			/* of attributes, if there are any */
-	HnswBounds *bounds;			/* of each, once they were needed */
+	HnswBounds *bounds[NV_MAX_ATTRIBUTES];	/* of each, once they were needed */
 	MemoryContext context;		/* that it was opened in */
 	const HnswStore *store;
 	HnswMemory *memory;			/* if that is where slots are, or NULL */
@@ -397,6 +397,9 @@ extern void hnsw_search_filter(HnswSearch *search, const NvFilter *filter,
 
 /* Which part of the neighbors of the nodes that were visited may pass the filter. */
 extern double hnsw_search_passed(const HnswSearch *search);
+
+/* Which part of the visited nodes that may pass, by the map, does. */
+extern double hnsw_search_matched(const HnswSearch *search);
 
 /* Begin a search without the graph, which will read the "rest" of the index: all of it. */
 extern void hnsw_search_skip_graph(HnswSearch *search, const NvQuery *query);

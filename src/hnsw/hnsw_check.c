@@ -482,7 +482,7 @@ report_degrees(NvReport *report, const HnswIndex *ix, const Census *census)
 
 /* Tell what the metapage says. */
 static void
-report_layout(NvReport *report, const HnswIndex *ix)
+report_layout(NvReport *report, HnswIndex *ix)
 {
 	const HnswMeta *meta = &ix->meta;
 
@@ -497,6 +497,15 @@ report_layout(NvReport *report, const HnswIndex *ix)
 	nv_report_property(report, "bytes of a node's codes", "%u",
 					   ix->layout.vector - ix->layout.add);
 	nv_report_property(report, "bytes of a vector", "%u", ix->vector_bytes);
+	if (ix->attributes.n > 0)
+	{
+		nv_report_property(report, "attributes", "%d", ix->attributes.n);
+		nv_report_property(report, "bytes of a row's attributes", "%u",
+						   ix->attributes.image_bytes);
+		nv_report_property(report, "slots to a page of the map", "%u", hnsw_group_slots(meta));
+		nv_report_property(report, "ranges of attributes", "%s", hnsw_map_learned(ix) ?
+						   "learned" : "not yet learned: VACUUM does, with 1,000 rows or more");
+	}
 }
 
 /* What is worth doing, if anything is. */

@@ -13,10 +13,15 @@
 #include "simd/simd.h"
 #include "storage/lmgr.h"
 
-/* Entries of words: the bucket, from 1 on, in the upper byte, a hash in the lower; or one of these. */
+/*
+ * Entries of words: the bucket, from 1 on, times WORD_LEAST, and a hash that is less than
+ * that; without bounds, a hash from WORD_LEAST on; or one of these.
+ */
 #define WORD_ABSENT 0
 #define WORD_NULL 1
-#define WORD_LEAST 0x100
+#define WORD_LEAST 64
+
+StaticAssertDecl((HNSW_MOST_BOUNDS + 2) * WORD_LEAST <= PG_UINT16_MAX, "buckets are too many");
 
 /*
  * Entries of sets: some bits for each element (Bloom, 1970), and these.  All bits of
@@ -62,59 +67,62 @@ is_learned(Page page)
 
 /* ---- bounds ---- */
 
-/* Read the bounds of all attributes; before any are learned, there are none. */
-static void
-read_bounds(HnswIndex *ix, HnswBounds *bounds)
+/* The block that has the bounds of an attribute. */
+static inline BlockNumber
+bounds_block(const HnswIndex *ix, int column)
 {
-	for (int i = 0; i < ix->attributes.n; i++)
-	{
-		BlockNumber block = 1 + ix->meta.mean_pages + i / HNSW_BOUNDS_PER_PAGE;
-		Buffer		buffer = nv_read_buffer(ix->rel, block);
-
-		LockBuffer(buffer, BUFFER_LOCK_SHARE);
-		nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_BOUNDS);
-		bounds[i] = ((HnswBounds *) NV_PAGE_CONTENTS(BufferGetPage(buffer)))
-			[i % HNSW_BOUNDS_PER_PAGE];
-		UnlockReleaseBuffer(buffer);
-		if (bounds[i].n > HNSW_MOST_BOUNDS)
-			nv_index_damaged(ix->rel, "block %u has %u bounds", block, bounds[i].n);
-	}
+	return 1 + ix->meta.mean_pages + column;
 }
 
-/* The bounds of all attributes, which stay as they are from the time when they are learned. */
+/* The bounds of an attribute, which stay as they are from the time when they are learned. */
 static const HnswBounds *
-bounds_of(HnswIndex *ix)
+bounds_of(HnswIndex *ix, int column)
 {
-	if (ix->bounds == NULL)
-	{
-		ix->bounds = MemoryContextAlloc(ix->context, sizeof(HnswBounds) * ix->attributes.n);
-		ix->bounds[0].learned = 0;
-	}
-	if (!ix->bounds[0].learned)
-		read_bounds(ix, ix->bounds);
-	return ix->bounds;
+	HnswBounds *bounds = ix->bounds[column];
+	Buffer		buffer;
+
+	if (bounds != NULL && bounds->learned)
+		return bounds;
+	if (bounds == NULL)
+		bounds = ix->bounds[column] = MemoryContextAlloc(ix->context, sizeof(HnswBounds));
+	bounds->learned = 0;
+	buffer = nv_read_buffer(ix->rel, bounds_block(ix, column));
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_BOUNDS);
+	memcpy(bounds, NV_PAGE_CONTENTS(BufferGetPage(buffer)), sizeof(HnswBounds));
+	UnlockReleaseBuffer(buffer);
+	if (bounds->n > HNSW_MOST_BOUNDS)
+		nv_index_damaged(ix->rel, "block %u has %u bounds", bounds_block(ix, column), bounds->n);
+	return bounds;
 }
 
-/* The bounds by which a page's entries were made; NULL: by none. */
+/* Whether bounds were learned. */
+bool
+hnsw_map_learned(HnswIndex *ix)
+{
+	return bounds_of(ix, 0)->learned != 0;
+}
+
+/* The bounds by which the entries of an attribute were made in a page; NULL: by none. */
 static const HnswBounds *
-bounds_for(HnswIndex *ix, bool learned)
+bounds_for(HnswIndex *ix, int column, bool learned)
 {
 	const HnswBounds *bounds;
 
-	if (!learned)
+	if (!learned || !is_word(ix, column))
 		return NULL;
-	bounds = bounds_of(ix);
-	if (!bounds[0].learned)
+	bounds = bounds_of(ix, column);
+	if (!bounds->learned)
 		nv_index_damaged(ix->rel, "its map of attributes is by bounds that are not there");
 	return bounds;
 }
 
-/* The bucket that a word is in: that of the first bound which is not less. */
+/* The least entry of a bucket: that of the first bound which is not less than a word. */
 static uint16
 bucket_of(const HnswBounds *bounds, uint64 word)
 {
 	int			low = 0,
-				high = bounds == NULL ? 0 : bounds->n;
+				high = (int) bounds->n;
 
 	while (low < high)
 	{
@@ -125,7 +133,7 @@ bucket_of(const HnswBounds *bounds, uint64 word)
 		else
 			high = middle;
 	}
-	return (uint16) ((low + 1) << 8);
+	return (uint16) ((low + 1) * WORD_LEAST);
 }
 
 /* The order of words, for qsort(). */
@@ -157,8 +165,7 @@ learn(HnswBounds *bounds, uint64 *words, uint32 n)
 static void
 write_bounds(HnswIndex *ix, int column, const HnswBounds *bounds)
 {
-	Buffer		buffer = nv_read_buffer(ix->rel, 1 + ix->meta.mean_pages +
-										column / HNSW_BOUNDS_PER_PAGE);
+	Buffer		buffer = nv_read_buffer(ix->rel, bounds_block(ix, column));
 	NvChange	change;
 	Page		page;
 
@@ -166,7 +173,7 @@ write_bounds(HnswIndex *ix, int column, const HnswBounds *bounds)
 	nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_BOUNDS);
 	nv_change_begin(&change, ix->rel, ix->logged);
 	page = nv_change_page(&change, buffer, false);
-	((HnswBounds *) NV_PAGE_CONTENTS(page))[column % HNSW_BOUNDS_PER_PAGE] = *bounds;
+	memcpy(NV_PAGE_CONTENTS(page), bounds, sizeof(HnswBounds));
 	nv_change_finish(&change);
 	UnlockReleaseBuffer(buffer);
 }
@@ -199,18 +206,15 @@ hnsw_map_learn(HnswIndex *ix, char *const *images, uint32 n)
 
 /* ---- entries ---- */
 
-/* The hash of a word, in an entry's lower byte. */
-static uint16
-hash_of(uint64 word)
-{
-	return (uint16) (nv_mix(word) >> 56);
-}
-
 /* The entry of a word, by bounds or by none. */
 static uint16
 word_entry(const HnswBounds *bounds, uint64 word)
 {
-	return bucket_of(bounds, word) | hash_of(word);
+	uint64		hash = nv_mix(word) >> 32;
+
+	if (bounds == NULL)
+		return (uint16) (WORD_LEAST + hash % (PG_UINT16_MAX + 1 - WORD_LEAST));
+	return (uint16) (bucket_of(bounds, word) + hash % WORD_LEAST);
 }
 
 /* The bits of elements, by their hashes. */
@@ -239,7 +243,7 @@ set_entry(const NvAttributeSet *set)
 
 /* The entry of an attribute, as a number of 8 bytes. */
 static uint64
-entry_of(const HnswIndex *ix, const HnswBounds *bounds, const char *image, int column)
+entry_of(HnswIndex *ix, bool learned, const char *image, int column)
 {
 	bool		null = image != NULL && nv_attribute_is_null(image, column);
 
@@ -247,7 +251,7 @@ entry_of(const HnswIndex *ix, const HnswBounds *bounds, const char *image, int c
 		return WORD_ABSENT;
 	if (is_word(ix, column))
 		return null ? WORD_NULL :
-			word_entry(bounds == NULL ? NULL : &bounds[column],
+			word_entry(bounds_for(ix, column, learned),
 					   nv_attribute_word(&ix->attributes, image, column));
 	else
 	{
@@ -261,12 +265,10 @@ entry_of(const HnswIndex *ix, const HnswBounds *bounds, const char *image, int c
 static void
 set_entries(HnswIndex *ix, Page page, uint32 i, const char *image)
 {
-	const HnswBounds *bounds = bounds_for(ix, is_learned(page));
-
 	Assert(i < ix->map.entries);
 	for (int c = 0; c < ix->attributes.n; c++)
 	{
-		uint64		entry = entry_of(ix, bounds, image, c);
+		uint64		entry = entry_of(ix, is_learned(page), image, c);
 
 		if (is_word(ix, c))
 			((uint16 *) entries_of(ix, page, c))[i] = (uint16) entry;
@@ -292,8 +294,6 @@ hnsw_map_begin(HnswIndex *ix, NvChange *change, uint32 slot, HnswMapChange *map)
 	map->page = NULL;
 	if (ix->attributes.n == 0)
 		return;
-	/* before a page is locked, since that reads others */
-	bounds_of(ix);
 	map->buffer = nv_read_buffer(ix->rel, hnsw_map_block(&ix->meta, slot));
 	LockBuffer(map->buffer, BUFFER_LOCK_EXCLUSIVE);
 	/* whoever adds it to the file leaves it to the first who needs it */
@@ -304,7 +304,7 @@ hnsw_map_begin(HnswIndex *ix, NvChange *change, uint32 slot, HnswMapChange *map)
 	if (fresh)
 	{
 		nv_page_init(map->page, NV_PAGE_HNSW_MAP);
-		header_of(map->page)->learned = ix->bounds[0].learned;
+		header_of(map->page)->learned = hnsw_map_learned(ix);
 	}
 }
 
@@ -328,7 +328,7 @@ hnsw_map_end(HnswMapChange *map)
 void
 hnsw_map_fill(HnswIndex *ix, Page page, uint32 first, HnswImageOf image, void *arg)
 {
-	header_of(page)->learned = bounds_of(ix)[0].learned;
+	header_of(page)->learned = hnsw_map_learned(ix);
 	for (uint32 i = 0; i < hnsw_group_slots(&ix->meta); i++)
 		set_entries(ix, page, i, image(arg, first + i));
 }
@@ -339,7 +339,6 @@ hnsw_map_agrees(HnswIndex *ix, uint32 slot, const char *image)
 {
 	Buffer		buffer = nv_read_buffer(ix->rel, hnsw_map_block(&ix->meta, slot));
 	PGAlignedBlock copy;
-	const HnswBounds *bounds;
 	uint32		i = place_of(ix, slot);
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
@@ -347,12 +346,11 @@ hnsw_map_agrees(HnswIndex *ix, uint32 slot, const char *image)
 	if (!PageIsNew(copy.data))
 		nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_MAP);
 	UnlockReleaseBuffer(buffer);
-	bounds = bounds_for(ix, is_learned(copy.data));
 	for (int c = 0; c < ix->attributes.n; c++)
 	{
 		char	   *entries = entries_of(ix, copy.data, c);
 
-		if (entry_of(ix, bounds, image, c) !=
+		if (entry_of(ix, is_learned(copy.data), image, c) !=
 			(is_word(ix, c) ? ((uint16 *) entries)[i] : ((uint64 *) entries)[i]))
 			return false;
 	}
@@ -400,10 +398,10 @@ test_words(EntryTest *test, const NvCondition *c, const HnswBounds *bounds)
 		test->among = entries_among(bounds, c);
 	else if (c->kind == NV_CONDITION_RANGE && c->low == c->high)
 		test->low = test->high = word_entry(bounds, c->low);
-	else if (c->kind == NV_CONDITION_RANGE)
+	else if (c->kind == NV_CONDITION_RANGE && bounds != NULL)
 	{
 		test->low = bucket_of(bounds, c->low);
-		test->high = bucket_of(bounds, c->high) | 0xff;
+		test->high = bucket_of(bounds, c->high) + WORD_LEAST - 1;
 	}
 }
 
@@ -441,7 +439,7 @@ test_sets(EntryTest *test, const NvCondition *c)
 
 /* Make the tests of a filter, for entries by bounds or by none. */
 static EntryTest *
-make_tests(const HnswIndex *ix, const NvFilter *filter, const HnswBounds *bounds)
+make_tests(HnswIndex *ix, const NvFilter *filter, bool learned)
 {
 	EntryTest  *tests = palloc0(sizeof(EntryTest) * Max(filter->n, 1));
 
@@ -452,7 +450,7 @@ make_tests(const HnswIndex *ix, const NvFilter *filter, const HnswBounds *bounds
 		tests[i].column = c->column;
 		tests[i].word = is_word(ix, c->column);
 		if (tests[i].word)
-			test_words(&tests[i], c, bounds == NULL ? NULL : &bounds[c->column]);
+			test_words(&tests[i], c, bounds_for(ix, c->column, learned));
 		else
 			test_sets(&tests[i], c);
 	}
@@ -531,7 +529,6 @@ put_bits(uint8 *bitmap, uint32 first, const uint64 *bits, uint32 n)
 	{
 		uint32		at = first + i;
 		uint64		word = bits[i / 64];
-		uint64		low;
 
 		/* places behind the slots of the group are never filled */
 		if (n - i < 64)
@@ -539,9 +536,7 @@ put_bits(uint8 *bitmap, uint32 first, const uint64 *bits, uint32 n)
 		if (word == 0)
 			continue;
 		set += pg_popcount64(word);
-		memcpy(&low, bitmap + at / 8, sizeof(low));
-		low |= word << (at % 8);
-		memcpy(bitmap + at / 8, &low, sizeof(low));
+		nv_set_bitmap_word(bitmap, at - at % 8, word << (at % 8));
 		if (at % 8 > 0)
 			bitmap[at / 8 + 8] |= (uint8) (word >> (64 - at % 8));
 	}
@@ -560,7 +555,7 @@ hnsw_map_search(HnswIndex *ix, const NvFilter *filter, HnswPassing *passing)
 	if (filter->never)
 		return;
 	group = hnsw_group_slots(&ix->meta);
-	plain = make_tests(ix, filter, NULL);
+	plain = make_tests(ix, filter, false);
 	passing->nslots = hnsw_count_slots(ix);
 	/* put_bits() writes words */
 	passing->slots = nv_bitmap_alloc(passing->nslots + group + 128);
@@ -579,7 +574,7 @@ hnsw_map_search(HnswIndex *ix, const NvFilter *filter, HnswPassing *passing)
 		}
 		nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_MAP);
 		if (is_learned(page) && learned == NULL)
-			learned = make_tests(ix, filter, bounds_for(ix, true));
+			learned = make_tests(ix, filter, true);
 		run_tests(ix, page, is_learned(page) ? learned : plain, filter->n, bits);
 		UnlockReleaseBuffer(buffer);
 		passing->n += put_bits(passing->slots, first, bits, group);
@@ -675,7 +670,7 @@ hnsw_map_improve(Relation rel)
 	hnsw_open(&ix, rel);
 	if (ix.attributes.n == 0)
 		return;
-	if (!bounds_of(&ix)[0].learned)
+	if (!hnsw_map_learned(&ix))
 	{
 		uint32		n;
 		char	  **images = sample_images(&ix, &n);
@@ -684,7 +679,7 @@ hnsw_map_improve(Relation rel)
 		hnsw_map_learn(&ix, images, n);
 		UnlockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 	}
-	if (!bounds_of(&ix)[0].learned)
+	if (!hnsw_map_learned(&ix))
 		return;
 	for (uint32 first = 0; first < hnsw_count_slots(&ix); first += hnsw_group_slots(&ix.meta))
 	{

@@ -14,7 +14,7 @@
  *	+--------+----------------------------+----------------------------+---
  *
  * An entry of a word has two bytes: the bucket that the word is in, by bounds that were
- * learned from the rows, and 8 bits of a hash of the word.  That of a set has eight: a
+ * learned from the rows, and 6 bits of a hash of the word.  That of a set has eight: a
  * bit for each element, by its hash.  0 says that the slot holds no node of level 0.
  *
  * Bounds are learned once, by the build or by a vacuum.  The header of a page tells
@@ -75,6 +75,9 @@ extern void hnsw_map_search(HnswIndex *ix, const NvFilter *filter, HnswPassing *
  * entries anew; called by vacuum, which holds no locks.  Inserts wait meanwhile.
  */
 extern void hnsw_map_improve(Relation rel);
+
+/* Whether bounds were learned; locks pages, of which the caller holds none. */
+extern bool hnsw_map_learned(HnswIndex *ix);
 
 /*
  * For nanovec_index_check(): whether the entries of a slot are those of an image, or of

@@ -178,8 +178,7 @@ init_index(HnswIndex *ix)
 	if (ix->attributes.n > 0)
 	{
 		hnsw_map_layout(&ix->attributes, &ix->map);
-		if (hnsw_group_slots(meta) > ix->map.entries ||
-			meta->bounds_pages != hnsw_bounds_pages(ix->attributes.n))
+		if (hnsw_group_slots(meta) > ix->map.entries || meta->bounds_pages != ix->attributes.n)
 			nv_metapage_damaged(ix->rel);
 	}
 	hnsw_layout(meta, &ix->layout);
@@ -269,8 +268,8 @@ hnsw_write_head(Relation rel, ForkNumber fork, const HnswMeta *meta, const float
 		nv_append_mean(rel, fork, mean, meta->dims);
 	for (int i = 0; i < meta->bounds_pages; i++)
 	{
-		HnswBounds	none[HNSW_BOUNDS_PER_PAGE] = {0};
+		HnswBounds	none = {0};
 
-		nv_append_page(rel, fork, NV_PAGE_HNSW_BOUNDS, none, sizeof(none));
+		nv_append_page(rel, fork, NV_PAGE_HNSW_BOUNDS, &none, sizeof(none));
 	}
 }

@@ -184,11 +184,10 @@ typedef struct HnswLayout
 #define HNSW_VECTOR(layout, node) ((char *) (node) + (layout)->vector)
 
 /*
- * The bounds of an attribute: bucket i, counted from 1, has the words above bound i - 2,
- * up to bound i - 1.  Attributes that are sets have none.
+ * The bounds of an attribute, on a page of their own: bucket i, counted from 1, has the
+ * words above bound i - 2, up to bound i - 1.  Attributes that are sets have none.
  */
-#define HNSW_MOST_BOUNDS 250
-#define HNSW_BOUNDS_PER_PAGE 4
+#define HNSW_MOST_BOUNDS 1000
 
 typedef struct HnswBounds
 {
@@ -197,15 +196,7 @@ typedef struct HnswBounds
 	uint64		words[HNSW_MOST_BOUNDS];	/* ascending, each once */
 } HnswBounds;
 
-/* Pages that the bounds of n attributes take. */
-static inline int
-hnsw_bounds_pages(int n)
-{
-	return (n + HNSW_BOUNDS_PER_PAGE - 1) / HNSW_BOUNDS_PER_PAGE;
-}
-
-StaticAssertDecl(sizeof(HnswBounds) * HNSW_BOUNDS_PER_PAGE <= NV_PAGE_ROOM,
-				 "the bounds of attributes do not fit their page");
+StaticAssertDecl(sizeof(HnswBounds) <= NV_PAGE_ROOM, "bounds do not fit their page");
 
 /* What a page of the map begins with.  Behind it come entries, in arrays. */
 typedef struct HnswMapHeader

@@ -641,7 +641,7 @@ hnsw_plan(Relation heap, Relation rel, IndexInfo *info, HnswMeta *meta, float **
 
 		hnsw_map_layout(&attributes, &map);
 		meta->group_pages = (uint16) (map.entries / meta->slots_per_page);
-		meta->bounds_pages = hnsw_bounds_pages(attributes.n);
+		meta->bounds_pages = (uint16) attributes.n;
 	}
 	if (meta->factors == HNSW_FACTORS_WIDE)
 		meta->short_base = 0;

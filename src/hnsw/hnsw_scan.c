@@ -281,18 +281,22 @@ read_passing(HnswSearcher *s)
 }
 
 /*
- * Give up on the graph where it leads to few matches, or takes too long, unless there are
- * too many to read.  Returns whether it did.
+ * Give up on the graph where it leads to few matches, or there are few, which the map did
+ * not know, or where it takes too long; unless there are too many to read.  Returns
+ * whether it did.
  */
 static bool
 leave_graph(HnswSearcher *s, bool ended)
 {
-	double		share = s->passing.n / Max((double) hnsw_count_slots(&s->ix), 1);
+	double		share;
 
 	if (s->base.goal.filter == NULL)
 		return false;
-	if (ended ? hnsw_search_passed(s->search) >= AT_ODDS * share :
-		hnsw_nvisited(s->search) < s->most_visits)
+	share = s->passing.n / Max((double) hnsw_count_slots(&s->ix), 1);
+	if (!ended && hnsw_nvisited(s->search) < s->most_visits)
+		return false;
+	if (ended && hnsw_search_passed(s->search) >= AT_ODDS * share &&
+		s->passing.n * hnsw_search_matched(s->search) > s->most_read)
 		return false;
 	if (s->passing.n > READS_INSTEAD * s->most_read &&
 		s->passing.n > (uint32) s->base.goal.most)

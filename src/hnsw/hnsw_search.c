@@ -145,6 +145,8 @@ struct HnswSearch
 	uint64		ntested;		/* neighbors of visited nodes, */
 	uint64		npassed;		/* and those of them that may pass */
 	uint32		nbridges;		/* visited since the last match */
+	uint32		nmatches;		/* visited nodes that pass, */
+	uint32		nrefused;		/* and that the map let pass, but their images do not */
 
 	HnswVisitor visitor;		/* takes what is found on level 0; or NULL */
 	void	   *visitor_arg;
@@ -325,6 +327,13 @@ double
 hnsw_search_passed(const HnswSearch *s)
 {
 	return (double) s->npassed / Max(s->ntested, 1);
+}
+
+/* Which part of the nodes that may pass does. */
+double
+hnsw_search_matched(const HnswSearch *s)
+{
+	return (double) (s->nmatches + 1) / (s->nmatches + s->nrefused + 1);
 }
 
 /* Bytes that the search takes, with its part of the table that the session keeps. */
@@ -970,9 +979,10 @@ hand_over(HnswSearch *s, uint32 slot, const HnswNode *node, const NvStored *v, f
 
 /* Whether a node passes the filter, if there is one.  Its page is locked. */
 static inline bool
-node_passes(const HnswSearch *s, uint32 slot, const HnswNode *node)
+node_passes(HnswSearch *s, uint32 slot, const HnswNode *node)
 {
 	const char *image;
+	bool		passes;
 
 	if (likely(!is_filtered(s)))
 		return true;
@@ -981,7 +991,10 @@ node_passes(const HnswSearch *s, uint32 slot, const HnswNode *node)
 	image = HNSW_IMAGE(&s->ix->layout, node);
 	if (!nv_attributes_valid(s->filter->attributes, image))
 		hnsw_damaged(s->ix, slot, "has attributes that make no sense");
-	return nv_filter_passes(s->filter, image);
+	passes = nv_filter_passes(s->filter, image);
+	s->nmatches += passes;
+	s->nrefused += !passes;
+	return passes;
 }
 
 /*
@@ -1321,7 +1334,8 @@ hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 	s->stopped = false;
 	s->frontier.candidates[MATCHES].n = s->frontier.candidates[BRIDGES].n = 0;
 	s->frontier.nnear = s->frontier.nfar = 0;
-	s->ntested = s->npassed = s->nbridges = 0;
+	s->ntested = s->npassed = 0;
+	s->nbridges = s->nmatches = s->nrefused = 0;
 	/* matches and bridges have heaps of their own from the beginning */
 	s->going_on = is_filtered(s);
 	pool_reset(s, ef, level == 0 && s->ix->meta.bits > 0 && !s->going_on ?
@@ -1423,7 +1437,7 @@ hnsw_search_skip_graph(HnswSearch *s, const NvQuery *query)
 	s->going_on = true;
 	s->nvisited = 0;
 	s->nslots = hnsw_count_slots(s->ix);
-	s->visited = nv_bitmap_alloc(s->nslots);
+	s->visited = nv_bitmap_alloc(s->nslots + 64);	/* read by words */
 }
 
 /* Keep a bit for each slot in place of all that is known of nodes seen. */
@@ -1431,9 +1445,12 @@ void
 hnsw_search_leave_graph(HnswSearch *s)
 {
 	Assert(s->level == 0);
+	/* what was picked to be visited next has not been */
+	if (s->next != HNSW_NO_SLOT)
+		s->seen[find_seen(s, s->next)].state = SEEN_OUTSIDE;
 	s->next = HNSW_NO_SLOT;
 	s->nslots = hnsw_count_slots(s->ix);
-	s->visited = nv_bitmap_alloc(s->nslots);
+	s->visited = nv_bitmap_alloc(s->nslots + 64);	/* read by words */
 	for (uint32 i = 0; i <= s->seen_mask; i++)
 	{
 		if (s->seen[i].slot < s->nslots && s->seen[i].state == SEEN_VISITED)
@@ -1460,17 +1477,21 @@ hnsw_search_leave_graph(HnswSearch *s)
 static uint32
 next_of_rest(const HnswSearch *s, uint32 slot)
 {
-	while (slot < s->nslots && (nv_bit(s->visited, slot) ||
-								(s->filter != NULL && !hnsw_may_pass(s->passing, slot))))
+	uint32		nslots = s->filter == NULL ? s->nslots : Min(s->nslots, s->passing->nslots);
+
+	while (slot < nslots)
 	{
-		/* few may pass, and are found by their bytes */
-		if (s->filter != NULL && slot % 8 == 0 && slot < s->passing->nslots &&
-			s->passing->slots[slot / 8] == 0)
-			slot += 8;
-		else
-			slot++;
+		uint32		first = slot - slot % 64;
+		uint64		word = ~nv_bitmap_word(s->visited, first);
+
+		if (s->filter != NULL)
+			word &= nv_bitmap_word(s->passing->slots, first);
+		word >>= slot % 64;
+		if (word != 0)
+			return Min(slot + pg_rightmost_one_pos64(word), s->nslots);
+		slot = first + 64;
 	}
-	return slot;
+	return s->nslots;
 }
 
 /* So many nodes are fetched into the caches at a time, and then looked at. */

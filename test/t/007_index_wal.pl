@@ -20,7 +20,7 @@ $primary->safe_psql('postgres', q{
 	INSERT INTO items SELECT i, a_vector(i) FROM generate_series(1, 3000) i;
 	UPDATE items SET long = (SELECT array_agg(x)::vector FROM
 		(SELECT unnest(embedding::real[]) x FROM generate_series(1, 79) LIMIT 2500) s) WHERE id <= 100;
-	CREATE INDEX items_x ON items USING hnsw (embedding vector_l2_ops);
+	CREATE INDEX items_x ON items USING hnsw (embedding vector_l2_ops, id);
 	CREATE INDEX long_x ON items USING hnsw (long vector_cosine_ops) WITH (storage = float4);
 	-- the same rows, in lists
 	CREATE TABLE listed (LIKE items);
@@ -48,7 +48,11 @@ my $settings = 'SET enable_seqscan = off; SET hnsw.ef_search = 60; SET jit = off
 my $answers = $settings . join(';', map { qq{
 	SELECT q, array_agg(id ORDER BY d) FROM generate_series(10001, 10020) q,
 		LATERAL (SELECT id, embedding <-> a_vector(q) AS d FROM $_ ORDER BY 2 LIMIT 10) n GROUP BY q ORDER BY q} }
-	  qw(items listed));
+	  qw(items listed)) . q{;
+	-- by a condition that the index has, which few rows match, and by one that many do
+	SELECT q, least, array_agg(id ORDER BY d) FROM generate_series(10001, 10020) q, unnest(ARRAY[500, 2900]) least,
+		LATERAL (SELECT id, embedding <-> a_vector(q) AS d FROM items WHERE id BETWEEN least AND 3000 ORDER BY 2 LIMIT 10) n
+	GROUP BY q, least ORDER BY q, least};
 my $recall = qq{
 	$settings
 	SELECT least((SELECT count(*) FROM generate_series(10001, 10020) q,

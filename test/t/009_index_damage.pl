@@ -17,7 +17,7 @@ my $rounds = $ENV{NANOVEC_DAMAGE_ROUNDS} // 12;
 my $seed = $ENV{NANOVEC_DAMAGE_SEED} // time();
 my $timeout = $ENV{NANOVEC_DAMAGE_TIMEOUT} // 20;
 my $node = start_node('damage');
-my %operator = (v => '<->', wide => '<=>', b => '<~>', s => '<->', h => '<#>', lv => '<->',
+my %operator = (v => '<->', wide => '<=>', b => '<~>', s => '<->', h => '<#>', f => '<->', lv => '<->',
 	lwide => '<=>', lh => '<#>', lb => '<~>', c => '<->', lc => '<#>');
 
 srand($seed);
@@ -35,9 +35,10 @@ $node->restart;
 $node->safe_psql('postgres', q{
 	CREATE TABLE items (id serial, v vector(16), wide vector(3000), h halfvec(20), b bit(100),
 		s sparsevec(5000), lv vector(64), lwide vector(9000), lh halfvec(20), lb bit(100),
-		c vector(200), lc vector(64));
+		c vector(200), lc vector(64), f vector(16),
+		t int DEFAULT random() * 20, w int[] DEFAULT ARRAY[(random() * 9)::int, 10]);
 	CREATE FUNCTION fill(first int, last int) RETURNS void LANGUAGE sql AS $$
-		INSERT INTO items (v, wide, h, b, s, lv, lwide, lh, lb, c, lc)
+		INSERT INTO items (v, wide, h, b, s, lv, lwide, lh, lb, c, lc, f)
 		SELECT (SELECT array_agg(sin(i * j)) FROM generate_series(1, 16) AS j)::vector,
 			(SELECT array_agg(sin(i % 50 * 7 + j)) FROM generate_series(1, 3000) AS j)::vector,
 			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 20) AS j)::vector,
@@ -49,7 +50,8 @@ $node->safe_psql('postgres', q{
 			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 20) AS j)::vector,
 			(SELECT string_agg((i * j % 7 % 2)::text, '') FROM generate_series(1, 100) AS j)::bit(100),
 			(SELECT array_agg(sin(i * j)) FROM generate_series(1, 200) AS j)::vector,
-			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 64) AS j)::vector
+			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 64) AS j)::vector,
+			(SELECT array_agg(sin(i * j)) FROM generate_series(1, 16) AS j)::vector
 		FROM generate_series(first, last) AS i
 	$$;
 	SELECT fill(1, 300);
@@ -63,6 +65,7 @@ $node->safe_psql('postgres', q{
 	CREATE INDEX items_lh ON items USING ivfflat (lh halfvec_ip_ops) WITH (lists = 5);
 	CREATE INDEX items_lb ON items USING ivf (lb bit_hamming_ops);
 	CREATE INDEX items_c ON items USING hnsw (c vector_l2_ops) WITH (m = 6, ef_construction = 20);
+	CREATE INDEX items_f ON items USING hnsw (f vector_l2_ops, t, w) WITH (m = 6, ef_construction = 20);
 	CREATE INDEX items_lc ON items USING ivf (lc vector_ip_ops) WITH (lists = 3);
 });
 
@@ -131,6 +134,11 @@ sub uses_of
 	my $sql = '';
 
 	$sql .= sprintf($search, 1 + int(rand(300)), $_) foreach (1, 20, 500);
+	# with conditions that many rows match, and that few do
+	foreach my $where ($column eq 'f' ? ('t > 3', 't = 7', 'w && ARRAY[1]', 'w @> ARRAY[10] AND t < 15') : ())
+	{
+		$sql .= sprintf($search =~ s/items ORDER/items WHERE $where ORDER/r, 1 + int(rand(300)), $_) foreach (5, 500);
+	}
 	$sql .= "SET hnsw.iterative_scan = relaxed_order; SET ivf.iterative_scan = relaxed_order;\n"
 	  . sprintf($search, 7, 500);
 	$sql .= "SET hnsw.iterative_scan = off; SET ivf.iterative_scan = off;\n" . sprintf($search, 11, 40);

@@ -161,7 +161,7 @@ sub make_tables
 		CREATE TABLE items (id int PRIMARY KEY, version int, embedding vector(16));
 		CREATE TABLE longs (id int PRIMARY KEY, version int, embedding vector(2200));
 		$fill
-		CREATE INDEX items_hnsw ON items USING hnsw (embedding vector_l2_ops)
+		CREATE INDEX items_hnsw ON items USING hnsw (embedding vector_l2_ops, version, id)
 			WITH (m = 8, ef_construction = 64);
 		CREATE INDEX items_ivf ON items USING ivf (embedding vector_ip_ops) WITH (lists = 4);
 		CREATE INDEX longs_hnsw ON longs USING hnsw (embedding vector_cosine_ops)
