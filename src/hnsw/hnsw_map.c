@@ -7,11 +7,14 @@
  */
 #include "hnsw/hnsw_map.h"
 
+#include "am/am_row.h"
+#include "commands/vacuum.h"
 #include "miscadmin.h"
 #include "nv_random.h"
 #include "port/pg_bitutils.h"
 #include "simd/simd.h"
 #include "storage/lmgr.h"
+#include "utils/memutils.h"
 
 /*
  * Entries of words: the bucket, from 1 on, times WORD_LEAST, and a hash that is less than
@@ -596,7 +599,7 @@ sample_images(HnswIndex *ix, uint32 *n)
 	{
 		HnswRef		ref;
 
-		CHECK_FOR_INTERRUPTS();
+		NV_VACUUM_DELAY_POINT();
 		if (!hnsw_read(ix, slot, &ref))
 			continue;
 		if (ref.node->level == 0)
@@ -662,14 +665,12 @@ may_improve(HnswIndex *ix, uint32 first)
 }
 
 /* Learn bounds if there are none, and use them everywhere: a crash may have come between. */
-void
-hnsw_map_improve(Relation rel)
+static void
+improve(Relation rel)
 {
 	HnswIndex	ix;
 
 	hnsw_open(&ix, rel);
-	if (ix.attributes.n == 0)
-		return;
 	if (!hnsw_map_learned(&ix))
 	{
 		uint32		n;
@@ -683,10 +684,27 @@ hnsw_map_improve(Relation rel)
 		return;
 	for (uint32 first = 0; first < hnsw_count_slots(&ix); first += hnsw_group_slots(&ix.meta))
 	{
+		NV_VACUUM_DELAY_POINT();
 		if (!may_improve(&ix, first))
 			continue;
 		LockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 		improve_page(&ix, first);
 		UnlockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 	}
+}
+
+/* Do so in memory of its own. */
+void
+hnsw_map_improve(Relation rel)
+{
+	MemoryContext context;
+	MemoryContext old;
+
+	if (IndexRelationGetNumberOfKeyAttributes(rel) == NV_VECTOR_COLUMN)
+		return;
+	context = AllocSetContextCreate(CurrentMemoryContext, "hnsw map", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	improve(rel);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 }

@@ -245,11 +245,14 @@ first_ef(const HnswSearcher *s)
 	return ef;
 }
 
-/* How many nodes may pass the filter; without one, all. */
-static uint32
-count_passing(const HnswSearcher *s)
+/* Whether the search has gone so far that reading the rest of the index takes less time. */
+static bool
+may_read_rest(const HnswSearcher *s, int ef)
 {
-	return s->base.goal.filter != NULL ? s->passing.n : hnsw_count_slots(&s->ix);
+	if (s->base.goal.filter == NULL)
+		return (uint32) ef >= hnsw_count_slots(&s->ix) / REST_PART;
+	return (uint32) ef >= s->passing.n / REST_PART ||
+		hnsw_nvisited(s->search) >= s->most_visits;
 }
 
 /*
@@ -430,7 +433,7 @@ go_on(HnswSearcher *s)
 	/* when it ends, what was visited beyond the horizon is all there is left */
 	if (s->nvisited >= s->base.goal.most)
 		s->finished = true;
-	else if ((uint32) ef < count_passing(s) / REST_PART || !read_rest(s))
+	else if (!may_read_rest(s, ef) || !read_rest(s))
 	{
 		s->finished = !hnsw_search_more(s->search, ef, s->base.goal.memory);
 		read_unreached(s);
