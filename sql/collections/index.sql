@@ -45,6 +45,17 @@ CREATE FUNCTION nanovec.vector_index(relation regclass)
 $$;
 COMMENT ON FUNCTION nanovec.vector_index(regclass) IS 'the index of a table by which vectors are found, or NULL';
 
+-- Filters are served by the index of vectors itself: by promoted fields, as far as there is
+-- room for them, and by what @> finds in the metadata.
+CREATE FUNCTION nanovec.filter_columns(c nanovec.collections)
+	RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT coalesce(string_agg(format(', %I', field), '' ORDER BY place), '') || ', metadata'
+	FROM (SELECT field, place FROM jsonb_object_keys(c.promoted) WITH ORDINALITY AS p (field, place)
+		ORDER BY place LIMIT 7) AS promoted
+	HAVING (SELECT pg_indexam_has_property(oid, 'can_multi_col') FROM pg_am WHERE amname = c.index ->> 'type')
+$$;
+COMMENT ON FUNCTION nanovec.filter_columns(nanovec.collections) IS 'columns that the index of a collection has beside the vectors, in SQL';
+
 CREATE FUNCTION nanovec.create_vector_index(c nanovec.collections)
 	RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -56,8 +67,9 @@ BEGIN
 	END IF;
 	SELECT string_agg(format('%I = %s', CASE key WHEN 'n_clusters' THEN 'lists' ELSE key END, value), ', ' ORDER BY key)
 		INTO options FROM jsonb_each_text(c.index) WHERE key NOT IN ('type', 'ef_search', 'n_probe');
-	EXECUTE format('CREATE INDEX ON %s USING %I (embedding %s.%I)%s', c.relation, c.index ->> 'type',
-		nanovec.vector_schema(), c.type || '_' || c.metric || '_ops', coalesce(' WITH (' || options || ')', ''));
+	EXECUTE format('CREATE INDEX ON %s USING %I (embedding %s.%I%s)%s', c.relation, c.index ->> 'type',
+		nanovec.vector_schema(), c.type || '_' || c.metric || '_ops', nanovec.filter_columns(c),
+		coalesce(' WITH (' || options || ')', ''));
 END $$;
 COMMENT ON FUNCTION nanovec.create_vector_index(nanovec.collections) IS 'makes the index that a collection is to have, unless it is there';
 
@@ -70,8 +82,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION nanovec.drop_vector_index(nanovec.collections) IS 'drops the index of a collection';
 
--- A field of metadata becomes a typed column with an index.  This is the one
--- place that knows how; when vector indexes have attribute columns, it is one.
+-- A field of metadata becomes a typed column with an index, which finds rows without
+-- vectors, too.
 CREATE FUNCTION nanovec.promote(relation regclass, field text, kind text)
 	RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -51,7 +51,7 @@ type_of(Relation rel, int column)
 						 type->word == NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
-				 errmsg("operator class of column %d of index \"%s\" does not say how its values are summarized",
+				 errmsg("operator class of column %d of index \"%s\" does not say how to summarize values",
 						column, RelationGetRelationName(rel))));
 	return type;
 }

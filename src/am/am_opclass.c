@@ -46,7 +46,7 @@ nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("first column of %s index must be one of vectors",
 						get_am_name(rel->rd_rel->relam)),
-				 errhint("Name the column of vectors first, and behind it those that searches are filtered by.")));
+				 errhint("Name the column of vectors first, and those to filter by behind it.")));
 	metric_proc = index_getprocinfo(rel, NV_VECTOR_COLUMN, NV_METRIC_PROC);
 	/* pgvector's: our library in its place, or a session older than the update */
 	if (metric_proc->fn_nargs != 1)

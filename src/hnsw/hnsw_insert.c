@@ -104,9 +104,9 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placem
 
 /*
  * Add a row to a node that was found to have the same vector, if it is still
- * alive, has the same attributes and has room.  Vacuum frees no node while an insert is under way, so the
- * vector is the same as it was.  The rest of a long one must not be read here:
- * two inserts could wait for each other's pages.
+ * alive, has the same attributes and has room.  Vacuum frees no node while an
+ * insert is under way, so the vector is the same as it was.  The rest of a long
+ * one must not be read here: two inserts could wait for each other's pages.
  */
 static bool
 add_tid(HnswIndex *ix, uint32 slot, const NvStored *v, const char *image, ItemPointer tid)

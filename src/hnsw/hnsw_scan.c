@@ -69,7 +69,10 @@
  */
 #define AT_ODDS 0.25
 
-/* Then, and when the walk took as long as reading all would have, up to so many times as many are read. */
+/*
+ * Then, and when the walk took as long as reading all would have, up to so many times as
+ * many are read.
+ */
 #define READS_INSTEAD 4
 
 /* Flags of a result's item, beside the place of its row. */
