@@ -607,8 +607,8 @@ hnsw_plan(Relation heap, Relation rel, IndexInfo *info, HnswMeta *meta, float **
 	float		near;
 	NvAttributes attributes;
 
-	nv_attributes_of(rel, &attributes);
 	read_definition(rel, meta, &storage);
+	nv_attributes_of(rel, &attributes);
 	meta->attribute_bytes = attributes.image_bytes;
 	coded = nv_space_has_codes(meta->element, meta->metric) && meta->dims >= FEW_DIMS;
 	take_sample(heap, rel, info, meta, &sample);

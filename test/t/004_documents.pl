@@ -44,13 +44,45 @@ $node->safe_psql('postgres', 'DROP EXTENSION nanovec');
 is($node->psql('postgres', join("\n", @examples), stdout => \$out, stderr => \$err, on_error_stop => 1),
 	0, 'the SQL in README.md runs') or diag $err;
 
-# So does that of docs/questions.md, in a database of its own.
-@examples = slurp_file(source_file('docs/questions.md')) =~ /```sql\n(.*?)```/sg;
-cmp_ok(scalar @examples, '>', 3, 'docs/questions.md has examples');
-$node->safe_psql('postgres', 'CREATE DATABASE questions');
-$node->safe_psql('questions', 'CREATE EXTENSION nanovec');
-is($node->psql('questions', join("\n", @examples), stdout => \$out, stderr => \$err, on_error_stop => 1),
-	0, 'the SQL in docs/questions.md runs') or diag $err;
+# So does that of other pages, each in a database of its own.  What a page shows of plans
+# is what EXPLAIN says.
+foreach my $page (qw(questions filters))
+{
+	my @blocks = slurp_file(source_file("docs/$page.md")) =~ /^```(\w*)\n(.*?)^```$/msg;
+	my %of_language;
+
+	while (my ($language, $block) = splice @blocks, 0, 2)
+	{
+		push @{ $of_language{$language} }, $block;
+	}
+	@examples = @{ $of_language{sql} };
+	cmp_ok(scalar @examples, '>', 3, "docs/$page.md has examples");
+	$node->safe_psql('postgres', "CREATE DATABASE $page");
+	$node->safe_psql($page, 'CREATE EXTENSION nanovec');
+	is($node->psql($page, join("\n", @examples), stdout => \$out, stderr => \$err,
+			on_error_stop => 1),
+		0, "the SQL in docs/$page.md runs") or diag $err;
+	foreach my $plan (@{ $of_language{''} // [] })
+	{
+		cmp_ok(index("$out\n", $plan), '>=', 0, "docs/$page.md shows a plan as it is")
+			or diag "$plan\nis none of\n$out";
+	}
+}
+
+# What docs/filters.md says of versions of PostgreSQL
+my $server = $node->safe_psql('postgres', 'SHOW server_version_num');
+foreach my $since ([ 160000, 'active' ], [ 160000, 'NOT active' ],
+	[ 170000, 'author IN (md5(\'1\')::uuid, md5(\'2\')::uuid)' ])
+{
+	my ($number, $condition) = @$since;
+	my ($column) = $condition =~ /\b(active|author)\b/;
+	my $plan = $node->safe_psql('filters', "SET enable_seqscan = off; EXPLAIN (COSTS OFF)
+		SELECT id FROM documents WHERE tenant_id = 7 AND $condition
+		ORDER BY embedding <=> '[3,1,2]' LIMIT 10");
+
+	like($plan, $server < $number ? qr/Filter: .*$column/ : qr/Index Cond: .*$column/,
+		"$condition: with an index since $number");
+}
 
 $node->stop;
 done_testing();

@@ -115,6 +115,12 @@ for (const [index, order, value, ids] of [
   assert.match((await column(`EXPLAIN ${sql}`, [value])).join("\n"), new RegExp(index));
   assert.deepEqual(await column(sql, [value]), ids);
 }
+// The nearest of some rows: columns behind the vectors are to filter by
+await client.query("CREATE INDEX items_named ON items USING hnsw (embedding vector_ip_ops, name)");
+const named = "SELECT id FROM items WHERE name = $2 ORDER BY embedding <#> $1 LIMIT 5";
+const plan = (await column(`EXPLAIN ${named}`, [query, "c"])).join("\n");
+assert.match(plan, /items_named[^]*Index Cond: \(name = /);
+assert.deepEqual(await column(named, [query, "c"]), [3]);
 await client.query("COMMIT");
 assert.deepEqual(await column("SHOW hnsw.ef_search"), ["40"]);
 

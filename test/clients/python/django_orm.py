@@ -61,7 +61,10 @@ class Item(models.Model):
             IvfflatIndex(name="item_lists", fields=["embedding"], lists=10,
                          opclasses=["vector_cosine_ops"]),
             HnswIndex(name="item_sparse", fields=["sparse"], opclasses=["sparsevec_ip_ops"]),
-            HnswIndex(name="item_bits", fields=["bits"], opclasses=["bit_hamming_ops"])]
+            HnswIndex(name="item_bits", fields=["bits"], opclasses=["bit_hamming_ops"]),
+            # columns behind the vectors are to filter by; Django wants a class of each
+            HnswIndex(name="item_colored", fields=["embedding", "color"],
+                      opclasses=["vector_ip_ops", "text_ops"])]
 
 
 FIRST_MIGRATION = """
@@ -152,6 +155,10 @@ def use():
                 ("item_bits", HammingDistance("bits", "11000000"), [3, 2, 1])]:
             assert index in Item.objects.order_by(distance)[:3].explain()
             assert nearest(distance) == expected
+        # the nearest of those that are red; the index knows which are
+        red = Item.objects.filter(color="red").order_by(MaxInnerProduct("embedding", near))[:3]
+        assert "item_colored" in red.explain() and "Index Cond: (color = " in red.explain()
+        assert ids(red) == [2, 1]
         # a filter, and the distance of another row's column
         assert ids(Item.objects.filter(color="red").order_by(L2Distance("embedding", near))) == [
             1, 2]

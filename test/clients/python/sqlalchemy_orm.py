@@ -40,7 +40,10 @@ class Item(Base):
         Index("items_sparse", sparse, postgresql_using="hnsw",
               postgresql_ops={"sparse": "sparsevec_cosine_ops"}),
         Index("items_bits", bits, postgresql_using="hnsw",
-              postgresql_ops={"bits": "bit_hamming_ops"}))
+              postgresql_ops={"bits": "bit_hamming_ops"}),
+        # columns behind the vectors are to filter by
+        Index("items_colored", "embedding", "color", postgresql_using="hnsw",
+              postgresql_ops={"embedding": "vector_ip_ops"}))
 
 
 class Explain(Executable, ClauseElement):
@@ -143,6 +146,12 @@ with Session(engine) as session:
         statement = select(Item.id).order_by(distance).limit(3)
         assert index in str(session.execute(Explain(statement)).all())
         assert session.scalars(statement).all() == expected
+    # the nearest of those that are red; the index knows which are
+    statement = select(Item.id).where(Item.color == "red").order_by(
+        Item.embedding.max_inner_product(near)).limit(3)
+    plan = str(session.execute(Explain(statement)).all())
+    assert "items_colored" in plan and "Index Cond: ((color)::text = " in plan
+    assert session.scalars(statement).all() == [2, 1]
     session.commit()
     assert session.scalar(text("SHOW hnsw.ef_search")) == "40"
 

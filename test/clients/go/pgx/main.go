@@ -141,6 +141,8 @@ func main() {
 		"by_sparse ON items USING hnsw (sparse sparsevec_l1_ops)",
 		"by_hamming ON items USING hnsw (bits bit_hamming_ops)",
 		"by_jaccard ON items USING hnsw (bits bit_jaccard_ops)",
+		// columns behind the vectors are to filter by
+		"by_category ON items USING hnsw (embedding vector_ip_ops, category)",
 	} {
 		must(db.Exec(ctx, "CREATE INDEX "+index))
 	}
@@ -151,10 +153,13 @@ func main() {
 		"ivfflat.probes = 1", "enable_seqscan = off"} {
 		must(tx.Exec(ctx, "SET LOCAL "+setting))
 	}
+	planHas := func(part, query string, args ...any) {
+		plan := must(pgx.CollectRows(must(tx.Query(ctx, "EXPLAIN "+query, args...)), pgx.RowTo[string]))
+		equal(strings.Contains(strings.Join(plan, "\n"), part), true)
+	}
 	uses := func(index, order string, arg any, want []int64) {
 		query := "SELECT id FROM items ORDER BY " + order + " LIMIT 4"
-		plan := must(pgx.CollectRows(must(tx.Query(ctx, "EXPLAIN "+query, arg)), pgx.RowTo[string]))
-		equal(strings.Contains(strings.Join(plan, "\n"), "Index Scan using "+index+" "), true)
+		planHas("Index Scan using "+index+" ", query, arg)
 		equal(must(pgx.CollectRows(must(tx.Query(ctx, query, arg)), pgx.RowTo[int64])), want)
 	}
 	uses("by_l2", "embedding <-> $1", query, l2)
@@ -163,6 +168,13 @@ func main() {
 	uses("by_sparse", "sparse <+> $1", sparse(0, 2, 1), l1)
 	uses("by_hamming", "bits <~> $1", bits(0b111000), hamming)
 	uses("by_jaccard", "bits <%> $1", bits(0b111000), jaccard)
+
+	// the nearest of a category; the index knows which they are
+	ofCategory := "SELECT id FROM items WHERE category = $2 ORDER BY embedding <#> $1 LIMIT 4"
+	planHas("Index Scan using by_category ", ofCategory, query, "a")
+	planHas("Index Cond: (category = ", ofCategory, query, "a")
+	equal(must(pgx.CollectRows(must(tx.Query(ctx, ofCategory, query, "a")), pgx.RowTo[int64])),
+		[]int64{1, 2})
 	check(tx.Commit(ctx))
 
 	// a vector of the wrong length is refused
