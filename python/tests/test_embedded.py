@@ -167,7 +167,9 @@ def test_nothing_acknowledged_is_lost(directory):
         assert c.query(rows[3], k=1).ids == [["3"]]
         with db.connection() as conn:
             assert (
-                conn.execute("SELECT * FROM nanovec_index_check('c_embedding_metadata_idx')").fetchall()
+                conn.execute(
+                    "SELECT * FROM nanovec_index_check('c_embedding_metadata_idx')"
+                ).fetchall()
                 == []
             )
     assert gone(directory)

@@ -343,7 +343,9 @@ def test_imports_go_on_after_a_break(directory, victim):
         with db.connection() as conn:
             assert conn.execute("SELECT count(*) FROM nanovec.imports").fetchone() == (0,)
             assert (
-                conn.execute("SELECT * FROM nanovec_index_check('c_embedding_metadata_idx')").fetchall()
+                conn.execute(
+                    "SELECT * FROM nanovec_index_check(%s::text::regclass)", [c.info.vector_index]
+                ).fetchall()
                 == []
             )
     from nanovec import embedded

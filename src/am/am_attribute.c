@@ -278,6 +278,16 @@ hashed_word(Datum value, Oid type, Oid collation)
 	return hash_value(hash_function(type), value, collation);
 }
 
+/* The order of words, for qsort() and bsearch(). */
+int
+nv_compare_words(const void *a, const void *b)
+{
+	uint64		x = *(const uint64 *) a;
+	uint64		y = *(const uint64 *) b;
+
+	return x < y ? -1 : x > y;
+}
+
 /* ---- elements of sets ---- */
 
 /* The order of hashes, for qsort(). */

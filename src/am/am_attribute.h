@@ -169,7 +169,10 @@ nv_attribute_set_valid(const NvAttributeSet *set)
 	return set->n <= NV_SET_LIST || set->n == NV_SET_IS_BITS;
 }
 
-/* The order of an element's hashes (uint16), for qsort() and bsearch(). */
+/* The order of words (uint64), for qsort() and bsearch(). */
+extern int	nv_compare_words(const void *a, const void *b);
+
+/* The order of hashes of elements (uint16), likewise. */
 extern int	nv_compare_hashes(const void *a, const void *b);
 
 /*

@@ -85,16 +85,6 @@ set_comparison(NvFilter *filter, NvCondition *c, const NvAttributeColumn *column
 	}
 }
 
-/* The order of words, for qsort(). */
-static int
-compare_words(const void *a, const void *b)
-{
-	uint64		x = *(const uint64 *) a;
-	uint64		y = *(const uint64 *) b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* Make a condition from "= ANY (array)", or from a comparison with any element of one. */
 static void
 set_among(NvFilter *filter, NvCondition *c, const NvAttributeColumn *column,
@@ -130,7 +120,7 @@ set_among(NvFilter *filter, NvCondition *c, const NvAttributeColumn *column,
 		return;
 	}
 	c->kind = NV_CONDITION_AMONG;
-	qsort(c->words, nwords, sizeof(uint64), compare_words);
+	qsort(c->words, nwords, sizeof(uint64), nv_compare_words);
 	for (int i = 0; i < nwords; i++)
 	{
 		if (c->nwords == 0 || c->words[i] != c->words[c->nwords - 1])
@@ -315,7 +305,7 @@ word_passes(const NvCondition *c, uint64 word)
 			return word != c->low;
 		default:
 			Assert(c->kind == NV_CONDITION_AMONG);
-			return bsearch(&word, c->words, c->nwords, sizeof(uint64), compare_words) != NULL;
+			return bsearch(&word, c->words, c->nwords, sizeof(uint64), nv_compare_words) != NULL;
 	}
 }
 

@@ -139,22 +139,12 @@ bucket_of(const HnswBounds *bounds, uint64 word)
 	return (uint16) ((low + 1) * WORD_LEAST);
 }
 
-/* The order of words, for qsort(). */
-static int
-compare_words(const void *a, const void *b)
-{
-	uint64		x = *(const uint64 *) a;
-	uint64		y = *(const uint64 *) b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* Take as bounds the words that split n of them into equal parts. */
 static void
 learn(HnswBounds *bounds, uint64 *words, uint32 n)
 {
 	bounds->n = 0;
-	qsort(words, n, sizeof(uint64), compare_words);
+	qsort(words, n, sizeof(uint64), nv_compare_words);
 	for (uint32 i = 0; i < HNSW_MOST_BOUNDS && n > 0; i++)
 	{
 		uint64		word = words[(uint64) (i + 1) * n / (HNSW_MOST_BOUNDS + 1)];
