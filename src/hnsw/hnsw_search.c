@@ -1177,14 +1177,16 @@ most_widened(const HnswSearch *s)
 	return s->visitor != NULL ? MOST_WIDENED : HNSW_MOST_WIDENED;
 }
 
-/* What ef should have been, now that the ef nearest visited nodes are known. */
+/*
+ * What ef should have been, now that the ef nearest visited nodes are known, by the
+ * difference of distances in the farther half of them.
+ */
 static int
-wide_ef(const HnswSearch *s)
+wide_ef(const HnswSearch *s, double difference)
 {
 	double		error = sqrt(s->errors / s->nvisited);
-	double		difference = s->best.distances[s->ef - 1] - s->best.distances[s->ef / 2];
 
-	Assert(s->best.n >= s->ef && s->nvisited >= (uint32) s->ef);
+	Assert(s->nvisited >= (uint32) s->ef);
 	/* many of the same vector, or of no number */
 	if (!(difference > 0) || !(error > GOOD_RATIO * difference))
 		return s->ef;
@@ -1228,19 +1230,60 @@ take_nearest(HnswSearch *s)
 	return e;
 }
 
+/* The greatest of n numbers. */
+static float
+greatest_of(const float *x, int n)
+{
+	float		greatest = x[0];
+
+	for (int i = 1; i < n; i++)
+		greatest = Max(greatest, x[i]);
+	return greatest;
+}
+
+/* The same with a filter, while ef may become larger. */
+static Seen *
+take_filtered(HnswSearch *s)
+{
+	Frontier   *f = &s->frontier;
+	Seen	   *e = frontier_take(s);
+	int			ef = s->ef;
+
+	if (e != NULL)
+		return e;
+	if (f->nnear >= (uint32) ef)
+	{
+		float	   *distances = palloc(sizeof(float) * ef);
+
+		memcpy(distances, f->near, sizeof(float) * ef);
+		select_least(distances, ef, ef / 2 + 1);
+		/* the nearest half of them comes first, and the last of these is in the middle */
+		ef = wide_ef(s, f->near[0] - greatest_of(distances, ef / 2 + 1));
+		pfree(distances);
+	}
+	s->kept = ef;
+	if (ef == s->ef)
+		return NULL;
+	reserve_frontier(s, 0, Min((uint32) ef, f->nnear + f->nfar), f->nfar);
+	frontier_widen(s, ef);
+	return frontier_take(s);
+}
+
 /* Take out the next candidate to visit; NULL when the search is done. */
 static Seen *
 take_candidate(HnswSearch *s)
 {
 	Seen	   *e;
 
+	if (is_filtered(s) && s->ef < s->kept)
+		return take_filtered(s);
 	if (s->going_on)
 		return frontier_take(s);
 	e = take_nearest(s);
 	if (e != NULL || s->ef == s->kept)
 		return e;
 	if (s->best.n >= s->ef)
-		s->ef = wide_ef(s);
+		s->ef = wide_ef(s, s->best.distances[s->ef - 1] - s->best.distances[s->ef / 2]);
 	s->kept = s->ef;
 	s->best.n = Min(s->best.n, s->kept);
 	return take_nearest(s);
@@ -1270,15 +1313,15 @@ static inline void
 note_visited(HnswSearch *s, uint32 slot, float distance, bool passes)
 {
 	s->nvisited++;
+	/* nothing was known of the entry */
+	if (s->nvisited > 1)
+		s->errors += (double) (distance - s->expected) * (distance - s->expected);
 	if (!passes)
 		return;
 	if (s->going_on)
 		frontier_visited(s, distance);
 	else
 	{
-		/* nothing was known of the entry */
-		if (s->nvisited > 1)
-			s->errors += (double) (distance - s->expected) * (distance - s->expected);
 		best_add(s, distance);
 		/* for when the search goes on */
 		s->seen[find_seen(s, slot)].sum = distance;
@@ -1338,8 +1381,7 @@ hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 	s->nbridges = s->nmatches = s->nrefused = 0;
 	/* matches and bridges have heaps of their own from the beginning */
 	s->going_on = is_filtered(s);
-	pool_reset(s, ef, level == 0 && s->ix->meta.bits > 0 && !s->going_on ?
-			   (int) (ef * most_widened(s)) : ef);
+	pool_reset(s, ef, level == 0 && s->ix->meta.bits > 0 ? (int) (ef * most_widened(s)) : ef);
 	reset_seen(s, ef);
 	if (s->going_on)
 		reserve_frontier(s, 1, 0, 0);
