@@ -38,7 +38,7 @@
 /* An ef_search below this counts as halfway to it, or as LEAST_SURE. */
 #define SMALL_EF 20
 
-/* Where nodes have no codes, ef is larger by one part in so many. */
+/* Where nodes have no codes, ef is larger by one part in so many; with a filter, twice as large. */
 #define EXACT_PART 8
 
 /*
@@ -242,7 +242,7 @@ first_ef(const HnswSearcher *s)
 
 	/* estimates have a search visit more than ef nodes; without them it ends earlier */
 	if (s->ix.meta.bits == 0)
-		ef += ef / EXACT_PART;
+		ef += s->base.goal.filter != NULL ? ef : ef / EXACT_PART;
 	if (s->base.goal.order != NV_ITERATIVE_OFF && ef < SMALL_EF)
 		ef = Max(LEAST_SURE, (ef + SMALL_EF) / 2);
 	return ef;
