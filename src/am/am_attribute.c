@@ -16,7 +16,6 @@
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/jsonb.h"
@@ -319,22 +318,31 @@ short_hash(uint64 hash)
 	return (uint16) (hash >> 32);
 }
 
+/* Take an array apart. */
+int
+nv_array_values(ArrayType *array, Datum **values, bool **nulls)
+{
+	Oid			element = ARR_ELEMTYPE(array);
+	int16		length;
+	bool		by_value;
+	char		align;
+	int			n;
+
+	get_typlenbyvalalign(element, &length, &by_value, &align);
+	deconstruct_array(array, element, length, by_value, align, values, nulls, &n);
+	return n;
+}
+
 /* Hash the elements of an array that are not NULL. */
 static void
 array_elements(Datum value, Oid type, Oid collation, NvElementHashes *out)
 {
 	ArrayType  *array = DatumGetArrayTypeP(value);
-	Oid			element = ARR_ELEMTYPE(array);
-	FmgrInfo   *function = hash_function(element);
-	int16		length;
-	bool		by_value;
-	char		align;
+	FmgrInfo   *function = hash_function(ARR_ELEMTYPE(array));
 	Datum	   *values;
 	bool	   *nulls;
-	int			n;
+	int			n = nv_array_values(array, &values, &nulls);
 
-	get_typlenbyvalalign(element, &length, &by_value, &align);
-	deconstruct_array(array, element, length, by_value, align, &values, &nulls, &n);
 	out->hashes = palloc(sizeof(uint16) * Max(n, 1));
 	out->n = 0;
 	for (int i = 0; i < n; i++)

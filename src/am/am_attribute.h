@@ -25,6 +25,7 @@
 
 #include "nv_compat.h"
 
+#include "utils/array.h"
 #include "utils/rel.h"
 
 /* So many attributes an index may have. */
@@ -168,6 +169,9 @@ nv_attribute_set_valid(const NvAttributeSet *set)
 {
 	return set->n <= NV_SET_LIST || set->n == NV_SET_IS_BITS;
 }
+
+/* The elements of an array, and which are NULL, palloc'd; returns how many there are. */
+extern int	nv_array_values(ArrayType *array, Datum **values, bool **nulls);
 
 /* The order of words (uint64), for qsort() and bsearch(). */
 extern int	nv_compare_words(const void *a, const void *b);

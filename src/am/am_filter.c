@@ -9,8 +9,6 @@
 
 #include "am/am_row.h"
 #include "port/pg_bitutils.h"
-#include "utils/array.h"
-#include "utils/lsyscache.h"
 
 /* ---- scan keys ---- */
 
@@ -91,16 +89,11 @@ set_among(NvFilter *filter, NvCondition *c, const NvAttributeColumn *column,
 		  const ScanKeyData *key)
 {
 	ArrayType  *array = DatumGetArrayTypeP(key->sk_argument);
-	int16		length;
-	bool		by_value;
-	char		align;
 	Datum	   *values;
 	bool	   *nulls;
-	int			n;
+	int			n = nv_array_values(array, &values, &nulls);
 	int			nwords = 0;
 
-	get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &align);
-	deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &values, &nulls, &n);
 	c->words = palloc(sizeof(uint64) * Max(n, 1));
 	c->nwords = 0;
 	for (int i = 0; i < n; i++)

@@ -654,14 +654,15 @@ settle(HnswSearch *s, Candidates *c)
 
 /*
  * Whether a bridge is the next to visit.  Matches have precedence, but a bridge may be
- * nearer, and be the way to others.
+ * nearer, and be the way to others; where no match is known it is the only way.
  */
 static bool
 takes_bridge(const HnswSearch *s, float match, float bridge)
 {
 	double		most = BRIDGES_PART * (s->ntested + 1) / (s->npassed + 1);
 
-	return bridge < match && s->nbridges < Max(1, Min(rint(most), MOST_BRIDGES));
+	return bridge < match &&
+		(isinf(match) || s->nbridges < Max(1, Min(rint(most), MOST_BRIDGES)));
 }
 
 /* Take out the nearest candidate; NULL when ef visited nodes are nearer. */
