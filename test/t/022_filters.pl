@@ -222,6 +222,17 @@ $node->reload;
 create_indexes('hnsw');
 try_conditions('hnsw, built beyond memory', .97);
 
+# All that matches is far from the query, and too many to be read without the graph: the
+# way there goes through rows that do not match, for as long as it takes.
+is($node->safe_psql('postgres', q{
+	CREATE TABLE far (v vector(3), a int);
+	INSERT INTO far SELECT ARRAY[i / 1000.0, random(), random()]::vector, i / 20000 FROM generate_series(1, 40000) i;
+	SET maintenance_work_mem = '256MB';
+	CREATE INDEX ON far USING hnsw (v vector_l2_ops, a);
+	SET enable_seqscan = off; SET enable_sort = off; SET hnsw.max_scan_tuples = 1;
+	SELECT count(*) FROM (SELECT 1 FROM far WHERE a = 1 ORDER BY v <-> '[.5,.5,.5]' LIMIT 10) n}),
+	10, 'rows far away are found through those that do not match');
+
 # Only the conditions of an index may be without an order.
 is($node->safe_psql('postgres', q{
 	SET enable_seqscan = off;
