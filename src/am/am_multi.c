@@ -4,11 +4,13 @@
  *		Searches of indexes that have many vectors a row, by MaxSim.
  *
  * A search goes in rounds.  In each, every vector of the query is searched for, with the
- * same effort, several of them by turns; in the next with twice the effort.  A row's
- * score is the sum of the distances that its vectors were found with, and where a search
- * did not find it, the distance of the last row that the search found: it is that far
- * away at least.  Rows are refined, which means that their distances are computed from
- * the table, in the order of scores, and go out in the order of distances.
+ * same effort, several of them by turns; in the next with twice the effort.  What a row
+ * was found with adds up to a bound of its distance: a search that did not find it counts
+ * with the distance of the last row that it found, since it is that far away at least.
+ * A score estimates the distance: there, such a search counts with as much more as the
+ * last row that it found is farther than the first.  Rows are refined, which means that
+ * their distances are computed from the table, in the order of scores, and go out in the
+ * order of distances.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,8 +30,11 @@
 /* So many searches run by turns. */
 #define LANES 8
 
-/* So many rows are refined before the first goes out, for each of the effort (ef_search). */
-#define FIRST_PART 2
+/*
+ * So many rows are refined before the first goes out, for each of the effort (ef_search).
+ * Measured: see docs/design-notes.md.
+ */
+#define FIRST_PART 4
 
 /* Before another goes out, this many times as many have to be refined as went out. */
 #define REFINED_PER_ROW 4
@@ -41,7 +46,8 @@
 typedef struct FoundRow
 {
 	uint64		item;			/* its place: nv_item(); the key */
-	double		gain;			/* by how much its score is better than that of rows not found */
+	float		gain;			/* by how much its bound is less than that of rows not found */
+	float		score;			/* likewise; more is nearer */
 	int			query;			/* the last vector, counted from 1, whose search found it */
 	bool		refined;		/* or not visible */
 	char		status;			/* of the hash table */
@@ -69,7 +75,8 @@ typedef struct Finding
 typedef struct Candidate
 {
 	uint64		item;
-	double		gain;
+	float		score;
+	float		gain;			/* the greatest of it and those that come behind */
 } Candidate;
 
 struct NvMultiSearch
@@ -98,7 +105,7 @@ struct NvMultiSearch
 	bool		finished;		/* there is no other round */
 	int			effort;			/* of the last round */
 	rowtable_hash *rows;
-	double		floor;			/* the score of a row that no search found */
+	double		floor;			/* the bound of a row that no search found */
 	Candidate  *candidates;		/* best first */
 	int			ncandidates;
 	int			next;			/* the first that is not refined */
@@ -111,7 +118,7 @@ struct NvMultiSearch
 #define ST_SORT sort_candidates
 #define ST_ELEMENT_TYPE Candidate
 #define ST_COMPARE(a, b) \
-	((a)->gain != (b)->gain ? ((a)->gain > (b)->gain ? -1 : 1) : \
+	((a)->score != (b)->score ? ((a)->score > (b)->score ? -1 : 1) : \
 	 (a)->item < (b)->item ? -1 : (a)->item > (b)->item)
 #define ST_SCOPE static
 #define ST_DEFINE
@@ -271,7 +278,7 @@ note_row(NvMultiSearch *s, uint64 item)
 
 	if (!found)
 	{
-		row->gain = 0;
+		row->gain = row->score = 0;
 		row->query = 0;
 		row->refined = false;
 	}
@@ -282,10 +289,14 @@ note_row(NvMultiSearch *s, uint64 item)
 static void
 merge_findings(NvMultiSearch *s, int query, const Finding *findings, int n)
 {
+	double		nearest = INFINITY;
 	double		farthest = -INFINITY;
 
 	for (int i = 0; i < n; i++)
+	{
+		nearest = Min(nearest, findings[i].bound);
 		farthest = Max(farthest, findings[i].bound);
+	}
 	for (int i = 0; i < n; i++)
 	{
 		FoundRow   *row = note_row(s, findings[i].item);
@@ -294,7 +305,8 @@ merge_findings(NvMultiSearch *s, int query, const Finding *findings, int n)
 		if (row->query == query)
 			continue;
 		row->query = query;
-		row->gain += farthest - findings[i].bound;
+		row->gain += (float) (farthest - findings[i].bound);
+		row->score += (float) (farthest - findings[i].bound + (farthest - nearest));
 	}
 	if (n > 0)
 		s->floor += farthest;
@@ -311,7 +323,7 @@ forget_scores(NvMultiSearch *s)
 	rowtable_start_iterate(s->rows, &it);
 	while ((row = rowtable_iterate(s->rows, &it)) != NULL)
 	{
-		row->gain = 0;
+		row->gain = row->score = 0;
 		row->query = 0;
 	}
 }
@@ -387,10 +399,12 @@ order_candidates(NvMultiSearch *s)
 	while ((row = rowtable_iterate(s->rows, &it)) != NULL)
 	{
 		if (!row->refined)
-			s->candidates[s->ncandidates++] = (Candidate) {row->item, row->gain};
+			s->candidates[s->ncandidates++] = (Candidate) {row->item, row->score, row->gain};
 	}
 	if (s->ncandidates > 1)
 		sort_candidates(s->candidates, s->ncandidates);
+	for (int i = s->ncandidates - 1; i > 0; i--)
+		s->candidates[i - 1].gain = Max(s->candidates[i - 1].gain, s->candidates[i].gain);
 }
 
 /* Whether settings allow another round. */
@@ -472,11 +486,16 @@ refine_some(NvMultiSearch *s)
 	nv_table_next_row(&s->table);
 }
 
-/* The least score of rows that were not refined: none of them can be nearer. */
+/*
+ * At most the distances of all rows that were not refined, as far as searches are right:
+ * less than all by a little, since gains are floats.
+ */
 static double
-least_score(const NvMultiSearch *s)
+least_bound(const NvMultiSearch *s)
 {
-	return s->floor - (s->next < s->ncandidates ? s->candidates[s->next].gain : 0);
+	double		gain = s->next < s->ncandidates ? s->candidates[s->next].gain : 0;
+
+	return s->floor - gain - 1e-5 * (fabs(s->floor) + gain);
 }
 
 /*
@@ -490,7 +509,7 @@ may_go_out(const NvMultiSearch *s)
 		return false;
 	if (s->finished && s->next == s->ncandidates)
 		return true;
-	if (!s->all && s->results.results[0].bound <= least_score(s))
+	if (!s->all && s->results.results[0].bound <= least_bound(s))
 		return true;
 	return s->nrefined >= FIRST_PART * s->first_effort &&
 		s->nrefined >= REFINED_PER_ROW * (s->nout + 1);
