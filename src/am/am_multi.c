@@ -31,13 +31,12 @@
 #define LANES 8
 
 /*
- * So many rows are refined before the first goes out, for each of the effort (ef_search).
- * Measured: see docs/design-notes.md.
+ * So many rows are refined before the first goes out, for each of the effort (ef_search);
+ * and this many times as many as when the last of those that go out was found: where good
+ * rows come late, others may come later.  Measured: see docs/design-notes.md.
  */
-#define FIRST_PART 4
-
-/* Before another goes out, this many times as many have to be refined as went out. */
-#define REFINED_PER_ROW 4
+#define FIRST_PART 2
+#define BEYOND_LATEST 4
 
 /* They are refined in portions, after which it is looked whether one may go out. */
 #define PORTION 16
@@ -110,7 +109,7 @@ struct NvMultiSearch
 	int			ncandidates;
 	int			next;			/* the first that is not refined */
 	int			nrefined;
-	int			nout;
+	int			latest;			/* of the rows that went out: so many were refined by then */
 	NvResults	results;		/* refined rows */
 };
 
@@ -192,7 +191,7 @@ nv_multi_begin(NvMultiSearch *s, Relation heap, Snapshot snapshot, Datum query, 
 	MemoryContextReset(s->context);
 	nv_results_reset(&s->results);
 	s->started = s->all = s->finished = false;
-	s->effort = s->nrefined = s->nout = 0;
+	s->effort = s->nrefined = s->latest = 0;
 	s->candidates = NULL;
 	s->ncandidates = s->next = 0;
 	s->floor = -INFINITY;
@@ -463,7 +462,8 @@ refine(NvMultiSearch *s, const Candidate *candidate)
 		{
 			distance = -nv_maxsim(s->maxsim, &vectors);
 			MemoryContextSwitchTo(s->context);
-			nv_results_add(&s->results, distance, candidate->item,
+			nv_results_add(&s->results, distance,
+						   candidate->item | Min((s->nrefined - 1) / PORTION, PG_UINT16_MAX),
 						   s->order != NV_ITERATIVE_RELAXED);
 		}
 	}
@@ -498,6 +498,13 @@ least_bound(const NvMultiSearch *s)
 	return s->floor - gain - 1e-5 * (fabs(s->floor) + gain);
 }
 
+/* How many rows had been refined when a result was, its portion included. */
+static int
+refined_as(const NvResult *result)
+{
+	return ((int) (uint16) result->item + 1) * PORTION;
+}
+
 /*
  * Whether the nearest row that was refined may go out: nothing can be nearer, or enough
  * others were refined, or there are no others.
@@ -505,14 +512,16 @@ least_bound(const NvMultiSearch *s)
 static bool
 may_go_out(const NvMultiSearch *s)
 {
+	int			latest;
+
 	if (s->results.n == 0)
 		return false;
 	if (s->finished && s->next == s->ncandidates)
 		return true;
 	if (!s->all && s->results.results[0].bound <= least_bound(s))
 		return true;
-	return s->nrefined >= FIRST_PART * s->first_effort &&
-		s->nrefined >= REFINED_PER_ROW * (s->nout + 1);
+	latest = Max(s->latest, refined_as(&s->results.results[0]));
+	return s->nrefined >= FIRST_PART * s->first_effort && s->nrefined >= BEYOND_LATEST * latest;
 }
 
 /* Where all distances are NULL, rows go out as they are found. */
@@ -556,8 +565,8 @@ nv_multi_next(NvMultiSearch *s, ItemPointer tid, double *distance, bool *isnull,
 		nv_results_ready_least(&s->results, 1);
 		*tid = nv_item_row(nv_results_peek(&s->results)->item);
 		*distance = nv_results_peek(&s->results)->bound;
+		s->latest = Max(s->latest, refined_as(nv_results_peek(&s->results)));
 		nv_results_pop(&s->results);
-		s->nout++;
 	}
 	filter = s->searchers[0]->goal.filter;
 	*lossy = filter != NULL && filter->lossy;

@@ -17,9 +17,10 @@ check_count(const NvSpace *space, int n)
 	if (n > NV_MOST_ROW_VECTORS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("a row cannot have more than %d vectors in an index", NV_MOST_ROW_VECTORS),
-				 errdetail("This array of %s has %d.", space->type->name, n),
-				 errhint("Have several rows for what is so long, or average vectors that are next to each other.")));
+				 errmsg("array of %d elements of type %s is too long for an index", n,
+						space->type->name),
+				 errdetail("It can have at most %d.", NV_MOST_ROW_VECTORS),
+				 errhint("Split it, or average vectors that are next to each other.")));
 }
 
 /* Open the row's array, if it is one, and look at what it holds before anything is done with it. */
