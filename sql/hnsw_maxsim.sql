@@ -123,6 +123,9 @@ RESET hnsw.max_scan_tuples;
 SET hnsw.iterative_scan = strict_order;
 SELECT count(*) FROM (SELECT id FROM hm_items WHERE id % 100 = 7 ORDER BY e @# (SELECT q FROM hm_queries WHERE n = 7) LIMIT 10) AS s;
 RESET hnsw.iterative_scan;
+-- two orders: the second has no index, and counts where the first is equal
+SELECT id FROM hm_items ORDER BY e @# (SELECT q FROM hm_queries WHERE n = 3), e @# (SELECT q FROM hm_queries WHERE n = 4) LIMIT 3;
+SELECT id FROM (SELECT id, e @# (SELECT q FROM hm_queries WHERE n = 3) AS d FROM hm_items) AS s ORDER BY d LIMIT 3;
 -- back to the start
 BEGIN;
 DECLARE c SCROLL CURSOR FOR SELECT id FROM hm_items ORDER BY e @# (SELECT q FROM hm_queries WHERE n = 3) LIMIT 20;
