@@ -314,6 +314,9 @@ extern const NvSearchMethod ivf_search_method;
 /* A search with conditions goes on to more lists until it has seen so many rows that pass. */
 #define IVF_LEAST_PASSING 96
 
+/* Of the entries that a search looks at, it returns so small a part before it looks at more. */
+#define IVF_OUT_PART 64
+
 /*
  * How many lists a search looks into when only this share of the rows passes its
  * conditions, and "wanted" of at most "probes" are what it would look into without.

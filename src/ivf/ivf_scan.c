@@ -29,10 +29,9 @@
 #define SURE_PART 4
 
 /*
- * In strict order a scan returns one 64th of the entries that are in its lists, or 24
- * if that is more; then it looks into more lists.
+ * In strict order, or within a radius, a scan returns one 64th (IVF_OUT_PART) of the entries
+ * that are in its lists, or 24 if that is more; then it looks into more lists.
  */
-#define OUT_PART 64
 #define LEAST_OUT 24
 
 /* With the default of probes, a list is passed over that is this part farther than the nearest. */
@@ -106,6 +105,7 @@ typedef struct IvfSearcher
 	double		nseen;			/* entries in them */
 	double		nentries;		/* of these, the ones that pass the filter: without one, all */
 	double		nout;			/* results that went out */
+	double		nout_before;	/* of these, before it came to these lists; 0 in strict order */
 
 	/* a round takes entries in (after, upto] */
 	Candidate	after;
@@ -113,6 +113,7 @@ typedef struct IvfSearcher
 	NvCutoff	cutoff;			/* of upto, in rounds by bounds */
 	int			keep;
 	bool		more;			/* entries beyond upto were seen */
+	bool		covered;		/* of these lists all that is within the radius was found */
 	Candidate  *candidates;		/* in the order in which they were seen */
 	Candidate  *selected;		/* as much room again */
 	int			n;
@@ -472,11 +473,12 @@ look_into(IvfSearcher *s, uint32 list, BlockNumber block, BlockNumber then)
 
 /* ---- refining ---- */
 
-/* Add a row to the results. */
+/* Add a row to the results, if it is within the radius. */
 static void
 add_result(IvfSearcher *s, double bound, BlockNumber block, OffsetNumber offset)
 {
-	nv_results_add(&s->base.results, bound, nv_item(block, offset, 0), s->strict);
+	if (nv_search_takes(&s->base.goal, bound))
+		nv_results_add(&s->base.results, bound, nv_item(block, offset, 0), s->strict);
 }
 
 /* Make a result of an entry, by its record. */
@@ -631,23 +633,30 @@ most_lists(const IvfSearcher *s)
 static double
 most_out(const IvfSearcher *s)
 {
-	return Max(LEAST_OUT, s->nentries / OUT_PART);
+	return Max(LEAST_OUT, s->nentries / IVF_OUT_PART);
 }
 
 /*
- * How many of the results that wait are nearer than entries that their estimates
- * kept out can well be.  What an estimate is off by is normal, of the deviation
- * NOISE_PART * |t| * factor (of a code whose bits have the direction of the step
- * as well as they usually do).
+ * The least bound that entries that their estimates kept out can well have.  What an
+ * estimate is off by is normal, of the deviation NOISE_PART * |t| * factor (of a code whose
+ * bits have the direction of the step as well as they usually do).
  */
+static double
+horizon_of(const IvfSearcher *s)
+{
+	double		noise = NOISE_PART * sqrt(s->noise / Max(s->nrefined, 1));
+
+	if (s->by_bound)
+		return s->upto.key;
+	return nv_space_lower_bound(&s->ix.space, &s->base.goal.query,
+								(float) (s->upto.key - SURE_TIMES * noise), s->most_error);
+}
+
+/* How many of the results that wait are nearer than that. */
 static int
-count_sure(const IvfSearcher *s)
+count_sure(const IvfSearcher *s, double horizon)
 {
 	const NvResults *r = &s->base.results;
-	double		noise = NOISE_PART * sqrt(s->noise / Max(s->nrefined, 1));
-	double		horizon = nv_space_lower_bound(&s->ix.space, &s->base.goal.query,
-											   (float) (s->upto.key - SURE_TIMES * noise),
-											   s->most_error);
 	int			n = 0;
 
 	for (int i = 0; i < r->n; i++)
@@ -660,11 +669,19 @@ static void
 let_out(IvfSearcher *s, int nadded)
 {
 	double		n = nv_results_waiting(&s->base.results);
+	double		horizon = s->more ? horizon_of(s) : INFINITY;
 
-	/* bounds are complete up to the last one; estimates are not so sure */
-	if (s->more && !s->by_bound)
+	s->covered = !isinf(s->base.goal.radius) && horizon >= s->base.goal.radius;
+	if (s->base.goal.any_order)
 	{
-		s->nsure = count_sure(s);
+		nv_results_ready(&s->base.results, INFINITY);
+		s->nsure = (int) n;
+		return;
+	}
+	/* bounds are complete up to the last one; estimates are not so sure */
+	if (s->more && !s->by_bound && !s->covered)
+	{
+		s->nsure = count_sure(s, horizon);
 		n = Min(s->n / SURE_PART + 1 - (s->n - nadded), s->nsure);
 	}
 	if (s->first + s->nlists < most_lists(s))
@@ -813,6 +830,7 @@ enter_lists(IvfSearcher *s, int first, int n)
 	Assert(first + n <= s->nnear && s->nnear <= lists);
 	s->first = first;
 	s->nlists = s->nwanted = n;
+	s->nout_before = s->strict ? 0 : s->nout;
 	s->by_bound = s->ix.meta.bits == 0 || n == lists;
 	s->list = NO_LIST;
 	s->after = before_all;
@@ -910,7 +928,11 @@ go_on(IvfSearcher *s)
 		return false;
 	most = most_lists(s);
 	can_widen = s->first + s->nlists < most;
-	if (can_widen && (!s->more || (s->strict && s->nout >= most_out(s))))
+	/* where so much was within the radius there is more of it in other lists */
+	if (s->covered && (!can_widen || (nv_results_waiting(&s->base.results) == 0 &&
+									  s->nout - s->nout_before < most_out(s))))
+		return false;
+	if (can_widen && (s->covered || !s->more || (s->strict && s->nout >= most_out(s))))
 	{
 		widen(s, most);
 		return true;
