@@ -10,9 +10,11 @@
 #include "am/am_opclass.h"
 #include "am/am_row.h"
 #include "am/am_scan.h"
+#include "distance/sphere.h"
 #include "optimizer/optimizer.h"
 #include "storage/bufmgr.h"
 #include "storage/indexfsm.h"
+#include "utils/datum.h"
 #include "utils/float.h"
 #include "utils/rel.h"
 
@@ -65,6 +67,22 @@ has_sphere(const IndexPath *path)
 	return false;
 }
 
+/* Whether rows come in the order of distances from what is known not to be a sphere's center. */
+static bool
+is_elsewhere(const IndexPath *path, const IndexClause *clause)
+{
+	const OpExpr *inside = (const OpExpr *) linitial_node(RestrictInfo, clause->indexquals)->clause;
+	const Const *sphere = lsecond(inside->args);
+	const Const *query;
+
+	if (path->indexorderbys == NIL)
+		return false;
+	query = lsecond(((const OpExpr *) linitial(path->indexorderbys))->args);
+	if (!IsA(sphere, Const) || sphere->constisnull || !IsA(query, Const) || query->constisnull)
+		return false;
+	return !datum_image_eq(nv_sphere_open(sphere->constvalue).center, query->constvalue, false, -1);
+}
+
 /* Take conditions apart. */
 NvPathConditions
 nv_path_conditions(PlannerInfo *root, const IndexPath *path)
@@ -78,6 +96,8 @@ nv_path_conditions(PlannerInfo *root, const IndexPath *path)
 	{
 		const IndexClause *clause = lfirst(lc);
 
+		if (is_sphere(clause))
+			conditions.elsewhere |= is_elsewhere(path, clause);
 		if (clause->indexcol < NV_VECTOR_COLUMN)
 			continue;
 		quals = list_concat(quals, clause->indexquals);

@@ -37,7 +37,8 @@ extern bool nv_cost_without_goal(IndexPath *path, const NvCosts *costs);
 /* The conditions of a path. */
 typedef struct NvPathConditions
 {
-	bool		sphere;			/* one is that the vector is in a sphere */
+	bool		sphere;			/* one is that the vector is in a sphere, */
+	bool		elsewhere;		/* and rows come in the order of distances from another vector */
 	int			nattributes;	/* so many are on attributes */
 	double		share;			/* of all rows that pass these */
 } NvPathConditions;

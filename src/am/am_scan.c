@@ -45,17 +45,18 @@ is_sphere(const ScanKeyData *key)
 
 /*
  * What to search near: what the scan orders by, or else the center of a sphere.  *radius:
- * that of the sphere around it, if there is one, or infinite.  Other spheres are left to
- * the executor.
+ * that of the sphere around it, if *within says that there is one.  Other spheres are left
+ * to the executor.
  */
 static Datum
-find_query(IndexScanDesc scan, bool *isnull, double *radius)
+find_query(IndexScanDesc scan, bool *isnull, bool *within, double *radius)
 {
 	const ScanKeyData *order = scan->numberOfOrderBys > 0 ? &scan->orderByData[0] : NULL;
 	Datum		query = order != NULL ? order->sk_argument : (Datum) 0;
 	bool		known = order != NULL;
 
 	*isnull = known && (order->sk_flags & SK_ISNULL) != 0;
+	*within = false;
 	*radius = get_float8_infinity();
 	for (int i = 0; i < scan->numberOfKeys && !*isnull; i++)
 	{
@@ -66,13 +67,13 @@ find_query(IndexScanDesc scan, bool *isnull, double *radius)
 		sphere = nv_sphere_open(scan->keyData[i].sk_argument);
 		if (known && !datum_image_eq(query, sphere.center, false, -1))
 			continue;
-		query = sphere.center;
-		known = true;
 		*radius = Min(*radius, sphere.radius);
+		*within = known = true;
+		query = sphere.center;
 	}
-	/* it may be that a condition is NULL */
+	/* a condition may be NULL, or the plan the only one that the planner was allowed */
 	if (!known)
-		*isnull = true;
+		*isnull = *within = true;
 	return query;
 }
 
@@ -84,6 +85,7 @@ nv_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int nor
 	NvSearcher *searcher = scan->opaque;
 	Datum		query;
 	bool		isnull;
+	bool		within;
 	double		radius;
 
 	if (!IsMVCCSnapshot(scan->xs_snapshot))
@@ -92,9 +94,9 @@ nv_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int nor
 		memmove(scan->orderByData, orderbys, scan->numberOfOrderBys * sizeof(ScanKeyData));
 	if (keys != NULL)
 		memmove(scan->keyData, keys, scan->numberOfKeys * sizeof(ScanKeyData));
-	query = find_query(scan, &isnull, &radius);
+	query = find_query(scan, &isnull, &within, &radius);
 	nv_search_begin(searcher, query, isnull, scan->keyData, scan->numberOfKeys);
-	if (scan->numberOfOrderBys == 0 || !isinf(radius))
+	if (within)
 		nv_search_within(searcher, radius, scan->numberOfOrderBys == 0);
 }
 

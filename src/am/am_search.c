@@ -67,8 +67,8 @@ nv_search_within(NvSearcher *searcher, double radius, bool any_order)
 	NvSearchGoal *goal = &searcher->goal;
 
 	Assert(!searcher->started && !isnan(radius));
-	/* no distance is so large, so this is a limit, too */
-	goal->radius = Min(radius, DBL_MAX);
+	/* an infinite one is a limit, too: no distance is so large */
+	goal->radius = Max(Min(radius, DBL_MAX), -DBL_MAX);
 	goal->any_order = any_order;
 	goal->most = PG_INT32_MAX;
 	if (any_order)

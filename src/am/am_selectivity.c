@@ -53,7 +53,7 @@
 #define LEAST_TAIL 8
 
 /* Where nothing is known. */
-#define DEFAULT_SELECTIVITY 0.005
+#define DEFAULT_SELECTIVITY 0.0005
 
 /* A session remembers distances of so many columns, as long as the table has about that size. */
 #define MOST_SAMPLES 64
@@ -111,6 +111,18 @@ begin_samples(void)
 
 /* ---- reading rows ---- */
 
+/* Whether a place is among n others. */
+static bool
+is_among(ItemPointerData *tids, int n, ItemPointer tid)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (ItemPointerEquals(&tids[i], tid))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Read values of a column from places all over the table; returns how many, in memory of
  * the current context.  The same places are tried each time, so that plans do not change.
@@ -124,6 +136,7 @@ read_values(Relation table, AttrNumber column, Datum *values)
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	IndexFetchTableData *fetch = NV_INDEX_FETCH_BEGIN(table);
 	uint64		random = 0;
+	ItemPointerData seen[SAMPLED_ROWS];
 	Size		bytes = 0;
 	int			n = 0;
 
@@ -140,8 +153,9 @@ read_values(Relation table, AttrNumber column, Datum *values)
 		if (!table_index_fetch_tuple(fetch, &tid, GetActiveSnapshot(), slot, &again, NULL))
 			continue;
 		value = slot_getattr(slot, column, &isnull);
-		if (isnull)
+		if (isnull || is_among(seen, n, &slot->tts_tid))
 			continue;
+		seen[n] = slot->tts_tid;
 		values[n] = PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
 		bytes += VARSIZE(DatumGetPointer(values[n]));
 		n++;

@@ -139,6 +139,9 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 		*startup = filtered_cost(&ic, visits, conditions.share, conditions.nattributes, &finds_all);
 	/* up to a radius, a search looks at twice as many candidates as there are rows within */
 	more = (conditions.sphere ? SPHERE_VISITS : 1) * costs.numIndexTuples - hnsw_ef_search;
+	/* those that are near another vector are anywhere */
+	if (conditions.elsewhere)
+		more = ic.tuples;
 	more = finds_all ? 0 : Min(Max(0, more), ic.tuples);
 	*total = *startup + more * Max(1, row_visits) * (ic.visit + (1 - read) * ic.random);
 	*selectivity = costs.indexSelectivity;

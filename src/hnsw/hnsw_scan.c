@@ -48,6 +48,14 @@
 #define EXACT_PART 8
 
 /*
+ * Up to a radius ef is larger by one part in so many, since a row that is missed is not made
+ * up for by one that is farther; and each time that the search goes on it is doubled, since
+ * whoever sets a radius wants all that is within.
+ */
+#define RADIUS_PART 2
+#define RADIUS_GROWTH 2
+
+/*
  * When ef comes to this part of all nodes, the scan reads the rest of the index
  * as it lies on disk, which takes less time than what went before; and far from
  * the query, where nodes are nearly as far as one another, the graph would lead
@@ -278,11 +286,15 @@ read_rest(HnswSearcher *s)
 	return true;
 }
 
-/* What a search that ran out of nodes did not reach comes before what is far goes out. */
+/*
+ * What a search that ran out of nodes did not reach comes before what is far goes out.  Up to
+ * a radius, so does what it had no memory to reach: reading the index takes next to none.
+ */
 static void
 read_unreached(HnswSearcher *s)
 {
-	if (hnsw_search_ran_out(s->search))
+	if (hnsw_search_ran_out(s->search) ||
+		(has_radius(s) && (s->finished || isinf(hnsw_search_radius(s->search)))))
 		read_rest(s);
 }
 
@@ -295,6 +307,8 @@ first_ef(const HnswSearcher *s)
 	/* estimates have a search visit more than ef nodes; without them it ends earlier */
 	if (s->ix.meta.bits == 0)
 		ef += s->base.goal.filter != NULL ? ef : ef / EXACT_PART;
+	if (has_radius(s))
+		ef += ef / RADIUS_PART;
 	if (s->base.goal.order != NV_ITERATIVE_OFF && ef < SMALL_EF)
 		ef = Max(LEAST_SURE, (ef + SMALL_EF) / 2);
 	return ef;
@@ -460,6 +474,8 @@ next_ef(const HnswSearcher *s)
 {
 	int			ef_search = s->base.goal.effort;
 
+	if (has_radius(s))
+		return s->ef * RADIUS_GROWTH;
 	if (s->base.goal.order != NV_ITERATIVE_OFF)
 		return s->ef + Max(s->ef / GROWTH_PART, 1);
 	return Max(s->ef, ef_search + Min(ef_search * (nodes_for_one(s) - 1), s->nfull));
@@ -498,11 +514,7 @@ go_on(HnswSearcher *s)
 	else if (!may_read_rest(s, ef) || !read_rest(s))
 	{
 		s->finished = !hnsw_search_more(s->search, ef, s->base.goal.memory);
-		/* it ran out of memory for the way; there always is enough to read on */
-		if (s->finished && has_radius(s))
-			read_rest(s);
-		else
-			read_unreached(s);
+		read_unreached(s);
 	}
 	set_horizon(s, false);
 	return true;

@@ -314,8 +314,12 @@ extern const NvSearchMethod ivf_search_method;
 /* A search with conditions goes on to more lists until it has seen so many rows that pass. */
 #define IVF_LEAST_PASSING 96
 
-/* Of the entries that a search looks at, it returns so small a part before it looks at more. */
+/*
+ * Of the entries that a search looks at, it returns one in so many before it looks at more; up
+ * to a radius, where rows that are far count as much as near ones, one in more.
+ */
 #define IVF_OUT_PART 64
+#define IVF_INSIDE_PART 128
 
 /*
  * How many lists a search looks into when only this share of the rows passes its

@@ -72,8 +72,10 @@ size_search(const IvfIndex *ix, double tuples, const NvPathConditions *condition
 		part = Max(ivf_lists_to_pass(ivf_probes(ix), ivf_probes(ix), share) / lists,
 				   IVF_LEAST_PASSING / (share * tuples));
 	/* all rows within a radius are returned, and lists are looked into as for so many rows */
-	if (conditions->sphere)
-		part = Max(part, rows * IVF_OUT_PART / (tuples * share));
+	if (conditions->elsewhere)
+		part = 1;
+	else if (conditions->sphere)
+		part = Max(part, rows * IVF_INSIDE_PART / (tuples * share));
 	size.part = Min(1, part);
 	size.tested = size.coded = size.part * tuples;
 	size.passing = size.tested * share;

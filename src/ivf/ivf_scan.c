@@ -29,8 +29,9 @@
 #define SURE_PART 4
 
 /*
- * In strict order, or within a radius, a scan returns one 64th (IVF_OUT_PART) of the entries
- * that are in its lists, or 24 if that is more; then it looks into more lists.
+ * In strict order a scan returns one in IVF_OUT_PART of the entries that are in its lists, or
+ * 24 if that is more; then it looks into more lists.  Up to a radius IVF_INSIDE_PART takes its
+ * place.
  */
 #define LEAST_OUT 24
 
@@ -105,7 +106,7 @@ typedef struct IvfSearcher
 	double		nseen;			/* entries in them */
 	double		nentries;		/* of these, the ones that pass the filter: without one, all */
 	double		nout;			/* results that went out */
-	double		nout_before;	/* of these, before it came to these lists; 0 in strict order */
+	double		nentries_before;	/* in the lists before these, of a search that is not strict */
 
 	/* a round takes entries in (after, upto] */
 	Candidate	after;
@@ -629,11 +630,16 @@ most_lists(const IvfSearcher *s)
 	return Min(Max(s->base.goal.most, s->base.goal.effort), (int) s->ix.meta.lists);
 }
 
-/* How many results may go out before a scan in strict order looks into more lists. */
+/*
+ * How many results may go out before a scan in strict order, or within a radius, looks into
+ * more lists.
+ */
 static double
 most_out(const IvfSearcher *s)
 {
-	return Max(LEAST_OUT, s->nentries / IVF_OUT_PART);
+	double		part = isinf(s->base.goal.radius) ? IVF_OUT_PART : IVF_INSIDE_PART;
+
+	return Max(LEAST_OUT, (s->nentries_before + s->nentries) / part);
 }
 
 /*
@@ -830,7 +836,7 @@ enter_lists(IvfSearcher *s, int first, int n)
 	Assert(first + n <= s->nnear && s->nnear <= lists);
 	s->first = first;
 	s->nlists = s->nwanted = n;
-	s->nout_before = s->strict ? 0 : s->nout;
+	s->nentries_before = first == 0 ? 0 : s->nentries_before + s->nentries;
 	s->by_bound = s->ix.meta.bits == 0 || n == lists;
 	s->list = NO_LIST;
 	s->after = before_all;
@@ -930,7 +936,7 @@ go_on(IvfSearcher *s)
 	can_widen = s->first + s->nlists < most;
 	/* where so much was within the radius there is more of it in other lists */
 	if (s->covered && (!can_widen || (nv_results_waiting(&s->base.results) == 0 &&
-									  s->nout - s->nout_before < most_out(s))))
+									  s->nout < most_out(s))))
 		return false;
 	if (can_widen && (s->covered || !s->more || (s->strict && s->nout >= most_out(s))))
 	{
