@@ -95,7 +95,7 @@ SELECT (SELECT value::int FROM nanovec_index_info('hm_idx') WHERE property = 've
 DELETE FROM hm_items WHERE id > 0;
 VACUUM hm_items;
 SELECT count(*) FROM nanovec_index_check('hm_idx');
-SELECT id FROM hm_items ORDER BY e @# (SELECT q FROM hm_queries WHERE n = 1);
+SELECT id FROM hm_items WHERE id > 0 ORDER BY e @# (SELECT q FROM hm_queries WHERE n = 1);
 INSERT INTO hm_items SELECT * FROM hm_pool WHERE id > 0;
 SELECT * FROM pg_temp.state();
 
