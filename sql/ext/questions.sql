@@ -34,3 +34,9 @@ CREATE FUNCTION nanovec_search(index regclass, queries anyarray, k int,
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 1000;
 COMMENT ON FUNCTION nanovec_search(regclass, anyarray, int, float8) IS 'the k nearest rows to each of many queries, which are counted from 1, as places in the table, with exact distances, nearest first; within a radius, if one is given';
+
+CREATE FUNCTION nanovec_search_groups(index regclass, query anyelement, group_by name, k int,
+		OUT tid tid, OUT distance float8)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 10000 ROWS 10;
+COMMENT ON FUNCTION nanovec_search_groups(regclass, anyelement, name, int) IS 'the k nearest groups of rows that have the same value in a column, such as documents of chunks, each by its nearest row: the place of that in the table, and its exact distance, nearest first';
