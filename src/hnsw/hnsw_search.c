@@ -125,6 +125,7 @@ struct HnswSearch
 	int			kept;			/* candidates and distances: what ef may become */
 	Frontier	frontier;
 	uint32		nvisited;
+	uint64		nneighbors;		/* of these, whose distances were estimated, or measured */
 	float		expected;		/* estimate of the node to visit */
 	double		errors;			/* sum of squares, of estimates of visited nodes */
 
@@ -138,6 +139,7 @@ struct HnswSearch
 	/* when it has left the graph */
 	uint8	   *visited;		/* a bit for each slot */
 	uint32		nslots;
+	uint32		next_slot;		/* to be read, if it was not visited */
 
 	/* on level 0 */
 	const NvFilter *filter;		/* or NULL */
@@ -305,6 +307,20 @@ uint32
 hnsw_nvisited(const HnswSearch *s)
 {
 	return s->nvisited;
+}
+
+/* Tell what the search did. */
+void
+hnsw_search_count(const HnswSearch *s, NvSearchCounts *counts)
+{
+	counts->visited = s->nvisited;
+	/* without codes neighbors are measured */
+	if (s->ix->meta.bits > 0)
+		counts->estimated = (int64) s->nneighbors;
+	else
+		counts->visited += (int64) s->nneighbors;
+	counts->passed = s->nmatches;
+	counts->refused = s->nvisited - s->nmatches;
 }
 
 /* Have visited nodes handed to a function. */
@@ -1102,6 +1118,7 @@ measure_neighbors(HnswSearch *s, const uint32 *neighbors, int n)
 		v = hnsw_stored(s->ix, &ref);
 		distance = nv_distance_from_query(&s->ix->space, s->query, &v);
 		hnsw_release(&ref);
+		s->nneighbors++;
 		consider(s, neighbors[i], hash_slot(s, neighbors[i]), distance);
 	}
 }
@@ -1150,6 +1167,7 @@ visit(HnswSearch *s, uint32 slot, float *distance, bool *passes)
 	reserve(s, n);
 	if (codes)
 	{
+		s->nneighbors += n;
 		hash_neighbors(s, neighbors, n, hashes);
 		estimate_neighbors(s, ref.node, *distance, weight, estimates);
 	}
@@ -1400,6 +1418,7 @@ hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 	s->level = level;
 	s->nfound = s->nvectors = 0;
 	s->nvisited = 0;
+	s->nneighbors = 0;
 	s->errors = 0;
 	s->limit = 0;
 	s->stopped = false;
@@ -1496,6 +1515,15 @@ free_array(void *array)
 		pfree(array);
 }
 
+/* Get ready to read the index as it lies on disk. */
+static void
+begin_rest(HnswSearch *s)
+{
+	s->nslots = hnsw_count_slots(s->ix);
+	s->visited = nv_bitmap_alloc(s->nslots + 64);	/* read by words */
+	s->next_slot = 0;
+}
+
 /* Begin with reading the index as it lies on disk. */
 void
 hnsw_search_skip_graph(HnswSearch *s, const NvQuery *query)
@@ -1506,8 +1534,7 @@ hnsw_search_skip_graph(HnswSearch *s, const NvQuery *query)
 	s->stopped = false;
 	s->going_on = true;
 	s->nvisited = 0;
-	s->nslots = hnsw_count_slots(s->ix);
-	s->visited = nv_bitmap_alloc(s->nslots + 64);	/* read by words */
+	begin_rest(s);
 }
 
 /* Keep a bit for each slot in place of all that is known of nodes seen. */
@@ -1519,8 +1546,7 @@ hnsw_search_leave_graph(HnswSearch *s)
 	if (s->next != HNSW_NO_SLOT)
 		s->seen[find_seen(s, s->next)].state = SEEN_OUTSIDE;
 	s->next = HNSW_NO_SLOT;
-	s->nslots = hnsw_count_slots(s->ix);
-	s->visited = nv_bitmap_alloc(s->nslots + 64);	/* read by words */
+	begin_rest(s);
 	for (uint32 i = 0; i <= s->seen_mask; i++)
 	{
 		if (s->seen[i].slot < s->nslots && s->seen[i].state == SEEN_VISITED)
@@ -1569,16 +1595,16 @@ next_of_rest(const HnswSearch *s, uint32 slot)
 
 /* List the next slots to read, and have what is needed of their nodes fetched. */
 static int
-fetch_rest(const HnswSearch *s, uint32 *slot, uint32 *batch)
+fetch_rest(const HnswSearch *s, uint32 *batch)
 {
 	HnswIndex  *ix = s->ix;
 	int			n = 0;
 
-	for (*slot = next_of_rest(s, *slot); *slot < s->nslots && n < REST_BATCH;
-		 *slot = next_of_rest(s, *slot + 1))
+	for (uint32 slot = next_of_rest(s, s->next_slot); slot < s->nslots && n < REST_BATCH;
+		 slot = next_of_rest(s, slot + 1))
 	{
-		BlockNumber block = hnsw_slot_block(&ix->meta, *slot);
-		Size		at = hnsw_slot_offset(&ix->meta, *slot);
+		BlockNumber block = hnsw_slot_block(&ix->meta, slot);
+		Size		at = hnsw_slot_offset(&ix->meta, slot);
 
 		nv_prefetch_page(ix->rel, block, at, sizeof(HnswNode));
 		if (s->filter != NULL)
@@ -1586,7 +1612,7 @@ fetch_rest(const HnswSearch *s, uint32 *slot, uint32 *batch)
 							 ix->layout.add - ix->layout.tids);
 		nv_prefetch_page(ix->rel, block, at + ix->layout.vector,
 						 Min(ix->vector_bytes, ix->layout.vector_room));
-		batch[n++] = *slot;
+		batch[n++] = slot;
 	}
 	return n;
 }
@@ -1611,22 +1637,25 @@ visit_of_rest(HnswSearch *s, uint32 slot)
 }
 
 /* Visit nodes in the order of their slots, so that each page is read once, and in order. */
-void
+bool
 hnsw_search_rest(HnswSearch *s)
 {
 	uint32		batch[REST_BATCH];
-	uint32		slot = 0;
 	int			n;
 
 	Assert(s->visited != NULL && s->visitor != NULL);
-	while ((n = fetch_rest(s, &slot, batch)) > 0)
+	if (s->next_slot > 0)
+		s->stopped = false;
+	while (!s->stopped && (n = fetch_rest(s, batch)) > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
 		for (int i = 0; i < n && !s->stopped; i++)
+		{
 			visit_of_rest(s, batch[i]);
-		if (s->stopped)
-			break;
+			s->next_slot = batch[i] + 1;
+		}
 	}
+	return s->stopped;
 }
 
 /* Search each level from the nearest node of the one above. */
