@@ -327,6 +327,23 @@ rounding_of(const Sample *s, const HnswMeta *meta, NvForm form, const float *mea
 	return parts[n * 4 / 5];
 }
 
+/*
+ * The form of few dimensions without codes.  What is a halfvec already loses nothing in
+ * two bytes, and those of unit length, by the cosine, may well be as near.
+ */
+static NvForm
+choose_exact_form(const Sample *s, HnswMeta *meta)
+{
+	if (meta->element != NV_ELEMENT_HALFVEC)
+		return NV_FORM_FLOAT4;
+	if (meta->metric != NV_SPACE_COSINE)
+		return NV_FORM_FLOAT2;
+	if (meta->sampled == 0)
+		return NV_FORM_FLOAT4;
+	meta->rounding = rounding_of(s, meta, NV_FORM_FLOAT2, NULL);
+	return meta->rounding <= MOST_ROUNDING ? NV_FORM_FLOAT2 : NV_FORM_FLOAT4;
+}
+
 /* Choose the form of stored vectors. */
 static NvForm
 choose_form(const Sample *s, HnswMeta *meta, HnswStorage storage, const float *mean)
@@ -346,7 +363,7 @@ choose_form(const Sample *s, HnswMeta *meta, HnswStorage storage, const float *m
 		return asked[storage];
 	}
 	if (meta->length == 0 && meta->dims < EXACT_DIMS)
-		return NV_FORM_FLOAT4;
+		return choose_exact_form(s, meta);
 	if (meta->sampled == 0)
 		return NV_FORM_SQ16;
 	for (int i = 0; i < (int) lengthof(forms); i++)

@@ -161,6 +161,7 @@ struct HnswSearch
 
 	NvCodeTable table;			/* of the step from the node that is visited */
 	float	   *step;			/* the step itself */
+	bool		descending;		/* to another level, from the nearest node of this one */
 	MemoryContextCallback end;	/* of the context */
 };
 
@@ -1015,6 +1016,30 @@ node_passes(HnswSearch *s, uint32 slot, const HnswNode *node)
 }
 
 /*
+ * On the way down a search must not stay in the wrong tight cluster.  Other nodes of that
+ * cluster are estimated well, and are as far from the query as the first one; what is
+ * behind a long edge is estimated badly, and all nodes of another cluster are wrong
+ * alike.  So there each candidate counts as nearer than estimated, by this part of the
+ * deviation of its estimate.  Where all edges are about as long, that changes little.
+ */
+#define HOPED_DEVIATIONS 0.75
+
+/* What to add to the products of a step with codes, so that estimates become hopes. */
+static float
+hope_of(const HnswSearch *s)
+{
+	const HnswMeta *meta = &s->ix->meta;
+	double		length2 = nv_kern.ip_f32(s->step, s->step, s->ix->space.length);
+	/* n2 / l1 of normal coordinates, by which a product is multiplied, times |r| */
+	double		times = sqrt(M_PI / 2 * meta->length) / meta->bits;
+
+	/* distances of such a step are of no use either */
+	if (!isfinite(length2))
+		return 0;
+	return (float) (HOPED_DEVIATIONS * hnsw_noise(meta) * sqrt(length2) / times);
+}
+
+/*
  * Measure a node's vector, and make the table for its neighbors' codes: of the
  * step to the query, or for the inner product of what is left of the query
  * beside its part along the vector, *weight.
@@ -1038,6 +1063,8 @@ measure_step(HnswSearch *s, const NvStored *v, float *weight)
 		nv_space_step(space, s->query, v, *weight, s->step, &greatest);
 	}
 	nv_step_table(s->step, s->ix->meta.bits, greatest, &s->table);
+	if (s->descending)
+		s->table.bias += hope_of(s);
 	return distance;
 }
 
@@ -1635,9 +1662,10 @@ hnsw_search_rest(HnswSearch *s)
 uint32
 hnsw_descend(HnswSearch *s, const NvQuery *query, uint32 entry, int entry_level, int level)
 {
-	/* two candidates: estimates need a second chance */
-	const int	ef = 2;
+	/* with codes, hopes are a second chance */
+	const int	ef = s->ix->meta.bits > 0 ? 1 : 2;
 
+	s->descending = true;
 	for (int l = entry_level; l > level && entry != HNSW_NO_SLOT; l--)
 	{
 		const HnswFound *nearest;
@@ -1646,5 +1674,6 @@ hnsw_descend(HnswSearch *s, const NvQuery *query, uint32 entry, int entry_level,
 		nearest = hnsw_nearest(s);
 		entry = nearest == NULL ? HNSW_NO_SLOT : nearest->down;
 	}
+	s->descending = false;
 	return entry;
 }

@@ -79,6 +79,11 @@ for name, its_kind in kinds.KINDS.items():
         check(f"{name}: as many rows as wanted, the same each time",
               ([len(rows) for rows in drawn], drawn), ([3] * len(wants), again))
 
+again = [[list(kinds.KINDS["clusters"].draw(kinds.Draw("clusters", 8, "first", 40, number)))[i]
+          for i in (0, 39)] for number in (0, 1, 1)]
+check("another draw has other rows, in other clusters, the same each time",
+      (again[1] == again[2], [a != b for a, b in zip(again[0], again[1])]), (True, [True, True]))
+
 with tempfile.TemporaryDirectory() as directory:
     path = pathlib.Path(directory) / "file"
     HEADER = b"{'descr': '<f2', 'fortran_order': False, 'shape': (2, 2), }\n"

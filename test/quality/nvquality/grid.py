@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,11 +12,12 @@ OPERATORS = {"l2": "<->", "ip": "<#>", "cosine": "<=>", "l1": "<+>",
 
 @dataclass(frozen=True)
 class Data:
-    """A set of rows."""
+    """A set of rows; and how often it is drawn anew, of which values are the mean."""
 
     kind: str
     dims: int
     rows: int = 5000
+    draws: int = 1
 
     @property
     def name(self) -> str:
@@ -49,7 +51,7 @@ class Subject:
         return f"{self.type}_{self.metric}_ops"
 
 
-# KIND DIMS [ROWS], metrics; those with a * are tried with every check
+# KIND DIMS [ROWS] [xDRAWS], metrics; those with a * are tried with every check
 HNSW_VECTOR = """
     uniform 3           l2 ip* cosine l1
     uniform 16          l2 ip* cosine l1
@@ -66,7 +68,8 @@ HNSW_VECTOR = """
     towns 2             l2 l1
     towns 16            l2 ip cosine
     clusters 64         l2* ip* cosine*
-    clusters 128        l2 l1
+    clusters 128        l1
+    clusters 128 x8     l2
     specks 16           l2 cosine
     specks 64           l2 ip cosine
     city 2              l2 l1
@@ -117,24 +120,25 @@ HNSW_SPARSEVEC = """
 """
 IVF_VECTOR = """
     uniform 16          l2 ip
-    normal 48           ip* cosine
+    normal 48           ip*
+    normal 48 x16       cosine
     offset 64           l2*
-    clusters 64         l2 cosine
+    clusters 64 x16     l2 cosine
     specks 64           l2
     city 2              l2
-    lowrank 128         l2 cosine
+    lowrank 128 x16     l2 cosine
     norms 16            ip
-    copies 16           l2
-    zeros 64            l2 cosine
+    copies 16 x16       l2
+    zeros 64 x16        l2 cosine
     topics 384          l2 ip cosine
     text 384 10000      l2 ip cosine
 """
 IVF_HALFVEC = """
-    clusters 64         l2
+    clusters 64 x16     l2
     topics 384          l2 ip cosine
 """
 IVF_SQ8VEC = """
-    clusters 64         l2
+    clusters 64 x16     l2
     topics 384          l2 ip cosine
 """
 IVF_BIT = """
@@ -185,8 +189,9 @@ def read_table(method: str, type_name: str, table: str, sizes_only: bool) -> Ite
     for line in table.strip().splitlines():
         words = line.split()
         numbers = [int(w) for w in words if w.isdigit()]
-        data = Data(words[0], *numbers)
-        for metric in words[1 + len(numbers):]:
+        draws = [int(w[1:]) for w in words if re.fullmatch("x[0-9]+", w)]
+        data = Data(words[0], *numbers, **{"draws": n for n in draws})
+        for metric in words[1 + len(numbers) + len(draws):]:
             quick = metric.endswith("*")
             yield Subject(method, type_name, metric.rstrip("*"), data, quick, sizes_only)
 

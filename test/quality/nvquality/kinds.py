@@ -30,12 +30,13 @@ SHARED_DATA = pathlib.Path(os.environ.get("NVBENCH_SHARED") or TOP.parent / "sha
 
 @dataclass(frozen=True)
 class Draw:
-    """One part that is wanted of a kind."""
+    """One part that is wanted of a kind, and which draw of it."""
 
     kind: str
     dims: int
     part: str
     count: int
+    number: int = 0
 
     @property
     def away(self) -> bool:
@@ -49,11 +50,16 @@ class Draw:
 
     def source(self) -> random.Random:
         """Randomness of this part alone."""
-        return random.Random(f"{self.kind} {self.dims} {self.part}")
+        return self._random(self.part)
 
     def shape(self) -> random.Random:
         """Randomness that all parts of a place share: where clusters are, and so on."""
-        return random.Random(f"{self.kind} {self.dims} {self.away}")
+        return self._random(str(self.away))
+
+    def _random(self, of: str) -> random.Random:
+        """Randomness of something, in this draw."""
+        again = f" {self.number}" if self.number else ""
+        return random.Random(f"{self.kind} {self.dims} {of}{again}")
 
 
 Drawer = Callable[[Draw], Iterator[Vector] | Iterator[Literal]]

@@ -7,6 +7,7 @@ import datetime
 import fnmatch
 import itertools
 import os
+import statistics
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -85,7 +86,21 @@ class Progress:
             print(f"# {self._done}/{self._total} {task.name}: {text} ({seconds:.1f} s)", flush=True)
 
 
-Handler = Callable[[Server, Stage, Task], str]
+Results = dict[Key, float]
+Handler = Callable[[list[Stage], Task], str]
+
+
+def pass_course(stages: list[Stage], task: Task, peer: bool = False) -> Results:
+    """Go through a course on each draw of its rows; what was measured, on average."""
+    each = []
+    for stage in stages:
+        course = Course(stage.server, stage, task.subject, peer)
+        task.plan.go(course)
+        each.append(course.results)
+        if len(stages) > 1:
+            # a session for each draw would be many at a time
+            stage.server.close()
+    return {key: statistics.fmean(results[key] for results in each) for key in each[0]}
 
 
 def go_through(args: argparse.Namespace, tasks: list[Task], handle: Handler) -> list[str]:
@@ -97,17 +112,21 @@ def go_through(args: argparse.Namespace, tasks: list[Task], handle: Handler) -> 
 
     def one_data_set(data: Data, its_tasks: list[Task]) -> None:
         # others may run at the same time
-        server = Server(args.host, args.db, args.user, f"quality_{os.getpid()}_{next(number)}")
-        stage = Stage(server, data)
+        stages = [Stage(Server(args.host, args.db, args.user,
+                               f"quality_{os.getpid()}_{next(number)}"), data, draw)
+                  for draw in range(data.draws)]
         try:
-            server.make_schema()
-            stage.load()
+            for stage in stages:
+                stage.server.make_schema()
+                stage.load()
+                if data.draws > 1:
+                    stage.server.close()
             for task in its_tasks:
                 if stop.is_set():
                     break
                 started = time.monotonic()
                 try:
-                    text = handle(server, stage, task)
+                    text = handle(stages, task)
                 except ServerError as error:
                     errors.append(f"{task.name}: {error}")
                     text = f"ERROR {error}"
@@ -115,8 +134,9 @@ def go_through(args: argparse.Namespace, tasks: list[Task], handle: Handler) -> 
         except ServerError as error:
             errors.append(f"{data.name}: {error}")
         finally:
-            server.drop_schema()
-            server.close()
+            for stage in stages:
+                stage.server.drop_schema()
+                stage.server.close()
 
     with ThreadPoolExecutor(args.jobs) as pool:
         try:
@@ -144,15 +164,12 @@ def compare(args: argparse.Namespace) -> int:
     """Measure nanovec and set it beside the stored figures."""
     words = args.cells.split()
     stored = figures.read_figures(args.figures)
-    results: dict[Key, float] = {}
+    results: Results = {}
 
-    def handle(server: Server, stage: Stage, task: Task) -> str:
-        course = Course(server, stage, task.subject)
-        try:
-            task.plan.go(course)
-        finally:
-            results.update(course.results)
-        short = [v for v in figures.judge(course.results, stored)
+    def handle(stages: list[Stage], task: Task) -> str:
+        found = pass_course(stages, task)
+        results.update(found)
+        short = [v for v in figures.judge(found, stored)
                  if not v.passed and matches(v.cell, words)]
         return f"{len(short)} short" if short else "ok"
 
@@ -173,7 +190,7 @@ def compare(args: argparse.Namespace) -> int:
     return status
 
 
-def not_done(args: argparse.Namespace, results: dict[Key, float],
+def not_done(args: argparse.Namespace, results: Results,
              stored: dict[Key, Figure]) -> list[str]:
     """What was wanted but could not be tried, or not be compared."""
     words = args.cells.split()
@@ -191,13 +208,16 @@ def not_done(args: argparse.Namespace, results: dict[Key, float],
 
 
 def is_settled(task: Task, stored: dict[Key, Figure], version: str, repeat: int) -> bool:
-    """Were all ways of a course measured often enough?  Once does where nothing is missed."""
+    """Were all ways of a course measured often enough?
+
+    Once does where nothing is missed; and each draw is a measurement.
+    """
     for cell in task.cells:
         measure = "bytes" if task.subject.sizes_only else "recall10"
         figure = stored.get((peer_cell(cell), measure))
         if figure is None or figure.version != version:
             return False
-        if figure.median < 0.999 and len(figure.values) < repeat:
+        if figure.median < 0.999 and len(figure.values) * task.subject.data.draws < repeat:
             return False
     return True
 
@@ -212,12 +232,11 @@ def record(args: argparse.Namespace) -> int:
     stored = figures.read_figures(args.figures)
     lock = threading.Lock()
 
-    def handle(server: Server, stage: Stage, task: Task) -> str:
+    def handle(stages: list[Stage], task: Task) -> str:
         while not is_settled(task, stored, version, args.repeat):
-            course = Course(server, stage, task.subject, peer=True)
-            task.plan.go(course)
+            found = pass_course(stages, task, peer=True)
             with lock:
-                for key, value in course.results.items():
+                for key, value in found.items():
                     before = stored.get(key, Figure((), version, date))
                     stored[key] = before.with_value(value, version, date)
                 figures.write_figures(stored, args.figures)

@@ -50,9 +50,10 @@ class Stage:
     courses come by the same contents again and again.
     """
 
-    def __init__(self, server: Server, data: Data) -> None:
+    def __init__(self, server: Server, data: Data, draw: int = 0) -> None:
         self.server = server
         self.data = data
+        self.draw = draw
         self._truths: set[str] = set()
 
     def load(self) -> None:
@@ -60,7 +61,7 @@ class Stage:
         for part in kinds.PARTS:
             count = NUM_MANY_QUERIES if part.startswith("query") else self.data.rows
             drawn = kinds.KINDS[self.data.kind].draw(
-                kinds.Draw(self.data.kind, self.data.dims, part, count))
+                kinds.Draw(self.data.kind, self.data.dims, part, count, self.draw))
             with tempfile.NamedTemporaryFile(suffix=f".{part}") as file:
                 binary = write_copy(pathlib.Path(file.name), drawn)
                 self.server.run(f"CREATE TABLE part_{part} (id int, v {self.drawn_type(binary)})")
