@@ -33,6 +33,9 @@ typedef enum NvVectorStrategy
 /* What the operator class of an index says.  ERROR if it is not one of ours. */
 extern void nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric);
 
+/* The operator that an index orders by.  ERROR if there is none. */
+extern Oid	nv_opclass_distance(Relation rel);
+
 /*
  * The number of dimensions of an index's column.  ERROR when its type does not
  * say, or there are too many.
