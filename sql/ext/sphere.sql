@@ -37,7 +37,8 @@ BEGIN
 		LOOP
 			EXECUTE format('CREATE FUNCTION nanovec_in_sphere_%1$s(%2$s, sphere_%2$s) RETURNS bool '
 				'AS ''MODULE_PATHNAME'', ''nanovec_%2$s_in_sphere_%1$s'' '
-				'LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE', kind.name, type);
+				'LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE %3$s', kind.name, type,
+				CASE WHEN type IN ('vector', 'halfvec', 'sq8vec') THEN 'SUPPORT nanovec_distance_support' END);
 			EXECUTE format('COMMENT ON FUNCTION nanovec_in_sphere_%1$s(%2$s, sphere_%2$s) IS %3$L',
 				kind.name, type, 'whether a value is in a sphere by the ' || kind.meaning);
 			EXECUTE format('CREATE OPERATOR %1$s (LEFTARG = %2$s, RIGHTARG = sphere_%2$s, '
