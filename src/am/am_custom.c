@@ -96,7 +96,7 @@ make_value(const NvSpace *space, const NvStored *v, char *value)
 /* ---- calls ---- */
 
 /* ERROR: what the function returned is no distance. */
-static void pg_attribute_noreturn()
+static void __attribute__((noreturn))
 no_distance(const NvCustom *custom, const char *returned)
 {
 	ereport(ERROR,

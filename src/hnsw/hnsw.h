@@ -183,8 +183,9 @@ extern bool hnsw_vector_bytes_valid(const HnswIndex *ix, uint32 bytes);
 extern void hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node);
 
 /*
- * Look at a node: share-locks its page, or of a copy, which is good until the next node is
- * looked at, locks nothing.  False, and nothing to release, when the slot holds none.  ERROR (INDEX_CORRUPTED) when there is no such slot, or
+ * Look at a node: share-locks its page; or copies the slot, and locks nothing, where the
+ * store does so.  A copy is good until the next node is looked at.  False, and nothing to
+ * release, when the slot holds none.  ERROR (INDEX_CORRUPTED) when there is no such slot, or
  * what it holds makes no sense.
  */
 static inline bool

@@ -555,7 +555,8 @@ read_definition(Relation rel, HnswMeta *meta, HnswStorage *storage)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"storage\" does not apply to type %s", type->name)));
-	if (metric == NV_SPACE_CUSTOM && *storage != HNSW_STORAGE_AUTO && *storage != HNSW_STORAGE_FLOAT4)
+	if (metric == NV_SPACE_CUSTOM && *storage != HNSW_STORAGE_AUTO &&
+		*storage != HNSW_STORAGE_FLOAT4)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"storage\" must be float4 for a distance function"),
