@@ -79,7 +79,7 @@ SELECT * FROM pg_temp.recall('places', '<-@>', :spots);
 SELECT recall >= 0.99 AS recall FROM nanovec_index_recall('places_idx', ARRAY(SELECT v FROM places LIMIT 20));
 SELECT problem FROM nanovec_index_check('weighted_idx') UNION ALL SELECT problem FROM nanovec_index_check('places_idx');
 SELECT property, value FROM nanovec_index_info('places_idx')
-	WHERE property IN ('type', 'storage', 'rows', 'bits of a neighbor''s code', 'advice');
+	WHERE property IN ('type', 'storage', 'distance function', 'rows', 'bits of a neighbor''s code', 'advice');
 -- what else an index is asked
 SET enable_seqscan = off;
 SELECT count(*) = 30 AS all, bool_and(part = 3) AS part FROM (SELECT part FROM weighted WHERE part = 3

@@ -70,6 +70,23 @@ nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric)
 	*metric = *m;
 }
 
+/* Ask the support function for the metric, if it is one of ours. */
+bool
+nv_opclass_is_custom(Relation rel)
+{
+	FmgrInfo   *proc;
+	const NvSpaceMetric *metric;
+
+	Assert(InterruptHoldoffCount == 0);
+	if (!OidIsValid(index_getprocid(rel, NV_VECTOR_COLUMN, NV_METRIC_PROC)))
+		return false;
+	proc = index_getprocinfo(rel, NV_VECTOR_COLUMN, NV_METRIC_PROC);
+	if (proc->fn_nargs != 1)
+		return false;
+	metric = (const NvSpaceMetric *) DatumGetPointer(FunctionCall1(proc, PointerGetDatum(NULL)));
+	return metric != NULL && *metric == NV_SPACE_CUSTOM;
+}
+
 /* Find the operator to order by. */
 Oid
 nv_opclass_distance(Relation rel)

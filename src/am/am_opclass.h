@@ -33,6 +33,12 @@ typedef enum NvVectorStrategy
 /* What the operator class of an index says.  ERROR if it is not one of ours. */
 extern void nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric);
 
+/*
+ * Whether an index is measured by a function of the user's; false where nv_opclass_of()
+ * raises an error.
+ */
+extern bool nv_opclass_is_custom(Relation rel);
+
 /* The operator that an index orders by.  ERROR if there is none. */
 extern Oid	nv_opclass_distance(Relation rel);
 

@@ -101,11 +101,7 @@ filtered_cost(const IndexCosts *index, double visits, double part, int nconditio
 static double
 measure_cost(Relation index)
 {
-	NvElementKind element;
-	NvSpaceMetric metric;
-
-	nv_opclass_of(index, &element, &metric);
-	return metric == NV_SPACE_CUSTOM ? nv_custom_cost(index) : 1;
+	return nv_opclass_is_custom(index) ? nv_custom_cost(index) : 1;
 }
 
 /*
