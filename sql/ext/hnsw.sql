@@ -52,6 +52,10 @@ CREATE FUNCTION nanovec_jaccard_metric(internal) RETURNS internal
 	AS 'MODULE_PATHNAME' LANGUAGE C;
 COMMENT ON FUNCTION nanovec_jaccard_metric(internal) IS 'metric of operator classes: Jaccard distance';
 
+CREATE FUNCTION nanovec_custom_metric(internal) RETURNS internal
+	AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION nanovec_custom_metric(internal) IS 'metric of operator classes of one''s own: the function of operator 1';
+
 CREATE OPERATOR CLASS vector_l2_ops
 	FOR TYPE vector USING hnsw AS
 	OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,

@@ -19,7 +19,8 @@ nv_space_lower_bound(const NvSpace *space, const NvQuery *query, float distance,
 	double		rounding = 2 * NV_KERNEL_RELERR(space->length);
 	double		bound;
 
-	if (nv_space_is_exact(space))
+	/* what a function of the user's returned was rounded down */
+	if (nv_space_is_exact(space) || nv_space_is_custom(space))
 		return distance;
 	/* SQL measures sparse vectors in double precision */
 	if (space->form == NV_FORM_SPARSE)
@@ -62,7 +63,7 @@ nv_space_cutoff(const NvSpace *space, const NvQuery *query, double horizon, NvCu
 	double		rounding = 2 * NV_KERNEL_RELERR(space->length);
 	double		slope = (1 + margin) / (1 - rounding);
 
-	Assert(rounding < 1);
+	Assert(rounding < 1 && !nv_space_is_custom(space));
 	*cutoff = (NvCutoff) {.base = INFINITY};
 	if (nv_space_is_exact(space))
 		cutoff->base = (float) horizon;

@@ -7,6 +7,7 @@
  */
 #include "am/am_index.h"
 
+#include "am/am_custom.h"
 #include "am/am_opclass.h"
 
 /* The mean of a space lies behind the metapage. */
@@ -72,6 +73,8 @@ init_core(NvIndexCore *core, Relation index, const NvSpaceSpec *spec, const floa
 	nv_attributes_of(index, &core->attributes);
 	core->many = nv_opclass_many(index);
 	nv_spec_init(spec, floats, &core->space);
+	if (nv_space_is_custom(&core->space))
+		nv_custom_open(&core->space, index);
 	core->vector_bytes = nv_space_max_bytes(&core->space);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "am/am_vector.h"
 
+#include "am/am_custom.h"
 #include "distance/distance.h"
 
 /* ---- float4 ---- */
@@ -368,6 +369,12 @@ static const DenseMeasures dense_measures[][3] = {
 void
 nv_space_choose_measures(NvSpace *space)
 {
+	if (nv_space_is_custom(space))
+	{
+		space->from_query = nv_custom_from_query;
+		space->between = nv_custom_between;
+		return;
+	}
 	if (space->type->dense != NULL)
 	{
 		int			column = space->ip ? 1 : space->metric == NV_SPACE_L1 ? 2 : 0;

@@ -88,15 +88,9 @@ check_usable(Relation index)
 static void
 find_distance(NvIndexedTable *t)
 {
-	Oid			family = t->index->rd_opfamily[NV_VECTOR_COLUMN - 1];
-	Oid			operator;
-
 	t->type = t->index->rd_opcintype[NV_VECTOR_COLUMN - 1];
 	t->collation = t->index->rd_indcollation[NV_VECTOR_COLUMN - 1];
-	operator = get_opfamily_member(family, t->type, t->type, NV_VECTOR_DISTANCE);
-	if (!OidIsValid(operator))
-		elog(ERROR, "operator family %u has no operator to order by", family);
-	fmgr_info(get_opcode(operator), &t->distance);
+	fmgr_info(get_opcode(nv_opclass_distance(t->index)), &t->distance);
 }
 
 /* ERROR for an index that searches of one vector do not serve. */

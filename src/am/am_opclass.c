@@ -10,11 +10,13 @@
 #include "access/amvalidate.h"
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "am/am_custom.h"
 #include "am/am_row.h"
 #include "catalog/pg_amop.h"
 #include "catalog/pg_amproc.h"
 #include "catalog/pg_opclass.h"
 #include "catalog/pg_opfamily.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "miscadmin.h"
@@ -59,7 +61,8 @@ nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric)
 	type = (const NvElementType *)
 		DatumGetPointer(FunctionCall1(index_getprocinfo(rel, NV_VECTOR_COLUMN, NV_TYPE_PROC),
 									  PointerGetDatum(NULL)));
-	if (m == NULL || type == NULL || !nv_metric_valid(type->kind, *m))
+	if (m == NULL || type == NULL || !nv_metric_valid(type->kind, *m) ||
+		(nv_opclass_many(rel) && *m != NV_SPACE_IP))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("operator class of index \"%s\" has no distance that nanovec knows",
@@ -74,6 +77,42 @@ nv_opclass_many(Relation rel)
 {
 	Assert(InterruptHoldoffCount == 0);
 	return OidIsValid(get_element_type(rel->rd_opcintype[NV_VECTOR_COLUMN - 1]));
+}
+
+/* Ask the support function for the metric, if it is one of ours. */
+bool
+nv_opclass_is_custom(Relation rel)
+{
+	FmgrInfo   *proc;
+	const NvSpaceMetric *metric;
+
+	Assert(InterruptHoldoffCount == 0);
+	if (!OidIsValid(index_getprocid(rel, NV_VECTOR_COLUMN, NV_METRIC_PROC)))
+		return false;
+	proc = index_getprocinfo(rel, NV_VECTOR_COLUMN, NV_METRIC_PROC);
+	if (proc->fn_nargs != 1)
+		return false;
+	metric = (const NvSpaceMetric *) DatumGetPointer(FunctionCall1(proc, PointerGetDatum(NULL)));
+	return metric != NULL && *metric == NV_SPACE_CUSTOM;
+}
+
+/* Find the operator to order by. */
+Oid
+nv_opclass_distance(Relation rel)
+{
+	Oid			family = rel->rd_opfamily[NV_VECTOR_COLUMN - 1];
+	Oid			type = rel->rd_opcintype[NV_VECTOR_COLUMN - 1];
+	Oid			operator;
+
+	Assert(InterruptHoldoffCount == 0);
+	operator = get_opfamily_member(family, type, type, NV_VECTOR_DISTANCE);
+	if (!OidIsValid(operator))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("operator class of index \"%s\" has no operator to order by",
+						RelationGetRelationName(rel)),
+				 errhint("Its operator 1 is the distance, FOR ORDER BY float_ops.")));
+	return operator;
 }
 
 /* Take the dimensions from the type of the column. */
@@ -144,6 +183,7 @@ METRIC_SUPPORT(cosine, NV_SPACE_COSINE)
 METRIC_SUPPORT(l1, NV_SPACE_L1)
 METRIC_SUPPORT(hamming, NV_SPACE_HAMMING)
 METRIC_SUPPORT(jaccard, NV_SPACE_JACCARD)
+METRIC_SUPPORT(custom, NV_SPACE_CUSTOM)
 
 /* ---- validation ---- */
 
@@ -179,6 +219,23 @@ validate_sphere(Form_pg_amop op, const char *family, bool *valid)
 	if (get_typtype(op->amoprighttype) != TYPTYPE_COMPOSITE ||
 		!check_amop_signature(op->amopopr, BOOLOID, op->amoplefttype, op->amoprighttype))
 		complain(valid, family, "contains an operator with a wrong signature");
+}
+
+/* Check that a function of the user's can serve as a distance. */
+static void
+validate_custom(CatCList *operators, const char *family, bool *valid)
+{
+	for (int i = 0; i < operators->n_members; i++)
+	{
+		Form_pg_amop op = (Form_pg_amop) GETSTRUCT(&operators->members[i]->tuple);
+
+		if (op->amopstrategy != NV_VECTOR_DISTANCE)
+			continue;
+		if (func_volatile(get_opcode(op->amopopr)) != PROVOLATILE_IMMUTABLE)
+			complain(valid, family, "contains a distance function that is not IMMUTABLE");
+		if (nv_custom_is_inlined(op->amopopr))
+			complain(valid, family, "contains a distance function that is inlined in queries");
+	}
 }
 
 /* Check the operators of a family. */
@@ -224,8 +281,8 @@ is_type_of(Oid type, const NvElementType *element, Oid proc)
 	return same;
 }
 
-/* Check the support functions of a family for one type. */
-static void
+/* Check the support functions of a family for one type.  Returns whether the metric is custom. */
+static bool
 validate_procs(CatCList *procs, const char *family, Oid type, bool *valid)
 {
 	const NvElementType *element = NULL;
@@ -256,6 +313,7 @@ validate_procs(CatCList *procs, const char *family, Oid type, bool *valid)
 		complain(valid, family, "has a metric that does not suit its type");
 	else if (!is_type_of(type, element, type_proc))
 		complain(valid, family, "has support functions for another type");
+	return metric != NULL && *metric == NV_SPACE_CUSTOM;
 }
 
 /* A family and its access method, for messages. */
@@ -347,7 +405,8 @@ nv_opclass_validate(Oid opclass)
 	else
 	{
 		validate_operators(operators, family, &valid);
-		validate_procs(procs, family, form->opcintype, &valid);
+		if (validate_procs(procs, family, form->opcintype, &valid))
+			validate_custom(operators, family, &valid);
 	}
 	ReleaseCatCacheList(procs);
 	ReleaseCatCacheList(operators);

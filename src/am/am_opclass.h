@@ -37,6 +37,15 @@ extern void nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *m
 extern bool nv_opclass_many(Relation rel);
 
 /*
+ * Whether an index is measured by a function of the user's; false where nv_opclass_of()
+ * raises an error.
+ */
+extern bool nv_opclass_is_custom(Relation rel);
+
+/* The operator that an index orders by.  ERROR if there is none. */
+extern Oid	nv_opclass_distance(Relation rel);
+
+/*
  * The number of dimensions of an index's column.  ERROR when its type does not
  * say, or there are too many.
  */

@@ -128,6 +128,7 @@ set_sparse(const NvSpace *space, Datum value, NvQuery *query)
 bool
 nv_query_set(const NvSpace *space, Datum value, NvQuery *query)
 {
+	query->none = false;
 	switch (space->form)
 	{
 		case NV_FORM_BITS:
@@ -153,6 +154,7 @@ nv_query_floats(const NvSpace *space, const NvQuery *query, float *out)
 void
 nv_query_set_zero(const NvSpace *space, NvQuery *query)
 {
+	query->none = true;
 	query->norm = 0;
 	if (space->type->dense != NULL)
 	{
@@ -167,6 +169,7 @@ nv_query_set_zero(const NvSpace *space, NvQuery *query)
 void
 nv_query_set_stored(const NvSpace *space, const NvStored *v, NvQuery *query)
 {
+	query->none = false;
 	if (space->type->dense == NULL)
 	{
 		query->raw = *v;

@@ -150,6 +150,9 @@ stored_error(const NvSpace *space, const NvQuery *query, const NvStored *v)
 	float		norm = query->norm + space->mean_norm;
 	double		error;
 
+	/* a function of the user's is given the value itself */
+	if (nv_space_is_custom(space))
+		return 0;
 	nv_stored_floats(space, v, x);
 	if (space->metric == NV_SPACE_L1)
 		return nv_kern.l1_f32(x, query->elements, space->length) * 1.001f;

@@ -32,6 +32,9 @@ nv_element_type(NvElementKind kind)
 bool
 nv_metric_valid(NvElementKind kind, NvSpaceMetric metric)
 {
+	/* an sq8vec cannot be made again of its elements, to be handed to a function */
+	if (metric == NV_SPACE_CUSTOM)
+		return kind != NV_ELEMENT_SQ8VEC;
 	switch (kind)
 	{
 		case NV_ELEMENT_VECTOR:

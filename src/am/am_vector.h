@@ -39,7 +39,8 @@ typedef enum NvSpaceMetric
 	NV_SPACE_COSINE,
 	NV_SPACE_L1,
 	NV_SPACE_HAMMING,
-	NV_SPACE_JACCARD
+	NV_SPACE_JACCARD,
+	NV_SPACE_CUSTOM				/* a function of the user's: see am_custom.h */
 } NvSpaceMetric;
 
 /* Forms; numbers are stored in metapages. */
@@ -105,9 +106,11 @@ typedef struct NvQuery
 	float	   *elements;		/* dense: space->length of them */
 	NvStored	raw;			/* others: as stored */
 	float		norm;			/* dense: Euclidean norm of elements */
+	bool		none;			/* stands for NULL; what is measured then has no meaning */
 } NvQuery;
 
 typedef struct NvSpace NvSpace;
+typedef struct NvCustom NvCustom;
 
 struct NvSpace
 {
@@ -121,6 +124,7 @@ struct NvSpace
 	const float *factors;		/* the rotation, or NULL */
 	float		mean_norm;
 	float	   *scratch;		/* 2 * length, dense */
+	NvCustom   *custom;			/* the user's function, where that is the metric */
 
 	float		(*from_query) (const NvSpace *space, const NvQuery *query, const NvStored *v);
 	float		(*between) (const NvSpace *space, const NvStored *a, const NvStored *b);
@@ -138,9 +142,20 @@ nv_space_has_codes(NvElementKind kind, NvSpaceMetric metric)
 }
 
 /*
+ * Whether vectors are measured by a function of the user's.  That may do anything, so
+ * whoever measures holds no content lock of a page: see README, "Locks".
+ */
+static inline bool
+nv_space_is_custom(const NvSpace *space)
+{
+	return space->metric == NV_SPACE_CUSTOM;
+}
+
+/*
  * Set up a space.  mean[dims] and factors (nv_rotation_factors, for so many
  * elements) stay the caller's; without a mean it is 0, and without factors nothing
- * is rotated, and length is dims.  scratch is palloc'd.
+ * is rotated, and length is dims.  scratch is palloc'd.  A space that is measured by a
+ * function of the user's can measure only after nv_custom_open().
  */
 extern void nv_space_init(NvSpace *space, NvElementKind kind, NvSpaceMetric metric, NvForm form,
 						  int dims, int length, const float *mean, const float *factors);
@@ -198,7 +213,7 @@ extern void nv_space_move(const NvSpace *space, float *x);
 /* The elements of a query as floats, as nv_stored_floats() has those of a vector. */
 extern void nv_query_floats(const NvSpace *space, const NvQuery *query, float *out);
 
-/* Make a query whose elements are all zero.  A scan for NULL searches with it. */
+/* Make a query that stands for NULL, with elements that are all zero. */
 extern void nv_query_set_zero(const NvSpace *space, NvQuery *query);
 
 /* Make a query of a stored vector. */
@@ -292,7 +307,7 @@ nv_beyond(const NvCutoff *cutoff, float distance, float error)
 static inline bool
 nv_space_is_exact(const NvSpace *space)
 {
-	return space->form == NV_FORM_BITS;
+	return space->form == NV_FORM_BITS && !nv_space_is_custom(space);
 }
 
 /* Distances, as the space has them. */

@@ -51,10 +51,17 @@ typedef struct HnswOptions
 /* The graph while it is built in memory: chunks of slots.  hnsw_memory.c */
 typedef struct HnswMemory HnswMemory;
 
+/* A lock among the processes of a build.  hnsw_shared.c */
+typedef struct HnswBuildLock HnswBuildLock;
+
 /* Edges that vacuum has noted, to walk the graph without reading it again.  hnsw_notes.c */
 typedef struct HnswNotes HnswNotes;
 
-/* Where slots are: in memory, while the first part of an index is built, or in pages. */
+/*
+ * Where slots are: in memory, while the first part of an index is built, or in pages; of
+ * these they are copied before they are looked at, where looking means to call a function
+ * of the user's.
+ */
 typedef struct HnswStore HnswStore;
 
 /* An open index. */
@@ -65,7 +72,7 @@ typedef struct HnswIndex
 	HnswLayout	layout;
 	uint32		max_bytes;		/* of a stored vector, if it is fine */
 	bool		logged;			/* whether changes are logged */
-	LWLock	   *build_lock;		/* among the processes of a build, in place of the update lock */
+	HnswBuildLock *build_lock;	/* among the processes of a build, in place of the update lock */
 	HnswMapLayout map;			/* of attributes, if there are any */
 	HnswBounds *bounds[NV_MAX_ATTRIBUTES];	/* of each, once they were needed */
 	MemoryContext context;		/* that it was opened in */
@@ -79,6 +86,7 @@ typedef struct HnswIndex
 	 */
 	const uint32 *ranks;
 	char	   *assembled;		/* room for one vector longer than a node holds, or NULL */
+	char	   *copied;			/* room for a slot, in hnsw_copy_store; or NULL */
 	float	   *edge_floats;	/* 2 * space.length, if there are codes */
 	NvShortFactors *short_factors;	/* or NULL: they are wide */
 } HnswIndex;
@@ -87,7 +95,7 @@ typedef struct HnswIndex
 typedef struct HnswRef
 {
 	const HnswNode *node;
-	Buffer		buffer;			/* share-locked, or InvalidBuffer: in memory */
+	Buffer		buffer;			/* share-locked, or InvalidBuffer: in memory, or a copy */
 } HnswRef;
 
 /* A node being changed. */
@@ -97,19 +105,20 @@ typedef struct HnswNodeChange
 	NvChange	logged;
 } HnswNodeChange;
 
+/*
+ * Copies so many bytes of the rest of a vector out of a slot; returns the next slot
+ * of it.  ref is the node, whose page stays locked.
+ */
+typedef uint32 (*HnswReadRest) (HnswIndex *ix, uint32 slot, const HnswRef *ref, char *out,
+								uint32 bytes);
+
 /* What a store does; the first three are called by functions of the same name. */
 struct HnswStore
 {
 	bool		(*read) (HnswIndex *ix, uint32 slot, HnswRef *ref);
 	bool		(*read_next) (HnswIndex *ix, uint32 slot, HnswRef *ref);
 	void		(*prefetch) (HnswIndex *ix, uint32 slot);
-
-	/*
-	 * Copy so many bytes of the rest of a vector out of a slot; returns the next slot
-	 * of it.  ref is the node, whose page stays locked.
-	 */
-	uint32		(*read_rest) (HnswIndex *ix, uint32 slot, const HnswRef *ref, char *out,
-							  uint32 bytes);
+	HnswReadRest read_rest;		/* NULL: a node is read with the rest of its vector */
 
 	/*
 	 * Begin to change a node: locks its page, of which the caller holds none.  NULL, and
@@ -123,6 +132,14 @@ struct HnswStore
 };
 
 extern const HnswStore hnsw_page_store;
+extern const HnswStore hnsw_copy_store;
+
+/* The store for what is in pages. */
+static inline const HnswStore *
+hnsw_disk_store(const HnswIndex *ix)
+{
+	return nv_space_is_custom(&ix->space) ? &hnsw_copy_store : &hnsw_page_store;
+}
 
 /* hnsw_memory.c: have slots in this memory from now on, or if it is NULL in pages. */
 extern void hnsw_use_memory(HnswIndex *ix, HnswMemory *memory);
@@ -166,8 +183,9 @@ extern bool hnsw_vector_bytes_valid(const HnswIndex *ix, uint32 bytes);
 extern void hnsw_check_node(HnswIndex *ix, uint32 slot, const HnswNode *node);
 
 /*
- * Look at a node: share-locks its page.  False, and nothing to release, when
- * the slot holds none.  ERROR (INDEX_CORRUPTED) when there is no such slot, or
+ * Look at a node: share-locks its page; or copies the slot, and locks nothing, where the
+ * store does so.  A copy is good until the next node is looked at.  False, and nothing to
+ * release, when the slot holds none.  ERROR (INDEX_CORRUPTED) when there is no such slot, or
  * what it holds makes no sense.
  */
 static inline bool
@@ -746,6 +764,14 @@ extern int	hnsw_draw_level(const HnswMeta *meta, const ItemPointerData *tid, int
 extern void hnsw_insert_query(HnswIndex *ix, NvQuery *query, const char *image,
 							  ItemPointer tid, int ordinal);
 
+/*
+ * hnsw_shared.c: the update lock of a build.  Waits can be interrupted.  Who holds it may
+ * not take it again.
+ */
+extern void hnsw_build_lock_init(HnswBuildLock *lock);
+extern void hnsw_build_lock(HnswBuildLock *lock, bool exclusive);
+extern void hnsw_build_unlock(HnswBuildLock *lock, bool exclusive);
+
 /* hnsw_build.c */
 
 /* Phases that pg_stat_progress_create_index shows, from 2 on (1 is "initializing"). */
@@ -777,6 +803,12 @@ extern const NvSearchMethod hnsw_search_method;
 extern IndexBulkDeleteResult *hnsw_bulk_delete(IndexVacuumInfo *info,
 											   IndexBulkDeleteResult *stats,
 											   IndexBulkDeleteCallback callback, void *state);
+
+/*
+ * A parallel worker may not call every function of the user's, and then marks what is dead
+ * and no more.  The leader does the rest at the end, whatever became of the rows meanwhile.
+ */
+extern void hnsw_vacuum_finish(IndexVacuumInfo *info, IndexBulkDeleteResult *stats);
 
 /* hnsw_check.c: see NvMethod; inserts wait while an index is checked */
 extern void hnsw_check(Relation heap, Relation rel, NvReport *report);

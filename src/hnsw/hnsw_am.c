@@ -10,6 +10,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "am/am_custom.h"
 #include "am/am_handler.h"
 #include "am/am_opclass.h"
 #include "am/am_rowvectors.h"
@@ -99,6 +100,13 @@ filtered_cost(const IndexCosts *index, double visits, double part, int nconditio
 		index->tuples * sizeof(uint16) / BLCKSZ * index->sequential;
 }
 
+/* What it costs to measure a vector: of built-in metrics, an operator. */
+static double
+measure_cost(Relation index)
+{
+	return nv_opclass_is_custom(index) ? nv_custom_cost(index) : 1;
+}
+
 /*
  * Where rows have many vectors: how many a query has, if it does not tell; how many rows
  * are looked at first, for each of ef_search, and as many times as are returned.  See
@@ -162,6 +170,7 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	double		read;			/* the part of the index that a search reads */
 	double		row_visits;		/* that a row more counts as */
 	double		more;			/* rows that take another visit */
+	double		measure;		/* the cost of a distance, in cpu_operator_cost */
 	bool		finds_all = false;
 	NvPathConditions conditions;
 	Relation	index;
@@ -175,12 +184,13 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	index = index_open(path->indexinfo->indexoid, NoLock);
 	m = hnsw_options_of(index).m;
 	many = nv_opclass_many(index);
+	measure = measure_cost(index);
 	index_close(index, NoLock);
 
 	visits = Min(hnsw_ef_search + 3 * log(ic.tuples) / log(2 * m), ic.tuples);
 	read = Min(visits / ic.pages, 1);
 	get_tablespace_page_costs(path->indexinfo->reltablespace, &ic.random, &ic.sequential);
-	ic.visit = 2 * m * cpu_operator_cost + cpu_index_tuple_cost;
+	ic.visit = 2 * m * measure * cpu_operator_cost + cpu_index_tuple_cost;
 	row_visits = (Min(ic.pages / ic.tuples, 1) * BLCKSZ + BYTES_BESIDE) / BYTES_PER_VISIT;
 	conditions = nv_path_conditions(root, path);
 	if (conditions.nattributes == 0)
@@ -222,12 +232,18 @@ phase_name(int64 phase)
 	return NULL;
 }
 
-/* Learn about attributes what vacuum may; then as any method: amvacuumcleanup. */
+/*
+ * Learn about attributes what vacuum may, and do what a parallel worker had to leave; then as
+ * any method: amvacuumcleanup.
+ */
 static IndexBulkDeleteResult *
 vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 {
 	if (!info->analyze_only)
+	{
 		hnsw_map_improve(info->index);
+		hnsw_vacuum_finish(info, stats);
+	}
 	return nv_vacuum_cleanup(info, stats);
 }
 

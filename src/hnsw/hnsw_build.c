@@ -17,6 +17,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "am/am_build.h"
+#include "am/am_custom.h"
 #include "am/am_opclass.h"
 #include "am/am_rowvectors.h"
 #include "catalog/index.h"
@@ -314,7 +315,7 @@ init_shared(HnswBuildShared *shared, HnswBuild *build, const HnswMeta *meta, int
 	shared->memory_limit = most;
 	shared->meta = *meta;
 	hnsw_memory_init(&shared->memory, meta->slot_bytes, slots * meta->slot_bytes, build->alone);
-	LWLockInitialize(&shared->update_lock, nv_lock_tranche());
+	hnsw_build_lock_init(&shared->update_lock);
 	BarrierInit(&shared->barrier, 0);
 	pg_atomic_init_u32(&shared->next, 0);
 	pg_atomic_init_u64(&shared->next_group, 0);
@@ -485,7 +486,8 @@ hnsw_build(Relation heap, Relation rel, IndexInfo *info)
 	build.mean = mean;
 	hnsw_write_head(rel, MAIN_FORKNUM, &meta, mean);
 
-	nworkers = nv_build_workers(heap, rel);
+	nworkers = meta.metric == NV_SPACE_CUSTOM && !nv_custom_parallel_safe(rel) ? 0 :
+		nv_build_workers(heap, rel);
 	if (nworkers > 0)
 		nworkers = nv_workers_that_fit(nworkers, shared_bytes(&build, info, &meta));
 	if (nworkers == 0 || !build_in_parallel(&build, info, &meta, nworkers, result))

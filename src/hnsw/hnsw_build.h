@@ -19,6 +19,20 @@
 /* An array that all processes of a build see: a segment; palloc'd, when there is one process. */
 typedef uint64 HnswArray;
 
+/*
+ * A lock of many readers or one writer.  Who waits for it or holds it can be interrupted, as
+ * whoever holds an LWLock cannot: while it is held, functions of the user's run.  Nobody
+ * releases it after an error, which ends the whole build.
+ */
+struct HnswBuildLock
+{
+	slock_t		mutex;
+	ConditionVariable released;
+	int			readers;
+	int			waiting;		/* writers, which go first */
+	bool		written;		/* a writer holds it */
+};
+
 /* Shared by the processes of a build. */
 typedef struct HnswBuildShared
 {
@@ -29,7 +43,7 @@ typedef struct HnswBuildShared
 	Size		memory_limit;	/* of slots and of all that linking needs */
 	HnswMeta	meta;
 	HnswMemoryShared memory;
-	LWLock		update_lock;	/* page locks do not conflict within a parallel group */
+	HnswBuildLock update_lock;	/* page locks do not conflict within a parallel group */
 
 	Barrier		barrier;		/* all processes, between the steps of linking */
 	pg_atomic_uint32 next;		/* first work not yet taken, of linking */

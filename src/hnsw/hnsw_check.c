@@ -11,10 +11,12 @@
 #include "hnsw/hnsw.h"
 #include "hnsw/hnsw_map.h"
 
+#include "am/am_custom.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/shmem.h"
 #include "utils/memutils.h"
+#include "utils/regproc.h"
 
 /* What is known of each slot after the first look. */
 typedef struct SlotInfo
@@ -498,6 +500,9 @@ report_layout(NvReport *report, HnswIndex *ix)
 	nv_report_property(report, "type", "%s(%d)%s", ix->space.type->name, meta->dims,
 					   ix->many ? "[]" : "");
 	nv_report_property(report, "storage", "%s", nv_form_name(meta->form));
+	if (nv_space_is_custom(&ix->space))
+		nv_report_property(report, "distance function", "%s",
+						   format_procedure(ix->space.custom->function.fn_oid));
 	nv_report_property(report, "m", "%d", meta->m);
 	nv_report_property(report, "ef_construction", "%d", meta->ef_construction);
 	nv_report_property(report, "bits of a neighbor's code", "%d", meta->bits);

@@ -357,7 +357,7 @@ static void
 lock_update(HnswIndex *ix, bool exclusive)
 {
 	if (ix->build_lock != NULL)
-		LWLockAcquire(ix->build_lock, exclusive ? LW_EXCLUSIVE : LW_SHARED);
+		hnsw_build_lock(ix->build_lock, exclusive);
 	else
 		LockPage(ix->rel, HNSW_UPDATE_LOCK, exclusive ? ExclusiveLock : ShareLock);
 }
@@ -367,7 +367,7 @@ static void
 unlock_update(HnswIndex *ix, bool exclusive)
 {
 	if (ix->build_lock != NULL)
-		LWLockRelease(ix->build_lock);
+		hnsw_build_unlock(ix->build_lock, exclusive);
 	else
 		UnlockPage(ix->rel, HNSW_UPDATE_LOCK, exclusive ? ExclusiveLock : ShareLock);
 }

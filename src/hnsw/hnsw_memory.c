@@ -204,5 +204,5 @@ void
 hnsw_use_memory(HnswIndex *ix, HnswMemory *memory)
 {
 	ix->memory = memory;
-	ix->store = memory != NULL ? &memory_store : &hnsw_page_store;
+	ix->store = memory != NULL ? &memory_store : hnsw_disk_store(ix);
 }

@@ -104,6 +104,8 @@ form_valid(const HnswMeta *meta)
 		return meta->form == NV_FORM_BITS;
 	if (meta->element == NV_ELEMENT_SPARSEVEC)
 		return meta->form == NV_FORM_SPARSE;
+	if (meta->metric == NV_SPACE_CUSTOM)
+		return meta->form == NV_FORM_FLOAT4;
 	return nv_form_is_dense(meta->form);
 }
 
@@ -169,7 +171,7 @@ init_index(HnswIndex *ix)
 {
 	const HnswMeta *meta = &ix->meta;
 
-	ix->store = &hnsw_page_store;
+	ix->store = hnsw_disk_store(ix);
 	ix->logged = true;
 	ix->context = CurrentMemoryContext;
 	/* operator classes may have come to summarize in another way */
@@ -194,6 +196,8 @@ init_index(HnswIndex *ix)
 		ix->edge_floats = palloc(2 * sizeof(float) * ix->space.length);
 	if (ix->max_bytes > ix->layout.vector_room)
 		ix->assembled = palloc(ix->max_bytes);
+	if (nv_space_is_custom(&ix->space))
+		ix->copied = palloc(meta->slot_bytes);
 }
 
 /* Open an index as relcache or its metapage tells. */

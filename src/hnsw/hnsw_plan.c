@@ -22,6 +22,7 @@
 #include <math.h>
 
 #include "am/am_build.h"
+#include "am/am_custom.h"
 #include "am/am_opclass.h"
 #include "am/am_rowvectors.h"
 #include "cluster/kmeans.h"
@@ -259,7 +260,8 @@ take_sample(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *meta, 
 			blocks >= RelationGetNumberOfBlocks(heap))
 			break;
 	}
-	if (!s->dense || s->seen < FEW_ROWS)
+	/* whatever a function of the user's measures, all that it is given is exact */
+	if (!s->dense || s->seen < FEW_ROWS || nv_space_is_custom(&s->space))
 		return;
 	blocks = ceil((double) MOST_ROWS / s->seen * Min(blocks, MOST_BLOCKS));
 	nv_sample_blocks(heap, rel, info, (BlockNumber) Min(Max(blocks, first), MOST_BLOCKS),
@@ -358,10 +360,12 @@ choose_form(const Sample *s, HnswMeta *meta, HnswStorage storage, const float *m
 
 	if (storage != HNSW_STORAGE_AUTO)
 	{
-		if (meta->sampled > 0)
+		if (meta->sampled > 0 && meta->metric != NV_SPACE_CUSTOM)
 			meta->rounding = rounding_of(s, meta, asked[storage], mean);
 		return asked[storage];
 	}
+	if (meta->metric == NV_SPACE_CUSTOM)
+		return NV_FORM_FLOAT4;
 	if (meta->length == 0 && meta->dims < EXACT_DIMS)
 		return choose_exact_form(s, meta);
 	if (meta->sampled == 0)
@@ -591,6 +595,12 @@ read_definition(Relation rel, HnswMeta *meta, HnswStorage *storage)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"storage\" does not apply to type %s", type->name)));
+	if (metric == NV_SPACE_CUSTOM && *storage != HNSW_STORAGE_AUTO &&
+		*storage != HNSW_STORAGE_FLOAT4)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"storage\" must be float4 for a distance function"),
+				 errdetail("The function of the operator class is given vectors as they are.")));
 
 	memset(meta, 0, sizeof(*meta));
 	meta->version = HNSW_FORMAT_VERSION;
@@ -646,6 +656,8 @@ hnsw_plan(Relation heap, Relation rel, IndexInfo *info, HnswMeta *meta, float **
 	NvAttributes attributes;
 
 	read_definition(rel, meta, &storage);
+	if (meta->metric == NV_SPACE_CUSTOM)
+		nv_custom_check(heap, rel, info, meta->element, meta->dims);
 	nv_attributes_of(rel, &attributes);
 	meta->attribute_bytes = attributes.image_bytes;
 	coded = nv_space_has_codes(meta->element, meta->metric) && meta->dims >= FEW_DIMS;

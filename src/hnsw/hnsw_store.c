@@ -153,6 +153,47 @@ const HnswStore hnsw_page_store = {
 	.stays = false
 };
 
+/* Put a vector that is longer than its node holds together, in ix->assembled. */
+static void
+assemble(HnswIndex *ix, const HnswRef *ref, HnswReadRest read_rest)
+{
+	const uint32 room = ix->meta.slot_bytes - offsetof(HnswRest, data);
+	const HnswNode *node = ref->node;
+	uint32		slot = node->rest;
+
+	Assert(ix->assembled != NULL && node->vector_bytes <= ix->max_bytes);
+	memcpy(ix->assembled, HNSW_VECTOR(&ix->layout, node), ix->layout.vector_room);
+	for (uint32 at = ix->layout.vector_room; at < node->vector_bytes; at += room)
+		slot = read_rest(ix, slot, ref, ix->assembled + at, Min(room, node->vector_bytes - at));
+}
+
+/* ---- copies ---- */
+
+/* Copy a slot, and put the rest of a long vector together, while its page is locked. */
+static bool
+copy_read(HnswIndex *ix, uint32 slot, HnswRef *ref)
+{
+	if (!page_read(ix, slot, ref))
+		return false;
+	memcpy(ix->copied, ref->node, ix->meta.slot_bytes);
+	if (ref->node->vector_bytes > ix->layout.vector_room)
+		assemble(ix, ref, page_read_rest);
+	UnlockReleaseBuffer(ref->buffer);
+	ref->buffer = InvalidBuffer;
+	ref->node = (const HnswNode *) ix->copied;
+	return true;
+}
+
+/* For who measures what is read: nobody holds a lock meanwhile. */
+const HnswStore hnsw_copy_store = {
+	.read = copy_read,
+	.read_next = page_read_next,
+	.prefetch = page_prefetch,
+	.change_begin = page_change_begin,
+	.change_finish = page_change_finish,
+	.stays = false
+};
+
 /* Find the vector of a node, or put it together. */
 NvStored
 hnsw_stored(HnswIndex *ix, const HnswRef *ref)
@@ -167,16 +208,12 @@ hnsw_stored(HnswIndex *ix, const HnswRef *ref)
 		.sum = node->sum,
 		.square = node->square
 	};
-	uint32		room = ix->meta.slot_bytes - offsetof(HnswRest, data);
-	uint32		slot = node->rest;
 
 	if (likely(v.bytes <= ix->layout.vector_room))
 		return v;
-
-	Assert(ix->assembled != NULL && v.bytes <= ix->max_bytes);
-	memcpy(ix->assembled, v.data, ix->layout.vector_room);
-	for (uint32 at = ix->layout.vector_room; at < v.bytes; at += room)
-		slot = ix->store->read_rest(ix, slot, ref, ix->assembled + at, Min(room, v.bytes - at));
+	/* a copy was made together with the rest */
+	if (ix->store->read_rest != NULL)
+		assemble(ix, ref, ix->store->read_rest);
 	v.data = ix->assembled;
 	return v;
 }

@@ -21,6 +21,9 @@
 
 #include <math.h>
 
+#include "access/parallel.h"
+#include "am/am_custom.h"
+#include "am/am_opclass.h"
 #include "commands/vacuum.h"
 #include "miscadmin.h"
 #include "nv_testpoint.h"
@@ -816,6 +819,43 @@ begin(Vacuum *v, IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 									   ALLOCSET_DEFAULT_SIZES);
 }
 
+/*
+ * Whether new neighbors have to be left to the leader: to choose them, a function would be
+ * called that parallel workers may not call.
+ */
+static bool
+must_leave(const Vacuum *v)
+{
+	return IsParallelWorker() && nv_space_is_custom(&v->ix.space) &&
+		!nv_custom_parallel_safe(v->ix.rel);
+}
+
+/* Link what is out of reach, give nodes others in place of dead ones, and free these. */
+static void
+mend(Vacuum *v)
+{
+	uint32		entry;
+	int			level;
+
+	survey(v);
+	/* also what a crash left out of reach */
+	hnsw_get_entry(&v->ix, &entry, &level);
+	hnsw_connect_all(&v->ix, entry, v->dead, v->nslots);
+	if (v->ndead == 0)
+		return;
+	repair_all(v);
+	/* a node that took another neighbor may have given up the only way to one */
+	hnsw_connect_all(&v->ix, entry, v->dead, v->nslots);
+	NV_TEST_POINT("vacuum_repaired");
+	/* an insert may still be on its way through dead nodes */
+	wait_for_inserts(v);
+	NV_TEST_POINT("vacuum_frees");
+	/* a scan that still finds a dead node reads the rest of its vector, too */
+	free_all(v, HNSW_SLOT_NODE);
+	if (v->any_rest)
+		free_all(v, HNSW_SLOT_REST);
+}
+
 /* Remove dead rows: ambulkdelete. */
 IndexBulkDeleteResult *
 hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
@@ -825,8 +865,6 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old;
 	Vacuum		v;
-	uint32		entry;
-	int			level;
 
 	if (stats == NULL)
 		stats = palloc0(sizeof(IndexBulkDeleteResult));
@@ -845,25 +883,28 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	NV_TEST_POINT("vacuum_marked");
 	/* waits for inserts that may have chosen nodes that are dead now */
 	replace_entry(&v);
-	survey(&v);
-	/* also what a crash left out of reach */
-	hnsw_get_entry(&v.ix, &entry, &level);
-	hnsw_connect_all(&v.ix, entry, v.dead, v.nslots);
-	if (v.ndead > 0)
-	{
-		repair_all(&v);
-		/* a node that took another neighbor may have given up the only way to one */
-		hnsw_connect_all(&v.ix, entry, v.dead, v.nslots);
-		NV_TEST_POINT("vacuum_repaired");
-		/* an insert may still be on its way through dead nodes */
-		wait_for_inserts(&v);
-		NV_TEST_POINT("vacuum_frees");
-		/* a scan that still finds a dead node reads the rest of its vector, too */
-		free_all(&v, HNSW_SLOT_NODE);
-		if (v.any_rest)
-			free_all(&v, HNSW_SLOT_REST);
-	}
+	/* hnsw_vacuum_finish() sees it there */
+	if (must_leave(&v))
+		stats->estimated_count = true;
+	else
+		mend(&v);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return stats;
+}
+
+/* Whether a row is gone, where none is. */
+static bool
+none_gone(ItemPointer tid, void *state)
+{
+	return false;
+}
+
+/* Finish what a parallel worker began. */
+void
+hnsw_vacuum_finish(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
+{
+	/* only a worker leaves it so: see hnsw_bulk_delete() */
+	if (stats != NULL && stats->estimated_count && nv_opclass_is_custom(info->index))
+		hnsw_bulk_delete(info, stats, none_gone, NULL);
 }
