@@ -68,12 +68,19 @@ nv_change_finish(NvChange *change)
 		MarkBufferDirty(change->buffers[i]);
 }
 
+/* Log blocks as they are, several with each record. */
+void
+nv_log_blocks(Relation index, ForkNumber fork, BlockNumber first, BlockNumber end)
+{
+	log_newpage_range(index, fork, first, end, true);
+}
+
 /* Log an index that is complete. */
 void
 nv_log_whole(Relation index, ForkNumber fork)
 {
 	NV_TEST_POINT("build_written");
 	if (RelationNeedsWAL(index) || fork == INIT_FORKNUM)
-		log_newpage_range(index, fork, 0, RelationGetNumberOfBlocksInFork(index, fork), true);
+		nv_log_blocks(index, fork, 0, RelationGetNumberOfBlocksInFork(index, fork));
 	NV_TEST_POINT("build_logged");
 }

@@ -39,4 +39,10 @@ extern void nv_change_finish(NvChange *change);
 /* Log all pages of a new index, if its changes are logged at all. */
 extern void nv_log_whole(Relation index, ForkNumber fork);
 
+/*
+ * Log some blocks of a new index whose changes are logged.  The processes of a build may
+ * do so at once, when all blocks have been written.
+ */
+extern void nv_log_blocks(Relation index, ForkNumber fork, BlockNumber first, BlockNumber end);
+
 #endif							/* NV_AM_WAL_H */

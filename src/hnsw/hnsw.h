@@ -487,6 +487,13 @@ extern uint32 hnsw_descend(HnswSearch *search, const NvQuery *query, uint32 entr
 
 /* hnsw_choice.c: choosing neighbors */
 
+/*
+ * By this factor a chosen neighbor is to be nearer to another candidate than the node is,
+ * to stand for it, when the first choice has left places free: alpha of Jayaram
+ * Subramanya et al., "DiskANN", 2019.
+ */
+#define HNSW_MUCH_NEARER 1.1f
+
 /* A candidate for an edge. */
 typedef struct HnswCandidate
 {

@@ -6,9 +6,9 @@
  *
  * All processes scan the table and put nodes into shared memory.  When the
  * scan ends, or memory is used up, they link the nodes together
- * (hnsw_link.c) and the leader writes them (hnsw_write.c).  Rows that did not
+ * (hnsw_link.c) and write them (hnsw_write.c).  Rows that did not
  * fit are then inserted on pages as any other row is.  Nothing is logged
- * before the end, when the index is logged as a whole.
+ * before the end, when all processes log the index as a whole.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,8 +24,10 @@
 #include "catalog/pg_class.h"
 #include "commands/progress.h"
 #include "executor/executor.h"
+#include "hnsw/hnsw_nearest.h"
 #include "hnsw/hnsw_plan.h"
 #include "miscadmin.h"
+#include "nv_testpoint.h"
 #include "nv_workers.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
@@ -107,6 +109,8 @@ add_to_memory(HnswBuild *build, ItemPointer tid, int ordinal)
 		HnswNode   *node = (HnswNode *) hnsw_memory_slot(ix->memory, slot);
 
 		hnsw_fill_node(ix, node, &v, level, top, tid, build->image);
+		if (ix->meta.form == NV_FORM_SQ8 && build->differs)
+			hnsw_fill_panel_vector(ix, node);
 		if (level > 0)
 		{
 			HNSW_BELOW(&ix->layout, node)->down = slot + 1;
@@ -141,13 +145,11 @@ finish_memory(HnswBuild *build)
 	report_phase(build, HNSW_PHASE_LINK);
 	hnsw_link(build);
 	report_phase(build, HNSW_PHASE_WRITE);
-	if (build->leader)
-		hnsw_write(build);
-	hnsw_build_wait(build);
+	hnsw_write(build);
 	hnsw_array_free(build, build->shared->order);
 	hnsw_memory_detach(build->ix.memory);
 	build->on_pages = true;
-	hnsw_use_memory(&build->ix, NULL);
+	build->ix = build->pages;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }
@@ -229,14 +231,40 @@ open_build(HnswBuild *build)
 									   ALLOCSET_SMALL_SIZES);
 	build->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw build vector",
 										   ALLOCSET_DEFAULT_SIZES);
-	hnsw_open_new(&build->ix, build->rel, &build->shared->meta, build->mean);
-	build->ix.logged = false;
-	build->ix.build_lock = &build->shared->update_lock;
+	hnsw_open_new(&build->pages, build->rel, &build->shared->meta, build->mean);
+	build->pages.logged = false;
+	build->pages.build_lock = &build->shared->update_lock;
+	build->ix = build->pages;
+	build->differs = hnsw_memory_differs(&build->pages.meta);
+	hnsw_memory_form(&build->pages.meta, &build->ix.meta, &build->ix.layout);
 	hnsw_use_memory(&build->ix, hnsw_memory_attach(&build->shared->memory,
 												   build->ix.meta.slot_bytes, build->alone));
 	nv_query_alloc(&build->ix.space, &build->query);
 	build->image = palloc(Max(build->ix.meta.attribute_bytes, 1));
 	build->stored = palloc_extended(build->ix.max_bytes, MCXT_ALLOC_HUGE);
+}
+
+/* Blocks that a process logs at a time. */
+#define LOG_STEP 256
+
+/* Log the whole index, by turns of the processes, when all of them have written it. */
+static void
+log_together(HnswBuild *build)
+{
+	HnswBuildShared *shared = build->shared;
+	BlockNumber first;
+
+	if (build->leader)
+		NV_TEST_POINT("build_written");
+	if (hnsw_build_wait(build))
+	{
+		shared->nblocks = RelationGetNumberOfBlocks(build->rel);
+		pg_atomic_write_u32(&shared->next_page, 0);
+	}
+	hnsw_build_wait(build);
+	while (shared->logged &&
+		   (first = pg_atomic_fetch_add_u32(&shared->next_page, LOG_STEP)) < shared->nblocks)
+		nv_log_blocks(build->rel, MAIN_FORKNUM, first, Min(first + LOG_STEP, shared->nblocks));
 }
 
 /* Scan the table, or a share of it, and do one's part of the rest. */
@@ -252,6 +280,7 @@ run_build(HnswBuild *build, IndexInfo *info, TableScanDesc scan)
 
 	/* whoever is done has written what was in memory */
 	Assert(build->on_pages && build->ix.memory == NULL);
+	log_together(build);
 	SpinLockAcquire(&build->shared->mutex);
 	build->shared->ndone++;
 	build->shared->heap_tuples += reltuples;
@@ -270,6 +299,7 @@ shared_bytes(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
 {
 	double		most = maintenance_work_mem * 1024.0;
 	NvSpaceSpec spec = hnsw_spec(meta);
+	HnswMeta	in_memory;
 	HnswLayout	layout;
 	uint32		vector;
 	double		nodes;
@@ -277,13 +307,14 @@ shared_bytes(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
 
 	if (most + SHARED_SPARE <= nv_shared_room())
 		return most;
-	hnsw_layout(meta, &layout);
+	hnsw_memory_form(meta, &in_memory, &layout);
 	vector = meta->form == NV_FORM_SPARSE ? 0 :
 		nv_form_max_bytes(meta->form, meta->dims, nv_spec_length(&spec));
 	/* one in 2m has a node on the next level, too */
 	nodes = nv_estimate_vectors(build->heap, build->rel, info) * 2 * meta->m / (2 * meta->m - 1);
-	slots = nodes * (1 + count_rest_slots(meta, &layout, vector));
-	return Min(most, SHARED_MARGIN * slots * (meta->slot_bytes + hnsw_link_slot_bytes(meta)));
+	slots = nodes * (1 + count_rest_slots(&in_memory, &layout, vector));
+	return Min(most, SHARED_MARGIN * slots *
+			   (in_memory.slot_bytes + hnsw_link_slot_bytes(meta)));
 }
 
 /* The memory of a build: that of its settings, or what there is of shared memory. */
@@ -304,9 +335,13 @@ init_shared(HnswBuildShared *shared, HnswBuild *build, const HnswMeta *meta, int
 {
 	Size		most = memory_limit(build);
 	uint64		processes = (uint64) hnsw_link_process_bytes(meta) * (1 + nworkers);
-	Size		slots = (most - (Size) Min(processes, most / 2)) /
-		(meta->slot_bytes + hnsw_link_slot_bytes(meta));
+	HnswMeta	in_memory;
+	HnswLayout	layout;
+	Size		slots;
 
+	hnsw_memory_form(meta, &in_memory, &layout);
+	slots = (most - (Size) Min(processes, most / 2)) /
+		(in_memory.slot_bytes + hnsw_link_slot_bytes(meta));
 	memset(shared, 0, sizeof(*shared));
 	shared->heap = RelationGetRelid(build->heap);
 	shared->index = RelationGetRelid(build->rel);
@@ -314,11 +349,14 @@ init_shared(HnswBuildShared *shared, HnswBuild *build, const HnswMeta *meta, int
 	shared->nprocesses = 1 + nworkers;
 	shared->memory_limit = most;
 	shared->meta = *meta;
-	hnsw_memory_init(&shared->memory, meta->slot_bytes, slots * meta->slot_bytes, build->alone);
+	shared->logged = RelationNeedsWAL(build->rel);
+	hnsw_memory_init(&shared->memory, in_memory.slot_bytes, slots * in_memory.slot_bytes,
+					 build->alone);
 	hnsw_build_lock_init(&shared->update_lock);
 	BarrierInit(&shared->barrier, 0);
 	pg_atomic_init_u32(&shared->next, 0);
 	pg_atomic_init_u64(&shared->next_group, 0);
+	pg_atomic_init_u32(&shared->next_page, 0);
 	pg_atomic_init_u64(&shared->ntuples, 0);
 	SpinLockInit(&shared->mutex);
 	ConditionVariableInit(&shared->done);
@@ -497,7 +535,7 @@ hnsw_build(Relation heap, Relation rel, IndexInfo *info)
 		result->heap_tuples = shared->heap_tuples;
 		result->index_tuples = shared->index_tuples;
 	}
-	nv_log_whole(rel, MAIN_FORKNUM);
+	NV_TEST_POINT("build_logged");
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return result;

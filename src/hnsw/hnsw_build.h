@@ -48,6 +48,7 @@ typedef struct HnswBuildShared
 	Barrier		barrier;		/* all processes, between the steps of linking */
 	pg_atomic_uint32 next;		/* first work not yet taken, of linking */
 	pg_atomic_uint64 next_group;	/* and of reverse edges */
+	pg_atomic_uint32 next_page; /* of writing, and then of logging */
 	pg_atomic_uint64 ntuples;	/* rows seen, for the progress report */
 
 	/* linking, see hnsw_link.c */
@@ -61,6 +62,13 @@ typedef struct HnswBuildShared
 	HnswArray	choices;		/* uint32[batch][1 + 2m]: a count and slots */
 	HnswArray	pairs;			/* HnswPair[batch * (1 + 2m)] */
 	uint64		npairs;			/* more than slots: 2m for each of half of them */
+
+	/* writing, see hnsw_write.c */
+	HnswArray	place;			/* uint32 for each slot in memory: slot in the index */
+	HnswArray	at;				/* the reverse */
+	uint32		nplaced;
+	bool		logged;			/* whether the index is, at the end */
+	BlockNumber nblocks;		/* then: what it has */
 
 	/* the end: how many workers are done, and what they found */
 	slock_t		mutex;
@@ -80,7 +88,9 @@ typedef struct HnswBuild
 {
 	Relation	heap;
 	Relation	rel;
-	HnswIndex	ix;
+	HnswIndex	ix;				/* the graph: in memory first, then on pages */
+	HnswIndex	pages;			/* on pages */
+	bool		differs;		/* hnsw_memory_differs() */
 	HnswBuildShared *shared;
 	bool		alone;			/* the only process */
 	const float *mean;
@@ -100,6 +110,40 @@ static inline HnswNode *
 hnsw_memory_node(HnswIndex *ix, uint32 slot)
 {
 	return (HnswNode *) hnsw_memory_slot(ix->memory, slot);
+}
+
+/* Have the header and the vector of a node in memory come into the caches. */
+static inline void
+hnsw_memory_prefetch(HnswIndex *ix, uint32 slot)
+{
+	const HnswNode *node = hnsw_memory_node(ix, slot);
+	const char *vector = HNSW_VECTOR(&ix->layout, node);
+	Size		bytes = Min(ix->max_bytes, ix->layout.vector_room);
+
+	__builtin_prefetch(node);
+	for (Size b = 0; b < bytes; b += NV_PREFETCH_STEP)
+		__builtin_prefetch(vector + b);
+}
+
+/* What belongs to the codes of a node in memory, of an index for which hnsw_memory_differs(). */
+static inline NvPanelVector *
+hnsw_panel_vector(const HnswIndex *ix, const HnswNode *node)
+{
+	Assert(ix->meta.form == NV_FORM_SQ8);
+	return (NvPanelVector *) HNSW_VECTOR(&ix->layout, node) - 1;
+}
+
+/* The same of what a build by partitions reads of a node. */
+static inline void
+hnsw_leaf_prefetch(HnswIndex *ix, uint32 slot)
+{
+	const char *node = (const char *) hnsw_memory_node(ix, slot);
+
+	/* numbers are just before codes; of other forms they are in the header */
+	__builtin_prefetch(ix->meta.form == NV_FORM_SQ8 ?
+					   node + ix->layout.vector - sizeof(NvPanelVector) : node);
+	for (Size b = ix->layout.vector; b < ix->meta.slot_bytes; b += NV_PREFETCH_STEP)
+		__builtin_prefetch(node + b);
 }
 
 /* hnsw_shared.c: a shared array, zeroed; its address in this process; and its end, in each */
@@ -142,7 +186,7 @@ extern void hnsw_link(HnswBuild *build);
 extern Size hnsw_link_slot_bytes(const HnswMeta *meta);
 extern Size hnsw_link_process_bytes(const HnswMeta *meta);
 
-/* hnsw_write.c: write the graph in memory to the index; one process. */
+/* hnsw_write.c: write the graph in memory to the index; all processes call it together. */
 extern void hnsw_write(HnswBuild *build);
 
 #endif							/* HNSW_BUILD_H */

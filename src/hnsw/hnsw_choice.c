@@ -70,11 +70,8 @@ typedef enum Rule
 {
 	LONGER,						/* inner product only: it is better for it than the node is */
 	NEARER,						/* it is nearer to it than the node is */
-	MUCH_NEARER					/* by a factor */
+	MUCH_NEARER					/* by HNSW_MUCH_NEARER */
 } Rule;
-
-/* This is the factor: alpha of Jayaram Subramanya et al., "DiskANN", 2019. */
-#define MUCH_NEARER_BY 1.1f
 
 /* What a choice among the neighbors of one node goes by. */
 typedef struct Choice
@@ -124,7 +121,7 @@ stands_for(const Choice *choice, const HnswCandidate *chosen, const HnswCandidat
 		distance = chosen->norm2 + c->norm2 + 2 * distance;
 		own = choice->norm2 + c->norm2 + 2 * own;
 	}
-	if (rule == MUCH_NEARER && MUCH_NEARER_BY * distance > own)
+	if (rule == MUCH_NEARER && HNSW_MUCH_NEARER * distance > own)
 		return false;
 	return distance < own || (distance == own && nv_stored_equal(&chosen->stored, &c->stored));
 }

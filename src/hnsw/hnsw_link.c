@@ -355,19 +355,6 @@ set_candidate(Linker *linker, int i, uint32 slot, const NvStored *self)
 	c->distance = hnsw_edge_distance(linker->ix, self, &c->stored);
 }
 
-/* Have a node's header and vector come into the caches. */
-static void
-prefetch_vector(HnswIndex *ix, uint32 slot)
-{
-	const HnswNode *node = hnsw_memory_node(ix, slot);
-	const char *vector = HNSW_VECTOR(&ix->layout, node);
-	Size		bytes = Min(ix->max_bytes, ix->layout.vector_room);
-
-	__builtin_prefetch(node);
-	for (Size b = 0; b < bytes; b += NV_PREFETCH_STEP)
-		__builtin_prefetch(vector + b);
-}
-
 /* Choose neighbors on the level of a lane from what its search found. */
 static void
 choose_level(Linker *linker, Lane *lane)
@@ -392,7 +379,7 @@ choose_level(Linker *linker, Lane *lane)
 		c[n++].distance = hnsw_edge_distance(ix, self, &found[i].stored);
 	}
 	for (int i = 0; i < node->nedges; i++)
-		prefetch_vector(ix, HNSW_NEIGHBORS(node)[i]);
+		hnsw_memory_prefetch(ix, HNSW_NEIGHBORS(node)[i]);
 	for (int i = 0; i < node->nedges; i++)
 		set_candidate(linker, n++, HNSW_NEIGHBORS(node)[i], self);
 
@@ -571,7 +558,7 @@ change_node(Linker *linker, const HnswPair *pairs, int npairs, char *copy)
 	/* with room for all, edges that the node has already stay as they are */
 	needed = n > limit || own ? 0 : nedges;
 	for (int i = needed; i < n; i++)
-		prefetch_vector(ix, c[i].slot);
+		hnsw_memory_prefetch(ix, c[i].slot);
 	for (int i = needed; i < n; i++)
 		set_candidate(linker, i, c[i].slot, &self);
 	if (n > limit)

@@ -8,6 +8,7 @@
 #include "hnsw/hnsw_memory.h"
 
 #include "hnsw/hnsw.h"
+#include "hnsw/hnsw_nearest.h"
 #include "nv_workers.h"
 #include "storage/lwlock.h"
 #include "utils/memutils.h"
@@ -49,6 +50,39 @@ hnsw_segment_detach(dsm_handle handle)
 }
 
 /* ---- slots ---- */
+
+/* A vector of so many bytes begins in a cache line of its own. */
+#define LINE 64
+
+/* Whether all that is done with nodes in memory can do without codes. */
+bool
+hnsw_memory_differs(const HnswMeta *pages)
+{
+	return hnsw_matrix_serves(pages);
+}
+
+/* Leave codes out, and have vectors begin where kernels read them fastest. */
+void
+hnsw_memory_form(const HnswMeta *pages, HnswMeta *meta, HnswLayout *layout)
+{
+	NvSpaceSpec spec = hnsw_spec(pages);
+	uint32		vector;
+	uint32		align;
+
+	*meta = *pages;
+	hnsw_layout(meta, layout);
+	if (!hnsw_memory_differs(pages))
+		return;
+	meta->bits = 0;
+	hnsw_layout(meta, layout);
+	vector = nv_form_max_bytes(meta->form, meta->dims, nv_spec_length(&spec));
+	align = vector < LINE ? MAXIMUM_ALIGNOF : LINE;
+	if (meta->form == NV_FORM_SQ8)
+		layout->vector += sizeof(NvPanelVector);
+	layout->vector = TYPEALIGN(align, layout->vector);
+	meta->slot_bytes = TYPEALIGN(align, layout->vector + vector);
+	layout->vector_room = meta->slot_bytes - layout->vector;
+}
 
 /* Choose how large chunks are. */
 void

@@ -3,8 +3,9 @@
  * hnsw_memory.h
  *		The graph while it is built in memory: an array of slots, in chunks.
  *
- * Slots have the layout that they have in pages, so that search and choice
- * of neighbors are the same code for both.
+ * Slots have the layout that they have in pages, or one that differs by what
+ * an HnswLayout says, so that search and choice of neighbors are the same code
+ * for both.
  *
  *-------------------------------------------------------------------------
  */
@@ -47,6 +48,19 @@ typedef struct HnswMemory
 	uint32		max_chunks;
 	char	  **chunks;			/* where chunks are in this process, or NULL */
 } HnswMemory;
+
+/*
+ * Whether nodes in memory differ from those on pages: where they are linked without
+ * searches.  They have no codes of neighbors, which are most of a node, and are written
+ * when all edges are known.  Before a vector of 8-bit codes is its NvPanelVector.
+ */
+extern bool hnsw_memory_differs(const HnswMeta *pages);
+
+/*
+ * What nodes look like in memory.  pages is the metapage; meta is what the functions that
+ * read and change nodes take in its place, with the size of slots in memory.
+ */
+extern void hnsw_memory_form(const HnswMeta *pages, HnswMeta *meta, HnswLayout *layout);
 
 /* Prepare for at most so many bytes of slots, of one process or of several. */
 extern void hnsw_memory_init(HnswMemoryShared *shared, uint32 slot_bytes, Size bytes, bool alone);

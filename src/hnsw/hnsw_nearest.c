@@ -20,6 +20,9 @@
 #define LEAF_NEAREST 32
 #define LEAF_SLACK 8
 
+/* So many are sorted by comparing each with each: more are found only among equal distances. */
+#define MOST_RANKED 64
+
 /* Bisections for a bound that lets in about so many. */
 #define MOST_BISECTIONS 24
 
@@ -125,24 +128,42 @@ stored_of(HnswMatrix *m, uint32 slot)
 	return hnsw_stored(m->ix, &ref);
 }
 
-/* What distances take beside the products of codes: see NvPanelVector. */
-static NvPanelVector
-panel_vector(const HnswMatrix *m, const NvStored *v)
+/* Compute what distances take beside the products of codes: see NvPanelVector. */
+void
+hnsw_fill_panel_vector(HnswIndex *ix, HnswNode *node)
 {
-	double		n = m->ix->space.length;
-	double		scale = v->scale;
-	double		offset = v->offset + 128 * scale;
-	double		sum = v->sum - 128 * n;
-	double		square = (double) v->square - 256 * (double) v->sum + 16384 * n;
-	NvPanelVector p = {
-		.scale = v->scale,
+	double		n = ix->space.length;
+	double		scale = node->scale;
+	double		offset = node->offset + 128 * scale;
+	double		sum = node->sum - 128 * n;
+	double		square = (double) node->square - 256 * (double) node->sum + 16384 * n;
+
+	*hnsw_panel_vector(ix, node) = (NvPanelVector) {
+		.scale = node->scale,
 		.offset = (float) offset,
 		.tilt = (float) (scale * sum + n * offset / 2),
 		.norm2 = (float) (n * offset * offset + 2 * offset * scale * sum + scale * scale * square),
 		.sum = (int32) sum
 	};
+}
 
-	return p;
+/* Subtract 128 from codes: eight of them change one bit each at once. */
+static void
+less_128(int8 *row, const void *codes, uint32 n)
+{
+	const uint8 *from = codes;
+	uint32		i = 0;
+
+	for (; i + sizeof(uint64) <= n; i += sizeof(uint64))
+	{
+		uint64		eight;
+
+		memcpy(&eight, from + i, sizeof(eight));
+		eight ^= UINT64CONST(0x8080808080808080);
+		memcpy(row + i, &eight, sizeof(eight));
+	}
+	for (; i < n; i++)
+		row[i] = (int8) (from[i] ^ 0x80);
 }
 
 /* Put the codes of a vector into its column of a panel, four by four. */
@@ -166,14 +187,7 @@ static void
 prefetch_vectors(const HnswMatrix *m, const uint32 *slots, int n)
 {
 	for (int i = 0; i < n; i++)
-	{
-		const HnswNode *node = hnsw_memory_node(m->ix, slots[i]);
-		const char *vector = HNSW_VECTOR(&m->ix->layout, node);
-
-		__builtin_prefetch(node);
-		for (Size b = 0; b < m->ix->max_bytes; b += NV_PREFETCH_STEP)
-			__builtin_prefetch(vector + b);
-	}
+		hnsw_leaf_prefetch(m->ix, slots[i]);
 }
 
 /* Take columns of codes. */
@@ -184,17 +198,17 @@ set_code_columns(HnswMatrix *m, const uint32 *slots, int n)
 
 	for (int c = 0; c < m->padded; c++, number++)
 	{
-		NvStored	v;
 		NvPanelVector p = {.norm2 = INFINITY};
+		const HnswNode *node;
 
 		if (c < n)
 		{
 			if (c % NV_PANEL_ROWS == 0)
 				prefetch_vectors(m, slots + c, Min(2 * NV_PANEL_ROWS, n - c));
-			v = stored_of(m, slots[c]);
-			p = panel_vector(m, &v);
+			node = hnsw_memory_node(m->ix, slots[c]);
+			p = *hnsw_panel_vector(m->ix, node);
 			pack_codes(m->panels + (Size) (c / NV_PANEL) * NV_PANEL * m->width, c % NV_PANEL,
-					   v.data, (int) v.bytes);
+					   (const uint8 *) HNSW_VECTOR(&m->ix->layout, node), m->ix->space.length);
 		}
 		/* what is in a column that nobody took does not matter: it is infinitely far */
 		number[0] = p.scale;
@@ -236,19 +250,20 @@ measure_rows(HnswMatrix *m, const uint32 *slots, int n)
 	Assert(n > 0 && n <= NV_PANEL_ROWS);
 	for (int r = 0; r < n; r++)
 	{
-		NvStored	v = stored_of(m, slots[r]);
+		const HnswNode *node = hnsw_memory_node(m->ix, slots[r]);
 
 		if (m->codes)
 		{
-			const uint8 *codes = v.data;
-			int8	   *row = m->rows + (Size) r * m->width;
-
-			vectors[r] = panel_vector(m, &v);
-			for (uint32 i = 0; i < v.bytes; i++)
-				row[i] = (int8) (codes[i] ^ 0x80);
+			vectors[r] = *hnsw_panel_vector(m->ix, node);
+			less_128(m->rows + (Size) r * m->width, HNSW_VECTOR(&m->ix->layout, node),
+					 m->ix->space.length);
 		}
 		else
+		{
+			NvStored	v = stored_of(m, slots[r]);
+
 			nv_stored_floats(&m->ix->space, &v, m->row_floats + (Size) r * m->width);
+		}
 	}
 	if (m->codes)
 	{
@@ -331,6 +346,24 @@ find_bound(const float *x, int n, int k, float hi, float guess)
 	return hi;
 }
 
+/* Sort n keys, of which no two are equal. */
+static void
+sort_found(HnswMatrix *m, int n)
+{
+	uint32		rank[MOST_RANKED];
+	uint64		keys[MOST_RANKED];
+
+	if (n > MOST_RANKED)
+	{
+		sort_keys(m->keys, n);
+		return;
+	}
+	memcpy(keys, m->keys, sizeof(uint64) * n);
+	nv_kern.rank_u64(keys, n, rank);
+	for (int i = 0; i < n; i++)
+		m->keys[rank[i]] = keys[i];
+}
+
 /* Merge n ascending keys into a list.  Returns how many are new in its head. */
 static int
 merge_keys(uint64 *list, uint8 *count, uint64 *keys, int n)
@@ -399,7 +432,7 @@ join_row(HnswMatrix *m, const HnswLists *lists, uint32 own, const float *x, cons
 		memcpy(&bits, &x[m->found[i]], sizeof(bits));
 		m->keys[i] = (uint64) bits << 32 | (numbers[m->found[i]] - own);
 	}
-	sort_keys(m->keys, n);
+	sort_found(m, n);
 	/* however many the bound has let in, it is the same nearest ones */
 	return merge_keys(list, count, m->keys, cut ? Min(n, nearest) : n);
 }

@@ -49,6 +49,9 @@ typedef struct HnswMatrix HnswMatrix;
 /* Whether vectors of an index can be measured so: dense ones that lie in their nodes. */
 extern bool hnsw_matrix_serves(const HnswMeta *meta);
 
+/* Compute the hnsw_panel_vector() of a node in memory. */
+extern void hnsw_fill_panel_vector(HnswIndex *ix, HnswNode *node);
+
 /* Make one for up to HNSW_LEAF columns, in the current memory context; how many bytes it takes. */
 extern HnswMatrix *hnsw_matrix_create(HnswIndex *ix);
 extern Size hnsw_matrix_bytes(const HnswMeta *meta);

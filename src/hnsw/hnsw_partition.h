@@ -12,10 +12,10 @@
 
 #include "hnsw/hnsw_build.h"
 #include "hnsw/hnsw_nearest.h"
+#include "hnsw/hnsw_pick.h"
 
 /* One vector in so many is in the largest sample, one in so many of that in the next, ... */
 #define HNSW_SAMPLE 8
-#define HNSW_MOST_SAMPLES 10
 
 /* Consecutive members of a partition that are still together. */
 typedef struct HnswSegment
@@ -68,6 +68,7 @@ typedef struct HnswParts
 	HnswIndex  *ix;
 	HnswPartsShared *shared;
 	HnswMatrix *matrix;
+	HnswPicker *pickers[2];		/* one collects while the other is worked on */
 	uint32	   *nodes;
 	HnswTwin   *twins;
 	HnswLists	lists;

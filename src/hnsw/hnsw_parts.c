@@ -25,15 +25,6 @@
 /* Of a list in a sample so many are candidates on level 0; on upper levels all. */
 #define OF_SAMPLE 24
 
-/* Candidates of one vector, of a process. */
-typedef struct Candidates
-{
-	HnswCandidate *c;
-	int			n;
-	int			room;
-	uint32		numbers[HNSW_LIST * (1 + HNSW_MOST_SAMPLES)];
-} Candidates;
-
 /* ---- memory ---- */
 
 /* The most neighbors that a vector chooses itself; other places are for those that choose it. */
@@ -67,7 +58,8 @@ hnsw_parts_fit(HnswBuild *build, uint32 n)
 	double		slots = (double) pg_atomic_read_u32(&shared->memory.used) *
 		(meta->slot_bytes + 2 * sizeof(uint32));
 	double		arrays = bytes_of_vector(meta) * n;
-	double		processes = (double) hnsw_matrix_bytes(meta) * shared->nprocesses;
+	double		processes = shared->nprocesses *
+		((double) hnsw_matrix_bytes(meta) + 2 * hnsw_picker_bytes(meta));
 
 	/* places in the array of sources are numbers of 32 bits */
 	if ((double) n * most_chosen(meta) >= PG_UINT32_MAX)
@@ -196,6 +188,8 @@ open_parts(HnswParts *parts, HnswBuild *build)
 	parts->ix = &build->ix;
 	parts->shared = shared;
 	parts->matrix = hnsw_matrix_create(&build->ix);
+	for (int i = 0; i < (int) lengthof(parts->pickers); i++)
+		parts->pickers[i] = hnsw_picker_create(&build->ix);
 	parts->chosen = most_chosen(&build->ix.meta);
 	parts->nodes = hnsw_array(build, shared->nodes);
 	parts->twins = hnsw_array(build, shared->twins);
@@ -241,90 +235,29 @@ node_on(const HnswParts *parts, uint32 number, int level)
 	return parts->nodes[number] - level;
 }
 
-/* Have a node's header and vector come into the caches. */
+/* Have what a vector begins with come into the caches: its list. */
 static inline void
-prefetch_node(const HnswParts *parts, uint32 slot)
+prefetch_list(HnswParts *parts, uint32 number)
 {
-	const HnswNode *node = hnsw_memory_node(parts->ix, slot);
-	const char *vector = HNSW_VECTOR(&parts->ix->layout, node);
+	const char *list = (const char *) (parts->lists.keys + (Size) number * HNSW_LIST);
 
-	__builtin_prefetch(node);
-	for (Size b = 0; b < parts->ix->max_bytes; b += NV_PREFETCH_STEP)
-		__builtin_prefetch(vector + b);
+	__builtin_prefetch(parts->lists.counts + number);
+	for (Size b = 0; b < sizeof(uint64) * HNSW_LIST; b += NV_PREFETCH_STEP)
+		__builtin_prefetch(list + b);
 }
 
-/* Add a candidate, of which only the slot is known then. */
-static void
-add_candidate(HnswParts *parts, Candidates *candidates, uint32 slot)
-{
-	HnswCandidate *c;
-
-	if (candidates->n == candidates->room)
-	{
-		candidates->room *= 2;
-		candidates->c = repalloc_huge(candidates->c, sizeof(HnswCandidate) * candidates->room);
-	}
-	c = &candidates->c[candidates->n++];
-	memset(c, 0, sizeof(*c));
-	c->slot = slot;
-	prefetch_node(parts, slot);
-}
-
-/* Find the vectors of candidates. */
-static void
-load_candidates(HnswParts *parts, Candidates *candidates)
-{
-	for (int i = 0; i < candidates->n; i++)
-	{
-		HnswCandidate *c = &candidates->c[i];
-		HnswRef		ref = {.node = hnsw_memory_node(parts->ix, c->slot),
-		.buffer = InvalidBuffer};
-
-		c->stored = hnsw_stored(parts->ix, &ref);
-	}
-}
-
-/* Whether a node is among the first n candidates. */
-static bool
-is_candidate(const Candidates *candidates, int n, uint32 slot)
-{
-	for (int i = 0; i < n; i++)
-	{
-		if (candidates->c[i].slot == slot)
-			return true;
-	}
-	return false;
-}
-
-/* Measure candidates, whose vectors are known, from number "from" on. */
-static void
-measure_candidates(HnswParts *parts, Candidates *candidates, int from, const NvStored *self)
-{
-	for (int i = from; i < candidates->n; i++)
-		candidates->c[i].distance = hnsw_edge_distance(parts->ix, self,
-													   &candidates->c[i].stored);
-}
-
-/* Have those in a list come into the caches. */
-static void
-prefetch_list(HnswParts *parts, const HnswLists *lists, uint32 number, int level)
-{
-	const uint64 *list = lists->keys + (Size) number * HNSW_LIST;
-
-	for (int i = 0; i < lists->counts[number]; i++)
-		prefetch_node(parts, node_on(parts, hnsw_list_other(list[i], number), level));
-}
-
-/* What a step does with one vector of a level. */
-typedef void (*VectorStep) (HnswParts *parts, uint32 number, int level, Candidates *candidates);
+/* What a step does with one vector of a level: first who is to be looked at, then the rest. */
+typedef void (*VectorStep) (HnswParts *parts, HnswPicker *picker, uint32 number, int level);
 
 /*
  * Do a step with all vectors of a level, by turns of the processes.  They come in the
- * order of leaves, whose vectors have most of their lists in common.
+ * order of leaves, whose vectors have most of their lists in common.  While one is worked
+ * on, those that the next looks at come into the caches.
  */
 static void
-do_all(HnswParts *parts, int level, Candidates *candidates, VectorStep step)
+do_all(HnswParts *parts, int level, VectorStep collect, VectorStep finish)
 {
+	const uint32 *members = parts->members;
 	uint32		n = parts->shared->on_level[level];
 	uint32		first;
 
@@ -333,12 +266,14 @@ do_all(HnswParts *parts, int level, Candidates *candidates, VectorStep step)
 		uint32		end = Min(first + STEP, n);
 
 		CHECK_FOR_INTERRUPTS();
-		for (uint32 i = first; i < end; i++)
+		for (uint32 i = first; i <= end; i++)
 		{
-			/* of the next one, while this one is worked on */
 			if (i + 1 < end)
-				prefetch_list(parts, &parts->lists, parts->members[i + 1], level);
-			step(parts, parts->members[i], level, candidates);
+				prefetch_list(parts, members[i + 1]);
+			if (i < end)
+				collect(parts, parts->pickers[i % 2], members[i], level);
+			if (i > first)
+				finish(parts, parts->pickers[(i - 1) % 2], members[i - 1], level);
 		}
 	}
 }
@@ -347,8 +282,8 @@ do_all(HnswParts *parts, int level, Candidates *candidates, VectorStep step)
 
 /* Add the others in a list. */
 static void
-add_from_list(HnswParts *parts, const HnswLists *lists, uint32 number, uint32 self, int most,
-			  int level, Candidates *candidates)
+add_from_list(HnswParts *parts, HnswPicker *picker, const HnswLists *lists, uint32 number,
+			  int most, int level)
 {
 	const uint64 *list = lists->keys + (Size) number * HNSW_LIST;
 
@@ -356,10 +291,8 @@ add_from_list(HnswParts *parts, const HnswLists *lists, uint32 number, uint32 se
 	{
 		uint32		other = hnsw_list_other(list[i], number);
 
-		if (other == self)
-			continue;
-		candidates->numbers[candidates->n] = other;
-		add_candidate(parts, candidates, node_on(parts, other, level));
+		if (other != picker->number)
+			hnsw_pick_add(picker, other, node_on(parts, other, level));
 	}
 }
 
@@ -396,14 +329,14 @@ lists_after(HnswLists lists, uint32 n)
  * other ones.
  */
 static void
-collect_candidates(HnswParts *parts, uint32 number, int level, Candidates *candidates)
+collect_candidates(HnswParts *parts, HnswPicker *picker, uint32 number, int level)
 {
 	HnswLists	from = parts->lists;
 	HnswLists	next = parts->samples;
 	uint32		near = number;
 
-	candidates->n = 0;
-	add_from_list(parts, &parts->lists, number, number, HNSW_LIST, level, candidates);
+	hnsw_pick_begin(picker, number, node_on(parts, number, level));
+	add_from_list(parts, picker, &parts->lists, number, HNSW_LIST, level);
 	for (uint32 n = parts->shared->on_level[level] / HNSW_SAMPLE; n >= LEAST_SAMPLE;
 		 n /= HNSW_SAMPLE)
 	{
@@ -411,40 +344,23 @@ collect_candidates(HnswParts *parts, uint32 number, int level, Candidates *candi
 		if (near == n)
 			break;
 		from = next;
-		add_from_list(parts, &from, near, number, level > 0 ? HNSW_LIST : OF_SAMPLE, level,
-					  candidates);
+		add_from_list(parts, picker, &from, near, level > 0 ? HNSW_LIST : OF_SAMPLE, level);
 		next = lists_after(next, n);
 	}
 }
 
 /* Choose neighbors of a vector, and count for each that it is chosen. */
 static void
-choose_own(HnswParts *parts, uint32 number, int level, Candidates *candidates)
+choose_own(HnswParts *parts, HnswPicker *picker, uint32 number, int level)
 {
 	uint32	   *choice = parts->choices + (Size) number * (1 + parts->chosen);
-	const uint32 *numbers = candidates->numbers;
-	uint32		slot = node_on(parts, number, level);
-	HnswRef		ref = {.node = hnsw_memory_node(parts->ix, slot), .buffer = InvalidBuffer};
-	NvStored	self = hnsw_stored(parts->ix, &ref);
-	int			ncandidates;
-	int			n;
 
-	collect_candidates(parts, number, level, candidates);
-	ncandidates = candidates->n;
-	load_candidates(parts, candidates);
-	measure_candidates(parts, candidates, 0, &self);
-	n = hnsw_choose(parts->ix, &self, candidates->c, ncandidates, slot, parts->chosen, true);
-	choice[0] = n;
-	for (int i = 0; i < n; i++)
+	hnsw_pick(picker, 0, parts->chosen);
+	choice[0] = picker->npicked;
+	for (int i = 0; i < picker->npicked; i++)
 	{
-		int			k = 0;
-
-		/* a list is short, and its first come first */
-		while (parts->nodes[numbers[k]] - level != candidates->c[i].slot)
-			k++;
-		Assert(k < ncandidates);
-		choice[1 + i] = numbers[k];
-		pg_atomic_fetch_add_u32(&parts->incoming[numbers[k]], 1);
+		choice[1 + i] = picker->numbers[picker->picked[i]];
+		pg_atomic_fetch_add_u32(&parts->incoming[choice[1 + i]], 1);
 	}
 }
 
@@ -488,76 +404,91 @@ note_sources(HnswParts *parts, int level)
 
 /* ---- edges ---- */
 
-/* Fill the places that are left with the nearest of a vector's list. */
-static void
-fill_from_list(HnswParts *parts, uint32 number, int level, Candidates *candidates, int limit)
+/* The number of a vector that has none: a twin's. */
+#define NO_NUMBER PG_UINT32_MAX
+
+/* Whether a number, or a slot, is among n of them. */
+static bool
+is_among(const uint32 *x, int n, uint32 wanted)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (x[i] == wanted)
+			return true;
+	}
+	return false;
+}
+
+/* Fill the places that are left with the nearest of a list.  Returns how many are taken. */
+static int
+fill_from_list(HnswParts *parts, uint32 number, int level, uint32 *slots, int n, int limit)
 {
 	const uint64 *list = parts->lists.keys + (Size) number * HNSW_LIST;
 
-	for (int i = 0; i < parts->lists.counts[number] && candidates->n < limit; i++)
+	for (int i = 0; i < parts->lists.counts[number] && n < limit; i++)
 	{
 		uint32		slot = node_on(parts, hnsw_list_other(list[i], number), level);
 
-		if (!is_candidate(candidates, candidates->n, slot))
-			add_candidate(parts, candidates, slot);
+		if (!is_among(slots, n, slot))
+			slots[n++] = slot;
+	}
+	return n;
+}
+
+/* Set the edges of a node, which has no codes of them in memory. */
+static void
+set_edges(HnswParts *parts, HnswNode *node, const uint32 *slots, int n)
+{
+	Assert(parts->ix->meta.bits == 0 && n <= hnsw_max_edges(&parts->ix->meta));
+	memcpy(HNSW_NEIGHBORS(node), slots, sizeof(uint32) * n);
+	node->nedges = (uint16) n;
+	node->version++;
+}
+
+/* Collect those that a vector chose and those that chose it. */
+static void
+collect_edges(HnswParts *parts, HnswPicker *picker, uint32 number, int level)
+{
+	const uint32 *choice = parts->choices + (Size) number * (1 + parts->chosen);
+	uint32		slot = node_on(parts, number, level);
+	const HnswNode *node = hnsw_memory_node(parts->ix, slot);
+	uint32		from = number == 0 ? 0 : pg_atomic_read_u32(&parts->incoming[number - 1]);
+	uint32		to = pg_atomic_read_u32(&parts->incoming[number]);
+
+	hnsw_pick_begin(picker, number, slot);
+	/* the one that it has already leads to its next twin */
+	for (int i = 0; i < node->nedges; i++)
+		hnsw_pick_add(picker, NO_NUMBER, HNSW_NEIGHBORS(node)[i]);
+	for (uint32 i = 0; i < choice[0]; i++)
+		hnsw_pick_add(picker, choice[1 + i], node_on(parts, choice[1 + i], level));
+	for (uint32 i = from; i < to; i++)
+	{
+		uint32		source = parts->sources[i];
+
+		if (!is_among(choice + 1, choice[0], source))
+			hnsw_pick_add(picker, source, node_on(parts, source, level));
 	}
 }
 
 /* Give a vector's node on a level its edges. */
 static void
-link_vector(HnswParts *parts, uint32 number, int level, Candidates *candidates)
+link_vector(HnswParts *parts, HnswPicker *picker, uint32 number, int level)
 {
-	const uint32 *choice = parts->choices + (Size) number * (1 + parts->chosen);
-	uint32		slot = node_on(parts, number, level);
-	HnswNode   *node = hnsw_memory_node(parts->ix, slot);
-	HnswRef		ref = {.node = node, .buffer = InvalidBuffer};
-	NvStored	self = hnsw_stored(parts->ix, &ref);
-	uint32		from = number == 0 ? 0 : pg_atomic_read_u32(&parts->incoming[number - 1]);
-	uint32		to = pg_atomic_read_u32(&parts->incoming[number]);
+	HnswNode   *node = hnsw_memory_node(parts->ix, node_on(parts, number, level));
 	int			limit = hnsw_max_edges(&parts->ix->meta);
-	int			kept = node->nedges;
-	int			known;
+	uint32		slots[HNSW_MAX_SLOTS];
+	int			n;
 
-	/* the one that it has already leads to its next twin */
-	candidates->n = 0;
-	for (int i = 0; i < kept; i++)
-		add_candidate(parts, candidates, HNSW_NEIGHBORS(node)[i]);
-	for (uint32 i = 0; i < choice[0]; i++)
-	{
-		uint32		other = node_on(parts, choice[1 + i], level);
-
-		if (!is_candidate(candidates, kept, other))
-			add_candidate(parts, candidates, other);
-	}
-	known = candidates->n;
-	for (uint32 i = from; i < to; i++)
-	{
-		uint32		other = node_on(parts, parts->sources[i], level);
-
-		if (!is_candidate(candidates, known, other))
-			add_candidate(parts, candidates, other);
-	}
-	load_candidates(parts, candidates);
-	if (candidates->n > limit)
-	{
-		measure_candidates(parts, candidates, kept, &self);
-		candidates->n = hnsw_choose_beside(parts->ix, &self, candidates->c, kept, candidates->n,
-										   slot, limit, true, NULL);
-	}
-	else
-	{
-		/* who chose it is not noted in the same order every time */
-		measure_candidates(parts, candidates, known, &self);
-		hnsw_sort_candidates(parts->ix, candidates->c + known, candidates->n - known, slot);
-		fill_from_list(parts, number, level, candidates, limit);
-		load_candidates(parts, candidates);
-	}
-	hnsw_set_edges(parts->ix, node, &self, candidates->c, candidates->n);
+	hnsw_pick(picker, node->nedges, limit);
+	for (n = 0; n < picker->npicked; n++)
+		slots[n] = picker->slots[picker->picked[n]];
+	n = fill_from_list(parts, number, level, slots, n, limit);
+	set_edges(parts, node, slots, n);
 }
 
 /* Give a twin the neighbors of the one that stands for it, and behind its ring, that one's. */
 static void
-link_twin(HnswParts *parts, const HnswTwin *twin, Candidates *candidates)
+link_twin(HnswParts *parts, const HnswTwin *twin)
 {
 	HnswIndex  *ix = parts->ix;
 	int			limit = hnsw_max_edges(&ix->meta);
@@ -568,29 +499,26 @@ link_twin(HnswParts *parts, const HnswTwin *twin, Candidates *candidates)
 	{
 		HnswNode   *node = hnsw_memory_node(ix, twin->slot - level);
 		const HnswNode *of = hnsw_memory_node(ix, twin->of - level);
-		HnswRef		ref = {.node = node, .buffer = InvalidBuffer};
-		NvStored	self = hnsw_stored(ix, &ref);
+		uint32		slots[HNSW_MAX_SLOTS];
+		int			n = node->nedges;
 
-		candidates->n = 0;
-		for (int i = 0; i < node->nedges; i++)
-			add_candidate(parts, candidates, HNSW_NEIGHBORS(node)[i]);
+		memcpy(slots, HNSW_NEIGHBORS(node), sizeof(uint32) * n);
 		if (level > 0)
-			add_candidate(parts, candidates, twin->of - level);
-		for (int i = 0; i < of->nedges && candidates->n < limit; i++)
+			slots[n++] = twin->of - level;
+		for (int i = 0; i < of->nedges && n < limit; i++)
 		{
 			uint32		slot = HNSW_NEIGHBORS(of)[i];
 
-			if (slot != twin->slot - level && !is_candidate(candidates, candidates->n, slot))
-				add_candidate(parts, candidates, slot);
+			if (slot != twin->slot - level && !is_among(slots, n, slot))
+				slots[n++] = slot;
 		}
-		load_candidates(parts, candidates);
-		hnsw_set_edges(ix, node, &self, candidates->c, candidates->n);
+		set_edges(parts, node, slots, n);
 	}
 }
 
 /* Give all twins their edges. */
 static void
-link_twins(HnswParts *parts, Candidates *candidates)
+link_twins(HnswParts *parts)
 {
 	HnswPartsShared *shared = parts->shared;
 	uint32		i;
@@ -598,7 +526,7 @@ link_twins(HnswParts *parts, Candidates *candidates)
 	while ((i = pg_atomic_fetch_add_u32(&shared->next, 1)) < shared->ntwins)
 	{
 		CHECK_FOR_INTERRUPTS();
-		link_twin(parts, &parts->twins[i], candidates);
+		link_twin(parts, &parts->twins[i]);
 	}
 }
 
@@ -643,7 +571,7 @@ list_samples(HnswParts *parts, int level)
 
 /* Link all nodes of a level. */
 static void
-link_level(HnswParts *parts, int level, Candidates *candidates)
+link_level(HnswParts *parts, int level)
 {
 	uint32		n = parts->shared->on_level[level];
 
@@ -651,13 +579,13 @@ link_level(HnswParts *parts, int level, Candidates *candidates)
 	empty_lists(parts, &parts->lists, n);
 	hnsw_partition(parts, &parts->lists, n);
 	begin_step(parts);
-	do_all(parts, level, candidates, choose_own);
+	do_all(parts, level, collect_candidates, choose_own);
 	if (hnsw_build_wait(parts->build))
 		place_sources(parts, level);
 	hnsw_build_wait(parts->build);
 	note_sources(parts, level);
 	begin_step(parts);
-	do_all(parts, level, candidates, link_vector);
+	do_all(parts, level, collect_edges, link_vector);
 }
 
 /* Link all nodes, level by level. */
@@ -665,14 +593,12 @@ void
 hnsw_parts_link(HnswBuild *build)
 {
 	HnswParts	parts;
-	Candidates	candidates = {.room = 4 * HNSW_LIST};
 
 	open_parts(&parts, build);
-	candidates.c = palloc(sizeof(HnswCandidate) * candidates.room);
 	for (int level = parts.shared->top; level >= 0; level--)
-		link_level(&parts, level, &candidates);
+		link_level(&parts, level);
 	begin_step(&parts);
-	link_twins(&parts, &candidates);
+	link_twins(&parts);
 	hnsw_build_wait(build);
 	close_parts(&parts);
 }

@@ -4,7 +4,9 @@
  *		Writes the graph of an index build from memory to pages.
  *
  * Nodes that are neighbors should share a page where several fit one: a
- * search then finds the next page in the cache more often.
+ * search then finds the next page in the cache more often.  One process finds out
+ * where each goes.  Then all of them add pages, and fill each with what belongs
+ * there.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,10 +18,12 @@
 typedef struct Writer
 {
 	HnswBuild  *build;
-	HnswIndex  *ix;
+	HnswIndex  *ix;				/* in memory */
+	HnswIndex  *pages;
 	uint32	   *place;			/* by slot in memory: slot in the index */
 	uint32	   *at;				/* the reverse */
 	uint32		n;				/* slots placed */
+	HnswCandidate neighbors[HNSW_MAX_SLOTS];	/* of the node being written */
 } Writer;
 
 typedef struct Near
@@ -150,13 +154,58 @@ translate(const Writer *w, uint32 *slot)
 	*slot = w->place[*slot];
 }
 
+/* Copy the parts of a node that are not at the same place in memory and on its page. */
+static void
+copy_parts(const Writer *w, HnswNode *to, const HnswNode *from)
+{
+	const HnswLayout *in_memory = &w->ix->layout;
+	const HnswLayout *layout = &w->pages->layout;
+
+	Assert(in_memory->add == layout->add && from->vector_bytes <= layout->vector_room);
+	memcpy(to, from, layout->add);
+	memcpy(HNSW_VECTOR(layout, to), HNSW_VECTOR(in_memory, from), from->vector_bytes);
+}
+
+/* Write the codes of a node's edges, which it has not in memory; they lead on in the index. */
+static void
+write_codes(Writer *w, HnswNode *to, const HnswNode *from)
+{
+	HnswRef		ref = {.node = from};
+	NvStored	self = hnsw_stored(w->ix, &ref);
+
+	for (int i = 0; i < from->nedges; i++)
+	{
+		ref.node = hnsw_memory_node(w->ix, HNSW_NEIGHBORS(from)[i]);
+		w->neighbors[i].slot = HNSW_NEIGHBORS(to)[i];
+		w->neighbors[i].stored = hnsw_stored(w->ix, &ref);
+	}
+	to->nedges = 0;
+	hnsw_set_edges(w->pages, to, &self, w->neighbors, from->nedges);
+}
+
+/* Have the vectors of a node's neighbors come into the caches. */
+static void
+prefetch_neighbors(Writer *w, uint32 slot)
+{
+	const HnswNode *node = hnsw_memory_node(w->ix, slot);
+
+	if (node->kind != HNSW_SLOT_NODE)
+		return;
+	for (int i = 0; i < node->nedges; i++)
+		hnsw_memory_prefetch(w->ix, HNSW_NEIGHBORS(node)[i]);
+}
+
 /* Copy a slot, with its references as they are in the index. */
 static void
-copy_slot(const Writer *w, char *to, uint32 from)
+copy_slot(Writer *w, char *to, uint32 slot)
 {
+	const HnswNode *from = hnsw_memory_node(w->ix, slot);
 	HnswNode   *node = (HnswNode *) to;
 
-	memcpy(to, hnsw_memory_node(w->ix, from), w->ix->meta.slot_bytes);
+	if (w->build->differs)
+		copy_parts(w, node, from);
+	else
+		memcpy(to, from, w->ix->meta.slot_bytes);
 	if (node->kind == HNSW_SLOT_REST)
 	{
 		translate(w, &((HnswRest *) to)->next);
@@ -170,6 +219,8 @@ copy_slot(const Writer *w, char *to, uint32 from)
 	translate(w, &node->rest);
 	for (int i = 0; i < node->nedges; i++)
 		translate(w, &HNSW_NEIGHBORS(node)[i]);
+	if (w->build->differs && w->pages->meta.bits > 0)
+		write_codes(w, node, from);
 }
 
 /* The image of the node at a place, if it is one of level 0. */
@@ -204,44 +255,52 @@ learn_bounds(Writer *w)
 		if (image != NULL)
 			images[n++] = unconstify(char *, image);
 	}
-	hnsw_map_learn(w->ix, images, n);
+	hnsw_map_learn(w->pages, images, n);
 	pfree(images);
 }
 
-/* Write a page of the map of attributes, before the slots of its group. */
+/* Write the slots of a page. */
 static void
-write_map(Writer *w, uint32 first)
+write_slots(Writer *w, Page page, uint32 first)
 {
-	Buffer		buffer = nv_extend(w->build->rel);
+	const HnswMeta *meta = &w->pages->meta;
+	uint32		end = Min(first + meta->slots_per_page, w->n);
 
-	Assert(BufferGetBlockNumber(buffer) == hnsw_map_block(&w->ix->meta, first));
-	nv_page_init(BufferGetPage(buffer), NV_PAGE_HNSW_MAP);
-	hnsw_map_fill(w->ix, BufferGetPage(buffer), first, image_at, w);
-	MarkBufferDirty(buffer);
-	UnlockReleaseBuffer(buffer);
+	Assert(first < w->n);
+	nv_page_init(page, NV_PAGE_HNSW_SLOTS);
+	for (uint32 i = first; i < end; i++)
+	{
+		/* of the next one, which may be on another page, while this one is worked on */
+		if (i + 1 < w->n)
+			prefetch_neighbors(w, w->at[i + 1]);
+		copy_slot(w, hnsw_slot_at(meta, page, i), w->at[i]);
+	}
 }
 
-/* Write the slots in the order of their places. */
+/* Write all pages, by turns of the processes: whoever adds one writes what belongs there. */
 static void
 write_pages(Writer *w)
 {
-	const HnswMeta *meta = &w->ix->meta;
+	HnswBuildShared *shared = w->build->shared;
+	const HnswMeta *meta = &w->pages->meta;
+	BlockNumber last = hnsw_slot_block(meta, w->n - 1);
 
-	for (uint32 first = 0; first < w->n; first += meta->slots_per_page)
+	while (hnsw_first_block(meta) + pg_atomic_fetch_add_u32(&shared->next_page, 1) <= last)
 	{
-		Buffer		buffer;
-		Page		page;
-		uint32		end = Min(first + meta->slots_per_page, w->n);
+		Buffer		buffer = nv_extend(w->build->rel);
+		Page		page = BufferGetPage(buffer);
+		BlockNumber block = BufferGetBlockNumber(buffer);
+		uint32		first = hnsw_first_slot(meta, block);
 
 		CHECK_FOR_INTERRUPTS();
-		if (meta->group_pages > 0 && first % hnsw_group_slots(meta) == 0)
-			write_map(w, first);
-		buffer = nv_extend(w->build->rel);
-		page = BufferGetPage(buffer);
-		Assert(BufferGetBlockNumber(buffer) == hnsw_slot_block(meta, first));
-		nv_page_init(page, NV_PAGE_HNSW_SLOTS);
-		for (uint32 i = first; i < end; i++)
-			copy_slot(w, hnsw_slot_at(meta, page, i), w->at[i]);
+		Assert(block <= last);
+		if (hnsw_is_map_block(meta, block))
+		{
+			nv_page_init(page, NV_PAGE_HNSW_MAP);
+			hnsw_map_fill(w->pages, page, first, image_at, w);
+		}
+		else
+			write_slots(w, page, first);
 		MarkBufferDirty(buffer);
 		UnlockReleaseBuffer(buffer);
 	}
@@ -264,23 +323,51 @@ write_entry(Writer *w)
 	UnlockReleaseBuffer(buffer);
 }
 
+/* One process: find places for all nodes. */
+static void
+begin_write(Writer *w)
+{
+	HnswBuild  *build = w->build;
+	HnswBuildShared *shared = build->shared;
+	Size		bytes = sizeof(uint32) * pg_atomic_read_u32(&shared->memory.used);
+
+	shared->place = hnsw_array_alloc(build, bytes);
+	shared->at = hnsw_array_alloc(build, bytes);
+	w->place = hnsw_array(build, shared->place);
+	w->at = hnsw_array(build, shared->at);
+	memset(w->place, 0xff, bytes);
+	place_all(w);
+	shared->nplaced = w->n;
+	if (w->ix->attributes.n > 0)
+		learn_bounds(w);
+	pg_atomic_write_u32(&shared->next_page, 0);
+}
+
 /* Place all nodes, and write them. */
 void
 hnsw_write(HnswBuild *build)
 {
-	uint32		used = pg_atomic_read_u32(&build->shared->memory.used);
-	Writer		w = {.build = build, .ix = &build->ix};
+	HnswBuildShared *shared = build->shared;
+	Writer	   *w;
 
-	if (build->shared->nslots == 0)
+	/* all of them have waited since it was set */
+	if (shared->nslots == 0)
 		return;
-	w.place = palloc_extended(sizeof(uint32) * used, MCXT_ALLOC_HUGE);
-	w.at = palloc_extended(sizeof(uint32) * used, MCXT_ALLOC_HUGE);
-	memset(w.place, 0xff, sizeof(uint32) * used);
-	place_all(&w);
-	if (w.ix->attributes.n > 0)
-		learn_bounds(&w);
-	write_pages(&w);
-	write_entry(&w);
-	pfree(w.place);
-	pfree(w.at);
+	w = palloc0(sizeof(Writer));
+	w->build = build;
+	w->ix = &build->ix;
+	w->pages = &build->pages;
+	if (hnsw_build_wait(build))
+		begin_write(w);
+	hnsw_build_wait(build);
+	w->place = hnsw_array(build, shared->place);
+	w->at = hnsw_array(build, shared->at);
+	w->n = shared->nplaced;
+	write_pages(w);
+	if (hnsw_build_wait(build))
+		write_entry(w);
+	hnsw_build_wait(build);
+	hnsw_array_free(build, shared->place);
+	hnsw_array_free(build, shared->at);
+	pfree(w);
 }

@@ -75,28 +75,40 @@ add_of(const CodeParts *parts, bool inner_product)
 	return inner_product ? -parts->pr : parts->n2;
 }
 
+/* Set the lower or the higher half of each of four bytes, by the bits of a word, low ones first. */
+static inline void
+set_nibbles(uint8_t *bytes, uint16_t word, int shift)
+{
+	uint32_t	spread = (word | (uint32_t) word << 8) & 0x00ff00ff;
+	uint32_t	four;
+
+	spread = (spread & 0x000f000f) | (spread & 0x00f000f0) << 4;
+	/* word is a b c d, spread 0a0b0c0d with d in the first byte */
+	memcpy(&four, bytes, sizeof(four));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	four = __builtin_bswap32(four);
+#endif
+	four = (four & UINT32_C(0xf0f0f0f0) >> shift) | spread << shift;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	four = __builtin_bswap32(four);
+#endif
+	memcpy(bytes, &four, sizeof(four));
+}
+
 /* Write a code into its block, and compute its numbers. */
 void
 nv_code_write(const float *p, const float *o, int dims, int bits, bool inner_product,
 			  uint8_t *block, int place, NvHalfFloat *add, NvHalfFloat *factor)
 {
 	int			shift = place < NV_FASTSCAN_BLOCK / 2 ? 0 : NV_FASTSCAN_GROUP;
-	uint8_t    *byte = block + place % (NV_FASTSCAN_BLOCK / 2) * 4;
-	uint8_t		keep = (uint8_t) (0xf0 >> shift);
+	uint8_t    *bytes = block + place % (NV_FASTSCAN_BLOCK / 2) * 4;
 	CodeParts	parts = parts_of(p, o, dims, bits, inner_product);
 	float		fr = parts.l1 > 0 ? parts.n2 / parts.l1 : 0;
 	uint16_t	signs[NV_CODE_MAX_BITS / 16];
 
 	nv_kern.signs_f32(o, p, bits, signs);
-	for (int w = 0; w < bits / 16; w++, byte += 64)
-	{
-		for (int g = 0; g < 4; g++)
-		{
-			unsigned	nibble = signs[w] >> g * NV_FASTSCAN_GROUP & 15;
-
-			byte[g] = (uint8_t) ((byte[g] & keep) | nibble << shift);
-		}
-	}
+	for (int w = 0; w < bits / 16; w++, bytes += 64)
+		set_nibbles(bytes, signs[w], shift);
 
 	*factor = nv_to_half_float(factor_times(inner_product) * fr);
 	*add = nv_to_half_float(add_of(&parts, inner_product));

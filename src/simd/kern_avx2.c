@@ -729,19 +729,39 @@ argmin(const float *x, size_t n)
  */
 #define PANEL_TILE 4
 
+/* Codes of the rows of a tile that are made numbers of 16 bits at a time, for all panels. */
+#define PANEL_STRETCH 256
+
+/* Of each four codes of a row the even ones, and the odd ones. */
+typedef int32_t PanelStretch[PANEL_TILE][PANEL_STRETCH / 4][2];
+
+/* Two numbers of 16 bits, the first one low. */
+NV_INLINE int32_t
+pair_i16(int8_t low, int8_t high)
+{
+	return (int32_t) ((uint32_t) (uint16_t) low | (uint32_t) (uint16_t) high << 16);
+}
+
+/* Add the products of a stretch of n codes, or set them if it is the first. */
 NV_INLINE NV_TARGET void
-panel_tile(const int8_t *rows, size_t n, const uint8_t *panel, int32_t *out, size_t out_stride)
+panel_tile(const PanelStretch x, size_t n, const uint8_t *panel, bool first, int32_t *out,
+		   size_t out_stride)
 {
 	const __m256i mask = _mm256_set1_epi16(0xff);
 	__m256i		sum[PANEL_TILE][2];
 
 	NV_UNROLL
 	for (int r = 0; r < PANEL_TILE; r++)
-		sum[r][0] = sum[r][1] = _mm256_setzero_si256();
-
-	for (size_t i = 0; i < n; i += 4)
 	{
-		const uint8_t *four = panel + i * NV_PANEL;
+		NV_UNROLL
+		for (int c = 0; c < 2; c++)
+			sum[r][c] = first ? _mm256_setzero_si256() :
+				_mm256_loadu_si256((const __m256i *) (out + r * out_stride + 8 * c));
+	}
+
+	for (size_t i = 0; i < n / 4; i++)
+	{
+		const uint8_t *four = panel + i * 4 * NV_PANEL;
 		__m256i		even[2];
 		__m256i		odd[2];
 
@@ -756,9 +776,8 @@ panel_tile(const int8_t *rows, size_t n, const uint8_t *panel, int32_t *out, siz
 		NV_UNROLL
 		for (int r = 0; r < PANEL_TILE; r++)
 		{
-			__m256i		x = _mm256_set1_epi32(*(const nv_i32 *) (rows + (size_t) r * n + i));
-			__m256i		x_even = _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8);
-			__m256i		x_odd = _mm256_srai_epi16(x, 8);
+			__m256i		x_even = _mm256_set1_epi32(x[r][i][0]);
+			__m256i		x_odd = _mm256_set1_epi32(x[r][i][1]);
 
 			NV_UNROLL
 			for (int c = 0; c < 2; c++)
@@ -778,19 +797,126 @@ panel_tile(const int8_t *rows, size_t n, const uint8_t *panel, int32_t *out, siz
 	}
 }
 
+/* Multiply the rows of a tile with all panels, from code "from" on. */
+static NV_TARGET void
+panel_stretch(const int8_t *rows, size_t n, size_t from, const uint8_t *panels, size_t npanels,
+			  int32_t *out)
+{
+	const size_t width = npanels * NV_PANEL;
+	const size_t count = n - from < PANEL_STRETCH ? n - from : PANEL_STRETCH;
+	PanelStretch x;
+
+	for (size_t r = 0; r < PANEL_TILE; r++)
+	{
+		for (size_t i = 0; i < count; i += 4)
+		{
+			const int8_t *four = rows + r * n + from + i;
+
+			x[r][i / 4][0] = pair_i16(four[0], four[2]);
+			x[r][i / 4][1] = pair_i16(four[1], four[3]);
+		}
+	}
+	for (size_t p = 0; p < npanels; p++)
+	{
+		for (size_t c = 0; c < NV_PANEL; c += 16)
+			panel_tile((const int32_t (*)[PANEL_STRETCH / 4][2]) x, count,
+					   panels + p * n * NV_PANEL + from * NV_PANEL + 4 * c, from == 0,
+					   out + p * NV_PANEL + c, width);
+	}
+}
+
 static NV_TARGET void
 panel_dots(const int8_t *rows, size_t n, const uint8_t *panels, size_t npanels, int32_t *out)
 {
 	const size_t width = npanels * NV_PANEL;
 
-	for (size_t p = 0; p < npanels; p++)
+	if (n == 0)
+		memset(out, 0, sizeof(int32_t) * NV_PANEL_ROWS * width);
+	for (size_t r = 0; r < NV_PANEL_ROWS; r += PANEL_TILE)
 	{
-		for (size_t r = 0; r < NV_PANEL_ROWS; r += PANEL_TILE)
-		{
-			for (size_t c = 0; c < NV_PANEL; c += 16)
-				panel_tile(rows + r * n, n, panels + p * n * NV_PANEL + 4 * c,
-						   out + r * width + p * NV_PANEL + c, width);
-		}
+		for (size_t from = 0; from < n; from += PANEL_STRETCH)
+			panel_stretch(rows + r * n, n, from, panels, npanels, out + r * width);
+	}
+}
+
+/* The sum of the lanes of a register. */
+NV_INLINE NV_TARGET int32_t
+sum_lanes_i32(__m256i x)
+{
+	__m128i		s = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+
+	s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+	return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+}
+
+/* Vectors that are multiplied side by side. */
+#define SIDE_BY_SIDE 4
+
+/* The sums of the products of codes less 128 and those of up to SIDE_BY_SIDE others. */
+NV_INLINE NV_TARGET void
+few_dots_u8(const uint8_t *a, const uint8_t *const *b, size_t m, size_t n, int32_t *out)
+{
+	const __m256i base = _mm256_set1_epi16(128);
+	const size_t whole = n - n % 16;
+	__m256i		sum[SIDE_BY_SIDE];
+
+	for (size_t k = 0; k < m; k++)
+		sum[k] = _mm256_setzero_si256();
+	for (size_t i = 0; i < whole; i += 16)
+	{
+		__m256i		x = _mm256_sub_epi16(
+			_mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *) (a + i))), base);
+
+		NV_UNROLL
+		for (size_t k = 0; k < m; k++)
+			sum[k] = _mm256_add_epi32(sum[k], _mm256_madd_epi16(
+				x, _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *) (b[k] + i)))));
+	}
+	for (size_t k = 0; k < m; k++)
+	{
+		out[k] = sum_lanes_i32(sum[k]);
+		for (size_t i = whole; i < n; i++)
+			out[k] += (a[i] - 128) * b[k][i];
+	}
+}
+
+/* Kernel: the sums of the products of codes less 128 and others. */
+static NV_TARGET void
+dots_u8(const uint8_t *a, const uint8_t *const *b, size_t m, size_t n, int32_t *out)
+{
+	size_t		k = 0;
+
+	for (; k + SIDE_BY_SIDE <= m; k += SIDE_BY_SIDE)
+		few_dots_u8(a, b + k, SIDE_BY_SIDE, n, out + k);
+	for (; k < m; k++)
+		few_dots_u8(a, b + k, 1, n, out + k);
+}
+
+/* Kernel: the places of keys when they are sorted. */
+static NV_TARGET void
+rank_u64(const uint64_t *keys, size_t n, uint32_t *rank)
+{
+	const __m256i flip = _mm256_set1_epi64x(INT64_MIN);
+	const size_t whole = n - n % 4;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		const __m256i key = _mm256_set1_epi64x((int64_t) (keys[i] ^ (uint64_t) INT64_MIN));
+		__m256i		less = _mm256_setzero_si256();
+		uint64_t	lanes[4];
+		uint64_t	count = 0;
+
+		/* what is less in a lane is counted as -1 */
+		for (size_t j = 0; j < whole; j += 4)
+			less = _mm256_add_epi64(less, _mm256_cmpgt_epi64(key, _mm256_xor_si256(flip,
+				_mm256_loadu_si256((const __m256i *) (keys + j)))));
+		_mm256_storeu_si256((__m256i *) lanes, less);
+		count -= lanes[0] + lanes[1] + lanes[2] + lanes[3];
+		for (size_t j = whole; j < n; j++)
+			count += keys[j] < keys[i];
+		for (size_t j = 0; j < i; j++)
+			count += keys[j] == keys[i];
+		rank[i] = (uint32_t) count;
 	}
 }
 
@@ -868,6 +994,8 @@ const NvKernels nv_kernels_avx2 = {
 	.mask_equal_u64 = mask_equal_u64,
 	.argmin = argmin,
 	.panel_dots = panel_dots,
+	.dots_u8 = dots_u8,
+	.rank_u64 = rank_u64,
 	.panel_l2sq = panel_l2sq,
 	.count_upto = count_upto,
 	.find_upto = find_upto

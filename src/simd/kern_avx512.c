@@ -644,6 +644,43 @@ find_upto(const float *x, size_t n, float most, uint32_t *at)
 	return count;
 }
 
+/* How many of up to eight keys, as a mask says, are less than one, or with "equal" not more. */
+NV_INLINE NV_TARGET uint32_t
+count_less(const uint64_t *keys, __mmask8 these, __m512i than, bool equal)
+{
+	__m512i		x = _mm512_maskz_loadu_epi64(these, keys);
+
+	return (uint32_t) __builtin_popcount(equal ? _mm512_mask_cmple_epu64_mask(these, x, than) :
+										 _mm512_mask_cmplt_epu64_mask(these, x, than));
+}
+
+/* Kernel: the places of keys when they are sorted. */
+static NV_TARGET void
+rank_u64(const uint64_t *keys, size_t n, uint32_t *rank)
+{
+	const size_t whole = n - n % 8;
+	const __mmask8 last = (__mmask8) ((1 << n % 8) - 1);
+
+	for (size_t i = 0; i < n; i++)
+	{
+		const __m512i key = _mm512_set1_epi64((long long) keys[i]);
+		const size_t own = i - i % 8;
+		const __mmask8 before = (__mmask8) ((1 << i % 8) - 1);
+		uint32_t	count = count_less(keys + own, before, key, true);
+		size_t		j = 0;
+
+		for (; j < own; j += 8)
+			count += count_less(keys + j, 0xff, key, true);
+		/* in its own eight, those behind it, and then all others */
+		count += count_less(keys + j, (j < whole ? 0xff : last) & ~before, key, false);
+		for (j += 8; j < whole; j += 8)
+			count += count_less(keys + j, 0xff, key, false);
+		if (j < n)
+			count += count_less(keys + j, last, key, false);
+		rank[i] = count;
+	}
+}
+
 const NvKernels nv_kernels_avx512 = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
@@ -662,6 +699,7 @@ const NvKernels nv_kernels_avx512 = {
 	.mask_equal_u64 = mask_equal_u64,
 	.argmin = argmin,
 	.panel_l2sq = panel_l2sq,
+	.rank_u64 = rank_u64,
 	.count_upto = count_upto,
 	.find_upto = find_upto
 };
@@ -780,7 +818,80 @@ panel_dots_vnni(const int8_t *rows, size_t n, const uint8_t *panels, size_t npan
 	}
 }
 
+/* The sums of the lanes of four registers. */
+NV_INLINE NV_TARGET_VNNI __m128i
+sum_four_vnni(__m512i a, __m512i b, __m512i c, __m512i d)
+{
+	__m512i		ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+	__m512i		cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+	__m512i		all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+	__m256i		half = _mm256_add_epi32(_mm512_castsi512_si256(all),
+										_mm512_extracti64x4_epi64(all, 1));
+
+	return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+/* The sums of the products of codes less 128 and those of four others. */
+NV_INLINE NV_TARGET_VNNI __m128i
+four_dots_vnni(const uint8_t *p, const uint8_t *const *others, size_t n)
+{
+	const __m512i flip = _mm512_set1_epi8((char) 0x80);
+	const uint8_t *pa = others[0],
+			   *pb = others[1],
+			   *pc = others[2],
+			   *pd = others[3];
+	__m512i		a = _mm512_setzero_si512(),
+				b = a,
+				c = a,
+				d = a;
+	size_t		i = 0;
+
+	for (; i + 64 <= n; i += 64)
+	{
+		__m512i		x = _mm512_xor_si512(_mm512_loadu_si512(p + i), flip);
+
+		a = _mm512_dpbusd_epi32(a, _mm512_loadu_si512(pa + i), x);
+		b = _mm512_dpbusd_epi32(b, _mm512_loadu_si512(pb + i), x);
+		c = _mm512_dpbusd_epi32(c, _mm512_loadu_si512(pc + i), x);
+		d = _mm512_dpbusd_epi32(d, _mm512_loadu_si512(pd + i), x);
+	}
+	if (i < n)
+	{
+		/* what is 0 in the others does not count */
+		__m512i		x = _mm512_xor_si512(load_bytes_vnni(p + i, n - i), flip);
+
+		a = _mm512_dpbusd_epi32(a, load_bytes_vnni(pa + i, n - i), x);
+		b = _mm512_dpbusd_epi32(b, load_bytes_vnni(pb + i, n - i), x);
+		c = _mm512_dpbusd_epi32(c, load_bytes_vnni(pc + i, n - i), x);
+		d = _mm512_dpbusd_epi32(d, load_bytes_vnni(pd + i, n - i), x);
+	}
+	return sum_four_vnni(a, b, c, d);
+}
+
+/* Kernel: the sums of the products of codes less 128 and others, by VNNI. */
+static NV_TARGET_VNNI void
+dots_u8_vnni(const uint8_t *a, const uint8_t *const *b, size_t m, size_t n, int32_t *out)
+{
+	size_t		k = 0;
+
+	for (; k + 4 <= m; k += 4)
+		_mm_storeu_si128((__m128i *) (out + k), four_dots_vnni(a, b + k, n));
+	if (k < m)
+	{
+		/* the last one stands for those that are missing */
+		const uint8_t *others[4] = {b[k], b[m - 1], b[m - 1], b[m - 1]};
+		int32_t		sums[4];
+
+		if (k + 1 < m)
+			others[1] = b[k + 1];
+		_mm_storeu_si128((__m128i *) sums, four_dots_vnni(a, others, n));
+		for (size_t j = 0; k + j < m; j++)
+			out[k + j] = sums[j];
+	}
+}
+
 const NvKernels nv_kernels_avx512_vnni = {
+	.dots_u8 = dots_u8_vnni,
 	.sums_u8 = sums_u8_vnni,
 	.dot_u8 = dot_u8_vnni,
 	.panel_dots = panel_dots_vnni

@@ -352,6 +352,35 @@ panel_dots(const int8_t *rows, size_t n, const uint8_t *panels, size_t npanels, 
 	}
 }
 
+/* Kernel: the sums of the products of codes less 128 and others. */
+static void
+dots_u8(const uint8_t *a, const uint8_t *const *b, size_t m, size_t n, int32_t *out)
+{
+	const uint8x8_t flip = vdup_n_u8(0x80);
+	const size_t whole = n - n % 8;
+
+	for (size_t k = 0; k < m; k++)
+	{
+		const uint8_t *codes = b[k];
+		int32x4_t	sum = vdupq_n_s32(0);
+		int32_t		total;
+
+		for (size_t i = 0; i < whole; i += 8)
+		{
+			int8x8_t	x = vreinterpret_s8_u8(veor_u8(vld1_u8(a + i), flip));
+			int8x8_t	y = vreinterpret_s8_u8(veor_u8(vld1_u8(codes + i), flip));
+
+			/* the other code is 128 more than what is in y */
+			sum = vpadalq_s16(sum, vmull_s8(x, y));
+			sum = vaddq_s32(sum, vshll_n_s16(vpaddl_s8(x), 7));
+		}
+		total = vaddvq_s32(sum);
+		for (size_t i = whole; i < n; i++)
+			total += (a[i] - 128) * codes[i];
+		out[k] = total;
+	}
+}
+
 const NvKernels nv_kernels_neon = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
@@ -361,7 +390,8 @@ const NvKernels nv_kernels_neon = {
 	.f16_to_f32 = f16_to_f32,
 	.f32_to_f16 = f32_to_f16,
 	.fastscan = fastscan,
-	.panel_dots = panel_dots
+	.panel_dots = panel_dots,
+	.dots_u8 = dots_u8
 };
 
 #endif							/* __aarch64__ */

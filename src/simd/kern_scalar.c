@@ -353,6 +353,20 @@ panel_dots(const int8_t *rows, size_t n, const uint8_t *panels, size_t npanels, 
 	}
 }
 
+static void
+dots_u8(const uint8_t *a, const uint8_t *const *b, size_t m, size_t n, int32_t *out)
+{
+	for (size_t k = 0; k < m; k++)
+	{
+		const uint8_t *codes = b[k];
+		int32_t		sum = 0;
+
+		for (size_t i = 0; i < n; i++)
+			sum += (a[i] - 128) * codes[i];
+		out[k] = sum;
+	}
+}
+
 /* -ffp-contract=off has products rounded before they are added, as everywhere. */
 static void
 panel_l2sq(const int32_t *dots, const NvPanelVector *v, const NvPanelColumns *columns, size_t n,
@@ -392,6 +406,22 @@ find_upto(const float *x, size_t n, float most, uint32_t *at)
 	return count;
 }
 
+static void
+rank_u64(const uint64_t *keys, size_t n, uint32_t *rank)
+{
+	for (size_t i = 0; i < n; i++)
+	{
+		uint64_t	key = keys[i];
+		uint32_t	count = 0;
+
+		for (size_t j = 0; j < i; j++)
+			count += keys[j] <= key;
+		for (size_t j = i + 1; j < n; j++)
+			count += keys[j] < key;
+		rank[i] = count;
+	}
+}
+
 const NvKernels nv_kernels_scalar = {
 	NV_PAIRS_ENTRIES,
 	.sums_u8 = sums_u8,
@@ -412,6 +442,8 @@ const NvKernels nv_kernels_scalar = {
 	.mask_equal_u64 = mask_equal_u64,
 	.argmin = argmin,
 	.panel_dots = panel_dots,
+	.dots_u8 = dots_u8,
+	.rank_u64 = rank_u64,
 	.panel_l2sq = panel_l2sq,
 	.count_upto = count_upto,
 	.find_upto = find_upto

@@ -101,6 +101,7 @@ typedef struct NvBitCounts
 /* So many columns of codes are looked at side by side, against so many rows. */
 #define NV_PANEL 64
 #define NV_PANEL_ROWS 8
+#define NV_LINE_FLOATS 16
 
 /*
  * What the distance of a vector of 8-bit codes to others takes beside the products of
@@ -233,9 +234,12 @@ typedef struct NvPanelColumns
 	 */ \
 	K(void, panel_dots, (const int8_t *rows, size_t n, const uint8_t *panels, size_t npanels, \
 						 int32_t *out)) \
+	/* out[k] = sum of (a[i] - 128) * b[k][i], of n codes of a and of each of m others */ \
+	K(void, dots_u8, (const uint8_t *a, const uint8_t *const *b, size_t m, size_t n, \
+					  int32_t *out)) \
 	/* \
-	 * From such a row, the squared distances of v to n columns, a multiple of \
-	 * NV_PANEL: out[i] = v.norm2 + norm2[i] - 2 * (v.scale * scale[i] * dot + \
+	 * From such sums, the squared distances of v to n columns, a multiple of \
+	 * NV_LINE_FLOATS: out[i] = v.norm2 + norm2[i] - 2 * (v.scale * scale[i] * dot + \
 	 * (v.offset * tilt[i] + v.tilt * offset[i])) with dot = dots[i] - 128 * v.sum, or \
 	 * 0 if that is not more.  The same to the bit on every CPU, and when v and a column \
 	 * change places. \
@@ -246,6 +250,11 @@ typedef struct NvPanelColumns
 	K(size_t, count_upto, (const float *x, size_t n, float most)) \
 	/* and which, ascending; returns how many.  at has room for n */ \
 	K(size_t, find_upto, (const float *x, size_t n, float most, uint32_t *at)) \
+	/* \
+	 * The place of each of n keys when they are sorted; equal ones stay in their order. \
+	 * Each is compared with all others: n is a hundred or so. \
+	 */ \
+	K(void, rank_u64, (const uint64_t *keys, size_t n, uint32_t *rank)) \
 	/* out[i] = offset + scale * code[i], of n codes */ \
 	K(void, decode_u8, (const uint8_t *codes, size_t n, float scale, float offset, nv_f32 *out)) \
 	K(void, decode_u16, (const nv_u16 *codes, size_t n, float scale, float offset, nv_f32 *out)) \

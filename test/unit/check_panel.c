@@ -2,7 +2,7 @@
  *
  * check_panel.c
  *		Kernels of index builds: many codes against many, the distances that
- *		follow, and the nearest of these.
+ *		follow, the nearest of these, and their order.
  *
  * All of their results are the same to the bit on every CPU: references are
  * exact, or what the scalar variant gives.
@@ -19,6 +19,7 @@
 #include "tap.h"
 
 #define CODES_MAX 4096
+#define OTHERS_MAX 17
 #define PANELS_MAX 3
 #define COLUMNS_MAX (PANELS_MAX * NV_PANEL)
 
@@ -85,6 +86,54 @@ check_panel_dots(const NvVariant *v)
 				continue;
 			check_dots(v->kernels, lengths[i], npanels, false, true);
 			check_dots(v->kernels, lengths[i], npanels, true, false);
+		}
+	}
+	tap_end();
+}
+
+/* The same of one vector and some others, wherever these are. */
+static void
+check_dots_of(const NvKernels *k, size_t n, size_t m, bool extreme)
+{
+	uint8_t    *a = memory_rows.end - n;
+	uint8_t    *codes = memory_panels.end - m * n;
+	const uint8_t *b[OTHERS_MAX];
+	uint8_t    *bytes = memory_out.end - m * sizeof(int32_t);
+	int32_t    *out = (int32_t *) bytes;
+
+	for (size_t i = 0; i < n; i++)
+		a[i] = (uint8_t) (extreme ? (random_bits() & 1 ? 0 : 255) : random_int(0, 255));
+	for (size_t i = 0; i < m * n; i++)
+		codes[i] = (uint8_t) (extreme ? 255 : random_int(0, 255));
+	for (size_t j = 0; j < m; j++)
+		b[j] = codes + (m - 1 - j) * n;
+	region_fill(memory_out);
+	k->dots_u8(a, b, m, n, out);
+	for (size_t j = 0; j < m; j++)
+	{
+		int64_t		want = 0;
+
+		for (size_t i = 0; i < n; i++)
+			want += (a[i] - 128) * b[j][i];
+		if (out[j] != want)
+			tap_fail("number %zu of %zu, %zu codes: %d, not %ld", j, m, n, out[j], (long) want);
+	}
+	if (!canaries_intact(memory_out, bytes, memory_out.end))
+		tap_fail("%zu codes, %zu others: wrote outside of the result", n, m);
+}
+
+static void
+check_dots_u8(const NvVariant *v)
+{
+	static const size_t of[] = {0, 1, 3, 7, 15, 16, 17, 50, 63, 65, 100, 384, CODES_MAX};
+
+	tap_begin("%s dots_u8", v->name);
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++)
+	{
+		for (size_t m = 0; m <= OTHERS_MAX; m++)
+		{
+			check_dots_of(v->kernels, of[i], m, false);
+			check_dots_of(v->kernels, of[i], m, true);
 		}
 	}
 	tap_end();
@@ -220,6 +269,43 @@ check_upto(const NvVariant *v)
 	tap_end();
 }
 
+/* Keys of which some, or most, are equal; with the highest bit, too. */
+static void
+check_rank_of(const NvKernels *k, size_t n, int different)
+{
+	uint64_t   *keys = (uint64_t *) (memory_rows.end - n * sizeof(uint64_t));
+	uint8_t    *bytes = memory_out.end - n * sizeof(uint32_t);
+	uint32_t   *rank = (uint32_t *) bytes;
+
+	for (size_t i = 0; i < n; i++)
+		keys[i] = (uint64_t) random_int(0, different) * UINT64_C(0x123456789abcdef1);
+	region_fill(memory_out);
+	k->rank_u64(keys, n, rank);
+	for (size_t i = 0; i < n; i++)
+	{
+		uint32_t	want = 0;
+
+		for (size_t j = 0; j < n; j++)
+			want += keys[j] < keys[i] || (keys[j] == keys[i] && j < i);
+		if (rank[i] != want)
+			tap_fail("rank %zu of %zu is %u, not %u", i, n, rank[i], want);
+	}
+	if (!canaries_intact(memory_out, bytes, memory_out.end))
+		tap_fail("wrote outside of %zu ranks", n);
+}
+
+static void
+check_rank(const NvVariant *v)
+{
+	tap_begin("%s rank_u64", v->name);
+	for (size_t n = 0; n <= 70; n++)
+	{
+		check_rank_of(v->kernels, n, 3);
+		check_rank_of(v->kernels, n, 100000);
+	}
+	tap_end();
+}
+
 void
 check_panel(const NvVariant *v)
 {
@@ -234,6 +320,10 @@ check_panel(const NvVariant *v)
 		check_panel_dots(v);
 	if (v->kernels->panel_l2sq != NULL)
 		check_panel_l2sq(v);
+	if (v->kernels->dots_u8 != NULL)
+		check_dots_u8(v);
 	if (v->kernels->count_upto != NULL)
 		check_upto(v);
+	if (v->kernels->rank_u64 != NULL)
+		check_rank(v);
 }
