@@ -16,7 +16,7 @@
 #
 # demo and check install what the machine lacks and need no other step.
 
-EXTENSION = nanovec nanovec_collections
+EXTENSION = nanovec nanovec_collections nanovec_shards
 version_of = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(1).control)
 EXTVERSION = $(call version_of,nanovec)
 
@@ -30,7 +30,10 @@ SQL_SCRIPT = nanovec--$(EXTVERSION).sql
 # collections, in SQL and PL/pgSQL, are an extension on top
 COLLECTIONS_PARTS = $(call parts_of,sql/collections)
 COLLECTIONS_SCRIPT = nanovec_collections--$(call version_of,nanovec_collections).sql
-DATA_built = $(SQL_SCRIPT) $(COLLECTIONS_SCRIPT)
+# tables on several servers, likewise
+SHARDS_PARTS = $(call parts_of,sql/shards)
+SHARDS_SCRIPT = nanovec_shards--$(call version_of,nanovec_shards).sql
+DATA_built = $(SQL_SCRIPT) $(COLLECTIONS_SCRIPT) $(SHARDS_SCRIPT)
 
 # make installcheck, on a server that has the extension installed.
 # test_setup makes functions that the other tests call.
@@ -48,7 +51,7 @@ ALIAS_FILES = build/alias/vector.so build/alias/vector.control \
 	build/alias/vector--$(ALIAS_VERSION).sql $(ALIAS_UPDATES) \
 	build/alias/vector--nanovec--$(ALIAS_VERSION).sql
 
-EXTRA_CLEAN = $(SRCS:.c=.d) nanovec--*.sql nanovec_collections--*.sql build results test/unit/build bench/kernels/build
+EXTRA_CLEAN = $(SRCS:.c=.d) nanovec--*.sql nanovec_collections--*.sql nanovec_shards--*.sql build results test/unit/build bench/kernels/build
 
 # No -march=native: kernels choose their instructions at run time.
 PG_CPPFLAGS = -Isrc -DNANOVEC_VERSION='"$(EXTVERSION)"' -MMD -MP
@@ -164,6 +167,10 @@ $(SQL_SCRIPT): $(SQL_PARTS) sql/ext/ORDER
 $(COLLECTIONS_SCRIPT): $(COLLECTIONS_PARTS) sql/collections/ORDER
 	printf '%s\n' '\echo Use "CREATE EXTENSION nanovec_collections" to load this file. \quit' > $@
 	cat $(COLLECTIONS_PARTS) >> $@
+
+$(SHARDS_SCRIPT): $(SHARDS_PARTS) sql/shards/ORDER
+	printf '%s\n' '\echo Use "CREATE EXTENSION nanovec_shards" to load this file. \quit' > $@
+	cat $(SHARDS_PARTS) >> $@
 
 .PHONY: install-pgvector-alias uninstall-pgvector-alias pgvector-alias
 
