@@ -10,6 +10,7 @@
 #   make check-asan, check-valgrind, check-assert    SQL tests under sanitizers, in
 #                   valgrind, and on a PostgreSQL with assertions; long
 #   make bench      measurements against other engines (bench-quick: 5 minutes)
+#   make bench-scale SCALE="PART [OPTION ...]"    how far one server goes, and several
 #   make            build with the PostgreSQL that PG_CONFIG names
 #   make install    install into it
 #   make install-pgvector-alias    install it as extension vector, too
@@ -75,7 +76,7 @@ endif
 SELF_CONTAINED = demo check check-unit check-bench check-build check-fuzz check-regress \
 	check-isolation check-tap check-clients check-python check-quality check-large soak check-pg check-upgrade check-crash fuzz \
 	check-asan check-valgrind check-assert \
-	reference bench bench-quick
+	reference bench bench-quick bench-scale
 
 ifneq ($(filter $(SELF_CONTAINED),$(MAKECMDGOALS)),)
 
@@ -130,6 +131,10 @@ bench:
 
 bench-quick:
 	@bench/run.sh --quick $(BENCH)
+
+# parts and options are in bench/README.md
+bench-scale:
+	@bench/run.sh scale $(or $(SCALE),--help)
 
 # the reference in README.md, from the COMMENTs of the extension; docs/clients, from test/clients
 reference:

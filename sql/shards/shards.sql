@@ -10,11 +10,13 @@ DECLARE
 	-- Operators of nanovec are sent to the shard.  It plans for the first rows, not for a
 	-- tenth of the table, as it would for a cursor.  A LIMIT is worth sending, whatever a
 	-- version of postgres_fdw holds a row to cost.  Shards are asked, and committed, at once,
-	-- and one that does not answer is given up after some seconds.
+	-- and one that does not answer is given up after some seconds.  Few rows at a time:
+	-- each brings its vector as text, and a LIMIT on all shards is not sent to each; more
+	-- than the usual ten, so that they come with the news that there are no more.
 	wanted jsonb := jsonb_strip_nulls(jsonb_build_object('host', host, 'port', port::text,
 		'dbname', dbname, 'extensions', 'nanovec', 'options', '-c cursor_tuple_fraction=0',
 		'fdw_tuple_cost', '1', 'async_capable', 'true', 'parallel_commit', 'true',
-		'batch_size', '100', 'connect_timeout', '5'));
+		'fetch_size', '20', 'batch_size', '100', 'connect_timeout', '5'));
 	relation record;
 	partition_name text;
 	bound text := 'DEFAULT';

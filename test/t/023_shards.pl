@@ -190,7 +190,7 @@ foreach ("SELECT id FROM items WHERE tenant = 7 ORDER BY embedding <-> '$target'
 
 	is((grep { /Index Scan using items_hnsw on items.*\n.*Index Cond: \(tenant = 7\)/ } @plans), 3, "each shard searches its index: $what")
 	  or diag join("\n", @plans);
-	is("@fetches", 'FETCH 100 FETCH 100 FETCH 100', "rows are fetched once: $what");
+	is("@fetches", 'FETCH 20 FETCH 20 FETCH 20', "rows are fetched once: $what");
 }
 
 # ---- the answers ----
