@@ -287,6 +287,27 @@ $shards[1]->safe_psql('postgres', 'ALTER TABLE others RENAME TO items');
 query("ALTER SERVER shard_3 OPTIONS (SET dbname 'postgres')");
 is(scalar(split /\n/, query($plain)), 10, 'another version still answers');
 
+# ---- what docs/scale.md shows ----
+
+my ($page) = slurp_file(source_file('docs/scale.md')) =~ /^## Shards\n(.*?)^## /ms;
+my @examples = $page =~ /^```sql\n(.*?)^```$/msg;
+my ($on_shards) = grep { /^-- on each shard/ } @examples;
+
+cmp_ok(scalar(@examples), '>=', 5, 'docs/scale.md has examples');
+$_->safe_psql('postgres', 'CREATE DATABASE example') foreach $node, @shards;
+$_->safe_psql('example', $on_shards) foreach @shards;
+my $sql = join("\n", grep { $_ ne $on_shards } @examples);
+foreach (1 .. 3)
+{
+	my ($host, $port) = ($shards[$_ - 1]->host, $shards[$_ - 1]->port);
+
+	$sql =~ s/host => 'db$_'/host => '$host', port => $port/;
+}
+my ($example_out, $example_err) = ('', '');
+is($node->psql('example', $sql, stdout => \$example_out, stderr => \$example_err, on_error_stop => 1), 0,
+	'and they run') or diag $example_err;
+like($example_out, qr/^db1\|\ndb2\|\ndb3\|\n/m, 'with shards that are well');
+
 unlike(slurp_file($_->logfile), qr/terminated by signal|PANIC/, $_->name . ': no backend crashed') foreach $node, @shards;
 $_->stop foreach $node, @shards;
 done_testing();

@@ -3,7 +3,7 @@
 import json
 
 from . import common
-from .. import report, server as servers, stats
+from .. import report, stats
 
 
 def arguments(p):
@@ -15,14 +15,14 @@ def arguments(p):
 
 
 def make(server, count, dims, copy_file, method):
-    """Partitions by bucket, of which there are 1000; the seconds that the index takes."""
+    """Partitions by bucket, of which there are 1000 and which is in the index, too; the seconds that it takes."""
     server.sql("nanovec", f"""
         DROP TABLE IF EXISTS items;
         CREATE TABLE items (id int, bucket int, embedding vector({dims})) PARTITION BY RANGE (bucket);
         SELECT format('CREATE TABLE items_%s PARTITION OF items FOR VALUES FROM (%s) TO (%s)',
             p, p * {1000 // count}, (p + 1) * {1000 // count}) FROM generate_series(0, {count - 1}) p \\gexec
         COPY items FROM '{copy_file}' (FORMAT binary);""")
-    seconds = server.timed("nanovec", f"CREATE INDEX ON items USING {method} (embedding vector_l2_ops)",
+    seconds = server.timed("nanovec", f"CREATE INDEX ON items USING {method} (embedding vector_l2_ops, bucket)",
                            ("maintenance_work_mem = '1GB'", "max_parallel_maintenance_workers = 1",
                             "client_min_messages = error"))
     server.sql("nanovec", "VACUUM ANALYZE items")
@@ -56,12 +56,11 @@ def run(server, args, record):
             for what, where in (("one", "WHERE bucket = 500"), ("tenth", "WHERE bucket < 100"), ("all", "")):
                 statement = f"SELECT id FROM items {where} ORDER BY embedding <-> '{vector}' LIMIT 10"
                 row[f"{what}_plan_ms"], row[f"{what}_ms"], row[f"{what}_kb"] = explained(server, statement, settings)
-            row["prepared_one_us"] = float(stats.percentile(server.run_client(
-                "nanovec", "SELECT id FROM items WHERE bucket = 500 ORDER BY embedding <-> $1 LIMIT 10",
-                bench.query_file, setup=settings + ("plan_cache_mode = force_generic_plan",))[0], 0.5))
-            row["all_us"] = float(stats.percentile(server.run_client(
-                "nanovec", "SELECT id FROM items ORDER BY embedding <-> $1 LIMIT 10",
-                bench.query_file, setup=settings + ("plan_cache_mode = force_generic_plan",))[0], 0.5))
+            for what, where in (("prepared_one_us", "WHERE bucket = 500"), ("prepared_all_us", "")):
+                latency, _, _ = server.run_client(
+                    "nanovec", f"SELECT id FROM items {where} ORDER BY embedding <-> $1 LIMIT 10", bench.query_file,
+                    setup=settings + ("plan_cache_mode = force_generic_plan",))
+                row[what] = float(stats.percentile(latency, 0.5))
             results.append(row)
             record(results, report.table(list(row), [[report.number(v) if isinstance(v, float) else v
                                                       for v in r.values()] for r in results]))
