@@ -41,6 +41,7 @@ def main():
 
     def record(results, text):
         """Keep what there is so far."""
+        facts["load averages"] = ", ".join(f"{x:.1f}" for x in os.getloadavg())
         with open(f"{args.stem}.json", "w") as f:
             json.dump({"command": command, "environment": facts, "results": results}, f, indent=1)
         with open(f"{args.stem}.md", "w") as f:
