@@ -122,6 +122,7 @@ DECLARE
 		WHERE oid = pg_catalog.pg_typeof(of_table));
 	columns text;
 	type text;
+	statement text;
 	leaves regclass[];
 	down regclass[];
 	message text;
@@ -145,21 +146,26 @@ BEGIN
 	END IF;
 
 	LOOP
+		-- + 0: an order by the distance itself would merge the shards' answers, and ask one
+		-- after another
+		SELECT pg_catalog.format('SELECT %s FROM (%s) AS s ORDER BY nanovec_distance_ + 0 LIMIT %s',
+			columns, pg_catalog.string_agg(pg_catalog.format('(SELECT %s, %I %s $1::%s AS nanovec_distance_'
+				' FROM %s WHERE %s ORDER BY %2$I %3$s $1::%4$s LIMIT %7$s)',
+				columns, embedding, operator, type, leaf, condition, k), ' UNION ALL '), k)
+		INTO statement FROM pg_catalog.unnest(leaves) AS leaf;
+		IF NOT partial THEN
+			-- no block that catches errors, which would be a savepoint on each shard
+			RETURN QUERY EXECUTE statement USING query;
+			RETURN;
+		END IF;
 		BEGIN
-			-- + 0: an order by the distance itself would merge the shards' answers, and ask
-			-- one after another
-			RETURN QUERY EXECUTE (
-				SELECT pg_catalog.format('SELECT %s FROM (%s) AS s ORDER BY nanovec_distance_ + 0 LIMIT %s', columns,
-					pg_catalog.string_agg(pg_catalog.format(
-						'(SELECT %s, %I %s $1::%s AS nanovec_distance_ FROM %s WHERE %s ORDER BY %2$I %3$s $1::%4$s LIMIT %7$s)',
-						columns, embedding, operator, type, leaf, condition, k), ' UNION ALL '), k)
-				FROM pg_catalog.unnest(leaves) AS leaf) USING query;
+			RETURN QUERY EXECUTE statement USING query;
 			RETURN;
 		EXCEPTION WHEN sqlclient_unable_to_establish_sqlconnection OR connection_failure THEN
 			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT;
 			SELECT pg_catalog.array_agg(s.shard) INTO down FROM @extschema@.nanovec_shards(parent) AS s
 			WHERE s.shard = ANY (leaves) AND s.version IS NULL;
-			IF NOT partial OR down IS NULL THEN
+			IF down IS NULL THEN
 				RAISE;
 			END IF;
 			RAISE WARNING 'the answer is partial: %', message
