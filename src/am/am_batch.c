@@ -48,6 +48,9 @@ begin_lanes(Batch *batch, int first, int n)
 		if (batch->searchers[i] == NULL)
 			batch->searchers[i] = nv_searcher_open(batch->table.index);
 		nv_search_begin(batch->searchers[i], batch->queries.values[q], false, NULL, 0);
+		/* those that are just as far count here */
+		if (!isinf(batch->radius))
+			nv_search_within(batch->searchers[i], nextafter(batch->radius, INFINITY), false);
 	}
 }
 

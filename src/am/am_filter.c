@@ -184,7 +184,7 @@ nv_filter_make(const NvAttributes *attributes, const ScanKeyData *keys, int nkey
 	{
 		if (keys[i].sk_attno > NV_VECTOR_COLUMN)
 			set_condition(filter, &filter->conditions[filter->n++], &keys[i]);
-		else if (!(keys[i].sk_flags & SK_SEARCHNOTNULL))
+		else if ((keys[i].sk_flags & (SK_ISNULL | SK_SEARCHNOTNULL)) == SK_ISNULL)
 			filter->never = true;	/* no row of the index has a vector that is NULL */
 	}
 	return filter->n > 0 || filter->never ? filter : NULL;

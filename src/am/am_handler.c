@@ -8,9 +8,13 @@
 #include "am/am_handler.h"
 
 #include "am/am_opclass.h"
+#include "am/am_row.h"
 #include "am/am_scan.h"
+#include "distance/sphere.h"
+#include "optimizer/optimizer.h"
 #include "storage/bufmgr.h"
 #include "storage/indexfsm.h"
+#include "utils/datum.h"
 #include "utils/float.h"
 #include "utils/rel.h"
 
@@ -41,11 +45,75 @@ nv_make_handler(const NvMethod *method)
 	return am;
 }
 
-/* Keep the planner from a path that has no order. */
-bool
-nv_cost_without_order(IndexPath *path, const NvCosts *costs)
+/* Whether a condition is that the vector is in one sphere. */
+static bool
+is_sphere(const IndexClause *clause)
 {
-	if (path->indexorderbys != NIL)
+	return clause->indexcol == NV_VECTOR_COLUMN - 1 &&
+		IsA(linitial_node(RestrictInfo, clause->indexquals)->clause, OpExpr);
+}
+
+/* Whether there is one like that. */
+static bool
+has_sphere(const IndexPath *path)
+{
+	ListCell   *lc;
+
+	foreach(lc, path->indexclauses)
+	{
+		if (is_sphere(lfirst(lc)))
+			return true;
+	}
+	return false;
+}
+
+/* Whether rows come in the order of distances from what is known not to be a sphere's center. */
+static bool
+is_elsewhere(const IndexPath *path, const IndexClause *clause)
+{
+	const OpExpr *inside = (const OpExpr *) linitial_node(RestrictInfo, clause->indexquals)->clause;
+	const Const *sphere = lsecond(inside->args);
+	const Const *query;
+
+	if (path->indexorderbys == NIL)
+		return false;
+	query = lsecond(((const OpExpr *) linitial(path->indexorderbys))->args);
+	if (!IsA(sphere, Const) || sphere->constisnull || !IsA(query, Const) || query->constisnull)
+		return false;
+	return !datum_image_eq(nv_sphere_open(sphere->constvalue).center, query->constvalue, false, -1);
+}
+
+/* Take conditions apart. */
+NvPathConditions
+nv_path_conditions(PlannerInfo *root, const IndexPath *path)
+{
+	const IndexOptInfo *index = path->indexinfo;
+	NvPathConditions conditions = {.sphere = has_sphere(path), .share = 1};
+	List	   *quals = NIL;
+	ListCell   *lc;
+
+	foreach(lc, path->indexclauses)
+	{
+		const IndexClause *clause = lfirst(lc);
+
+		if (is_sphere(clause))
+			conditions.elsewhere |= is_elsewhere(path, clause);
+		if (clause->indexcol < NV_VECTOR_COLUMN)
+			continue;
+		quals = list_concat(quals, clause->indexquals);
+		conditions.nattributes++;
+	}
+	if (quals != NIL)
+		conditions.share = Max(clauselist_selectivity(root, quals, index->rel->relid, JOIN_INNER,
+													  NULL), 1 / Max(index->tuples, 1));
+	return conditions;
+}
+
+/* Keep the planner from a path that has nothing to search for. */
+bool
+nv_cost_without_goal(IndexPath *path, const NvCosts *costs)
+{
+	if (path->indexorderbys != NIL || has_sphere(path))
 		return false;
 	NV_DISABLE_PATH(&path->path);
 	*costs->startup = *costs->total = get_float8_infinity();

@@ -29,10 +29,22 @@ typedef struct NvCosts
 } NvCosts;
 
 /*
- * Without an order there is nothing to search for.  In that case the function sets an
- * infinite cost, disables the path, and returns true.
+ * Without an order or a sphere there is nothing to search for.  In that case the function
+ * sets an infinite cost, disables the path, and returns true.
  */
-extern bool nv_cost_without_order(IndexPath *path, const NvCosts *costs);
+extern bool nv_cost_without_goal(IndexPath *path, const NvCosts *costs);
+
+/* The conditions of a path. */
+typedef struct NvPathConditions
+{
+	bool		sphere;			/* one is that the vector is in a sphere, */
+	bool		elsewhere;		/* and rows come in the order of distances from another vector */
+	int			nattributes;	/* so many are on attributes */
+	double		share;			/* of all rows that pass these */
+} NvPathConditions;
+
+/* Take a path's conditions apart, and estimate their selectivity; at least one row passes. */
+extern NvPathConditions nv_path_conditions(PlannerInfo *root, const IndexPath *path);
 
 /* amvacuumcleanup: counts pages, where rows were deleted. */
 extern IndexBulkDeleteResult *nv_vacuum_cleanup(IndexVacuumInfo *info,

@@ -14,6 +14,7 @@
 #include "access/table.h"
 #include "am/am_heap.h"
 #include "am/am_inspect.h"
+#include "am/am_opclass.h"
 #include "am/am_row.h"
 #include "catalog/index.h"
 #include "executor/executor.h"
@@ -26,9 +27,6 @@
 #include "utils/rel.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
-
-/* The strategy of the operator that a class orders by: see nv_opclass_validate(). */
-#define DISTANCE_STRATEGY 1
 
 /* ---- rights ---- */
 
@@ -95,7 +93,7 @@ find_distance(NvIndexedTable *t)
 
 	t->type = t->index->rd_opcintype[NV_VECTOR_COLUMN - 1];
 	t->collation = t->index->rd_indcollation[NV_VECTOR_COLUMN - 1];
-	operator = get_opfamily_member(family, t->type, t->type, DISTANCE_STRATEGY);
+	operator = get_opfamily_member(family, t->type, t->type, NV_VECTOR_DISTANCE);
 	if (!OidIsValid(operator))
 		elog(ERROR, "operator family %u has no operator to order by", family);
 	fmgr_info(get_opcode(operator), &t->distance);

@@ -148,6 +148,30 @@ complain(bool *valid, const char *opfamily, const char *what)
 	*valid = false;
 }
 
+/* Check the operator of a family that orders. */
+static void
+validate_distance(Form_pg_amop op, const char *family, bool *valid)
+{
+	if (op->amoppurpose != AMOP_ORDER)
+		complain(valid, family, "contains an operator of strategy 1 that is not for ordering");
+	else if (!opfamily_can_sort_type(op->amopsortfamily, FLOAT8OID))
+		complain(valid, family, "contains an operator with a wrong ORDER BY operator family");
+	if (op->amoplefttype != op->amoprighttype ||
+		!check_amop_signature(op->amopopr, FLOAT8OID, op->amoplefttype, op->amoprighttype))
+		complain(valid, family, "contains an operator with a wrong signature");
+}
+
+/* Check the operator of a family that takes a sphere. */
+static void
+validate_sphere(Form_pg_amop op, const char *family, bool *valid)
+{
+	if (op->amoppurpose != AMOP_SEARCH)
+		complain(valid, family, "contains an operator of strategy 2 that is not for searching");
+	if (get_typtype(op->amoprighttype) != TYPTYPE_COMPOSITE ||
+		!check_amop_signature(op->amopopr, BOOLOID, op->amoplefttype, op->amoprighttype))
+		complain(valid, family, "contains an operator with a wrong signature");
+}
+
 /* Check the operators of a family. */
 static void
 validate_operators(CatCList *operators, const char *family, bool *valid)
@@ -156,16 +180,12 @@ validate_operators(CatCList *operators, const char *family, bool *valid)
 	{
 		Form_pg_amop op = (Form_pg_amop) GETSTRUCT(&operators->members[i]->tuple);
 
-		if (op->amopstrategy != 1)
-			complain(valid, family, "contains an operator with a strategy number other than 1");
-		if (op->amoppurpose != AMOP_ORDER)
-			complain(valid, family, "contains an operator that is not for ordering");
-		if (op->amoplefttype != op->amoprighttype ||
-			!check_amop_signature(op->amopopr, FLOAT8OID, op->amoplefttype, op->amoprighttype))
-			complain(valid, family, "contains an operator with a wrong signature");
-		if (op->amoppurpose == AMOP_ORDER &&
-			!opfamily_can_sort_type(op->amopsortfamily, FLOAT8OID))
-			complain(valid, family, "contains an operator with a wrong ORDER BY operator family");
+		if (op->amopstrategy == NV_VECTOR_DISTANCE)
+			validate_distance(op, family, valid);
+		else if (op->amopstrategy == NV_VECTOR_SPHERE)
+			validate_sphere(op, family, valid);
+		else
+			complain(valid, family, "contains an operator with a strategy number other than 1 and 2");
 	}
 }
 

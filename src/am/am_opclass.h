@@ -4,7 +4,7 @@
  *		Operator classes of the index methods.
  *
  * An operator class of vectors has two support functions, which tell its metric and its
- * element type, and one operator, which orders by the distance.  One of attributes has a
+ * element type, and two operators, by the numbers of NvVectorStrategy.  One of attributes has a
  * support function that tells how values are summarized, and operators that conditions
  * use, by the numbers of NvAttributeStrategy.
  *
@@ -18,6 +18,12 @@
 #include "am/am_attribute.h"
 #include "am/am_vector.h"
 #include "utils/rel.h"
+
+typedef enum NvVectorStrategy
+{
+	NV_VECTOR_DISTANCE = 1,		/* for ordering */
+	NV_VECTOR_SPHERE			/* whether a vector is in a sphere (../distance/sphere.h) */
+} NvVectorStrategy;
 
 /* Support functions of an operator class; of attributes, there is NV_ATTRIBUTE_PROC alone. */
 #define NV_METRIC_PROC 1

@@ -9,8 +9,11 @@
 
 #include <math.h>
 
+#include "am/am_row.h"
 #include "am/am_search.h"
+#include "distance/sphere.h"
 #include "pgstat.h"
+#include "utils/datum.h"
 #include "utils/float.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -32,23 +35,84 @@ nv_begin_scan(Relation index, int nkeys, int norderbys)
 	return scan;
 }
 
+/* Whether a key says that a vector is in a sphere, which is given. */
+static bool
+is_sphere(const ScanKeyData *key)
+{
+	return key->sk_attno == NV_VECTOR_COLUMN &&
+		(key->sk_flags & (SK_ISNULL | SK_SEARCHARRAY)) == 0;
+}
+
+/*
+ * What to search near: what the scan orders by, or else the center of a sphere.  *radius:
+ * that of the sphere around it, if *within says that there is one.  Other spheres are left
+ * to the executor.
+ */
+static Datum
+find_query(IndexScanDesc scan, bool *isnull, bool *within, double *radius)
+{
+	const ScanKeyData *order = scan->numberOfOrderBys > 0 ? &scan->orderByData[0] : NULL;
+	Datum		query = order != NULL ? order->sk_argument : (Datum) 0;
+	bool		known = order != NULL;
+
+	*isnull = known && (order->sk_flags & SK_ISNULL) != 0;
+	*within = false;
+	*radius = get_float8_infinity();
+	for (int i = 0; i < scan->numberOfKeys && !*isnull; i++)
+	{
+		NvSphere	sphere;
+
+		if (!is_sphere(&scan->keyData[i]))
+			continue;
+		sphere = nv_sphere_open(scan->keyData[i].sk_argument);
+		if (known && !datum_image_eq(query, sphere.center, false, -1))
+			continue;
+		*radius = Min(*radius, sphere.radius);
+		*within = known = true;
+		query = sphere.center;
+	}
+	/* a condition may be NULL, or the plan the only one that the planner was allowed */
+	if (!known)
+		*isnull = *within = true;
+	return query;
+}
+
 /* Begin to search for what the keys say: amrescan. */
 void
 nv_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys)
 {
-	const ScanKeyData *key = &scan->orderByData[0];
 	const char *name = RelationGetRelationName(scan->indexRelation);
+	NvSearcher *searcher = scan->opaque;
+	Datum		query;
+	bool		isnull;
+	bool		within;
+	double		radius;
 
-	if (scan->numberOfOrderBys < 1)
-		elog(ERROR, "cannot scan index \"%s\" without order", name);
 	if (!IsMVCCSnapshot(scan->xs_snapshot))
 		elog(ERROR, "cannot scan index \"%s\" with a snapshot that is not MVCC", name);
 	if (orderbys != NULL)
 		memmove(scan->orderByData, orderbys, scan->numberOfOrderBys * sizeof(ScanKeyData));
 	if (keys != NULL)
 		memmove(scan->keyData, keys, scan->numberOfKeys * sizeof(ScanKeyData));
-	nv_search_begin(scan->opaque, key->sk_argument, (key->sk_flags & SK_ISNULL) != 0,
-					scan->keyData, scan->numberOfKeys);
+	query = find_query(scan, &isnull, &within, &radius);
+	nv_search_begin(searcher, query, isnull, scan->keyData, scan->numberOfKeys);
+	if (within)
+		nv_search_within(searcher, radius, scan->numberOfOrderBys == 0);
+}
+
+/* Whether a row has to be looked at to know if it matches. */
+static bool
+needs_recheck(const IndexScanDescData *scan, const NvSearcher *searcher)
+{
+	if (searcher->goal.filter != NULL && searcher->goal.filter->lossy)
+		return true;
+	for (int i = 0; i < scan->numberOfKeys; i++)
+	{
+		if (scan->keyData[i].sk_attno == NV_VECTOR_COLUMN &&
+			(scan->keyData[i].sk_flags & SK_SEARCHNOTNULL) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Fill in what the executor looks at beside the row's place. */
@@ -57,9 +121,10 @@ set_order(IndexScanDesc scan, const NvSearcher *searcher, double bound)
 {
 	bool		null_query = searcher->goal.null_query;
 
-	Assert(scan->numberOfOrderBys > 0);
 	Assert(!isnan(bound));
-	scan->xs_recheck = searcher->goal.filter != NULL && searcher->goal.filter->lossy;
+	scan->xs_recheck = needs_recheck(scan, searcher);
+	if (scan->numberOfOrderBys == 0)
+		return;
 	scan->xs_orderbynulls[0] = null_query;
 	/* by reference on 32-bit machines, where each row would take new memory otherwise */
 	if (FLOAT8PASSBYVAL)

@@ -16,7 +16,7 @@
 /* ambeginscan, amrescan, amgettuple and amendscan, of all methods. */
 extern IndexScanDesc nv_begin_scan(Relation index, int nkeys, int norderbys);
 
-/* ERROR when the scan has no order, or its snapshot is not MVCC; errors of nv_search_begin(). */
+/* ERROR when the snapshot is not MVCC; errors of nv_search_begin() and nv_sphere_open(). */
 extern void nv_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
 					  int norderbys);
 

@@ -7,6 +7,7 @@
  */
 #include "am/am_search.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "am/am_method.h"
@@ -54,7 +55,26 @@ nv_search_begin(NvSearcher *searcher, Datum query, bool isnull, const ScanKeyDat
 	goal->filter = nv_filter_make(&searcher->core->attributes, keys, nkeys);
 	MemoryContextSwitchTo(old);
 	searcher->method->take_settings(searcher, goal);
+	goal->radius = INFINITY;
+	goal->any_order = false;
 	return goal;
+}
+
+/* Set a radius. */
+void
+nv_search_within(NvSearcher *searcher, double radius, bool any_order)
+{
+	NvSearchGoal *goal = &searcher->goal;
+
+	Assert(!searcher->started && !isnan(radius));
+	/* an infinite one is a limit, too: no distance is so large */
+	goal->radius = Max(Min(radius, DBL_MAX), -DBL_MAX);
+	goal->any_order = any_order;
+	goal->most = PG_INT32_MAX;
+	if (any_order)
+		goal->order = NV_ITERATIVE_RELAXED;
+	else if (goal->order == NV_ITERATIVE_OFF)
+		goal->order = NV_ITERATIVE_STRICT;
 }
 
 /* Start the search, or do its next step. */

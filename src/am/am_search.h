@@ -27,6 +27,8 @@
 
 #include "nv_compat.h"
 
+#include <math.h>
+
 #include "am/am_filter.h"
 #include "am/am_index.h"
 #include "am/am_results.h"
@@ -38,10 +40,17 @@
  */
 typedef struct NvSearchGoal
 {
-	/* Which rows: those near a query.  This is the place for a radius, too. */
+	/* Which rows: those near a query. */
 	NvQuery		query;
 	bool		null_query;		/* the query is NULL, all distances are; query is of zeros */
 	const NvFilter *filter;		/* conditions on attributes, or NULL: any row */
+
+	/*
+	 * Rows whose bounds are not less than this are left out, and the search ends when it
+	 * has found the others, but for some that it misses.  Infinite: it goes on.
+	 */
+	double		radius;
+	bool		any_order;		/* with a radius: rows come as they are found */
 
 	/* How hard to search. */
 	int			effort;			/* at least 1: candidates to keep (hnsw), lists to look into (ivf) */
@@ -115,6 +124,13 @@ extern NvSearchGoal *nv_search_begin(NvSearcher *searcher, Datum query, bool isn
 									 const ScanKeyData *keys, int nkeys);
 
 /*
+ * Have a search that was begun end at a radius, which is then the only limit: what the
+ * settings say of going on does not count.  In any order, none is left out because it came
+ * late.
+ */
+extern void nv_search_within(NvSearcher *searcher, double radius, bool any_order);
+
+/*
  * The next row, with a lower bound of its distance; false when there is none.  ERROR
  * (INDEX_CORRUPTED).  Locks pages while it runs, and holds nothing when it returns.
  */
@@ -125,6 +141,13 @@ extern bool nv_search_next(NvSearcher *searcher, ItemPointer tid, double *bound)
  * several searches by turns hide the time that it takes to fetch pages from memory.
  */
 extern bool nv_search_step(NvSearcher *searcher);
+
+/* Whether a bound is within the radius. */
+static inline bool
+nv_search_takes(const NvSearchGoal *goal, double bound)
+{
+	return bound < goal->radius || isinf(goal->radius);
+}
 
 /* Free a searcher. */
 extern void nv_searcher_end(NvSearcher *searcher);

@@ -413,8 +413,9 @@ extern void hnsw_search_leave_graph(HnswSearch *search);
 /*
  * Visit all other nodes of level 0 that pass the filter, by reading the index as it lies
  * on disk; nothing comes twice.  Only for a search with a visitor, which has left the graph.
+ * Returns whether the visitor stopped it; called again, it goes on from there.
  */
-extern void hnsw_search_rest(HnswSearch *search);
+extern bool hnsw_search_rest(HnswSearch *search);
 
 /* Memory of the search's context, and what else the search uses. */
 extern Size hnsw_search_memory(const HnswSearch *search);

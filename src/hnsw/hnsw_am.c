@@ -48,6 +48,9 @@ hnsw_init(void)
 /* With conditions: see hnsw_scan.c.  So many entries of the map take as long as an operator. */
 #define ENTRIES_PER_OPERATOR 32
 
+/* A search within a radius visits so many nodes for each row that it finds. */
+#define SPHERE_VISITS 2
+
 /* What the costs of an index depend on. */
 typedef struct IndexCosts
 {
@@ -112,10 +115,11 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	double		row_visits;		/* that a row more counts as */
 	double		more;			/* rows that take another visit */
 	bool		finds_all = false;
+	NvPathConditions conditions;
 	Relation	index;
 	int			m;
 
-	if (nv_cost_without_order(path, &out))
+	if (nv_cost_without_goal(path, &out))
 		return;
 	memset(&costs, 0, sizeof(costs));
 	genericcostestimate(root, path, loop_count, &costs);
@@ -128,12 +132,17 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	get_tablespace_page_costs(path->indexinfo->reltablespace, &ic.random, &ic.sequential);
 	ic.visit = 2 * m * cpu_operator_cost + cpu_index_tuple_cost;
 	row_visits = (Min(ic.pages / ic.tuples, 1) * BLCKSZ + BYTES_BESIDE) / BYTES_PER_VISIT;
-	if (path->indexclauses == NIL)
+	conditions = nv_path_conditions(root, path);
+	if (conditions.nattributes == 0)
 		*startup = visits * ic.visit + pages_cost(&ic, visits);
 	else
-		*startup = filtered_cost(&ic, visits, Max(costs.indexSelectivity, 1 / ic.tuples),
-								 list_length(path->indexclauses), &finds_all);
-	more = finds_all ? 0 : Max(0, costs.numIndexTuples - hnsw_ef_search);
+		*startup = filtered_cost(&ic, visits, conditions.share, conditions.nattributes, &finds_all);
+	/* up to a radius, a search looks at twice as many candidates as there are rows within */
+	more = (conditions.sphere ? SPHERE_VISITS : 1) * costs.numIndexTuples - hnsw_ef_search;
+	/* those that are near another vector are anywhere */
+	if (conditions.elsewhere)
+		more = ic.tuples;
+	more = finds_all ? 0 : Min(Max(0, more), ic.tuples);
 	*total = *startup + more * Max(1, row_visits) * (ic.visit + (1 - read) * ic.random);
 	*selectivity = costs.indexSelectivity;
 	*correlation = 0;

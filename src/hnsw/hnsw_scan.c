@@ -25,6 +25,12 @@
 #include "nv_guc.h"
 #include "utils/memutils.h"
 
+/*
+ * In a search within a radius, in any order, so many rows wait at most while it reads what
+ * is left of the index.
+ */
+#define MOST_WAITING 4096
+
 /* When a search goes on, ef grows by one part in so many of itself. */
 #define GROWTH_PART 8
 
@@ -40,6 +46,14 @@
 
 /* Where nodes have no codes, ef is larger by one part in so many; with a filter, twice as large. */
 #define EXACT_PART 8
+
+/*
+ * Up to a radius ef is larger by one part in so many, since a row that is missed is not made
+ * up for by one that is farther; and each time that the search goes on it is doubled, since
+ * whoever sets a radius wants all that is within.
+ */
+#define RADIUS_PART 2
+#define RADIUS_GROWTH 2
 
 /*
  * When ef comes to this part of all nodes, the scan reads the rest of the index
@@ -91,7 +105,9 @@ typedef struct HnswSearcher
 	float		widened;		/* by the search itself, since estimates are poor */
 	bool		going_on;		/* beyond the first ef; then limits count */
 	bool		finished;		/* the search found all that it will */
+	bool		reading;		/* it left the graph, and reads on when rows have gone out */
 	int64		nvisited;		/* rows of nodes visited */
+	int			ninside;		/* nodes visited that are within the radius, if there is one */
 	int			nfull;			/* nodes visited whose places for rows are all taken */
 	float		error;			/* the largest of a node visited */
 	int			nout;			/* nodes whose rows have gone out */
@@ -162,13 +178,34 @@ add_rows(HnswSearcher *s, const HnswNode *node, double bound)
 	nv_results_add(&s->base.results, bound, last | ITEM_LAST, false);
 }
 
+/* Whether the search ends at a radius. */
+static inline bool
+has_radius(const HnswSearcher *s)
+{
+	return !isinf(s->base.goal.radius);
+}
+
+/* Whether memory and settings let the search go on. */
+static bool
+may_go_on(const HnswSearcher *s)
+{
+	Size		more;
+
+	if (has_radius(s))
+		return !s->reading || nv_results_waiting(&s->base.results) < MOST_WAITING;
+	if (!s->going_on)
+		return true;
+	more = nv_results_growth(&s->base.results, HNSW_NODE_TIDS);
+	return s->nvisited < s->base.goal.most &&
+		(more == 0 || hnsw_search_memory(s->search) + more <= s->base.goal.memory);
+}
+
 /* Take over a node that the search visits; false when it must not go on. */
 static bool
 take_node(void *arg, const HnswNode *node, float distance)
 {
 	HnswSearcher *s = arg;
 	double		bound;
-	Size		more;
 
 	Assert(node->level == 0 && node->ntids <= s->ix.meta.node_tids);
 	if ((node->flags & HNSW_DEAD) != 0 || node->ntids == 0)
@@ -177,14 +214,20 @@ take_node(void *arg, const HnswNode *node, float distance)
 	s->error = Max(s->error, node->error);
 	s->nvisited += node->ntids;
 	s->nfull += node->ntids == s->ix.meta.node_tids;
+	if (!nv_search_takes(&s->base.goal, bound))
+		return may_go_on(s);
+	s->ninside++;
 	/* too late for a strict order; a node is visited once, so nothing comes twice */
 	if (s->base.goal.order == NV_ITERATIVE_RELAXED || !(bound < s->base.results.last.bound))
 		add_rows(s, node, bound);
-	if (!s->going_on)
-		return true;
-	more = nv_results_growth(&s->base.results, HNSW_NODE_TIDS);
-	return s->nvisited < s->base.goal.most &&
-		(more == 0 || hnsw_search_memory(s->search) + more <= s->base.goal.memory);
+	return may_go_on(s);
+}
+
+/* The first so many of ef candidates are those that a search is sure of. */
+static double
+count_sure(const HnswSearcher *s)
+{
+	return Max(s->ef / (2 * s->widened), LEAST_SURE);
 }
 
 /*
@@ -196,10 +239,25 @@ static void
 set_horizon(HnswSearcher *s, bool first)
 {
 	float		radius = s->finished ? INFINITY : hnsw_search_radius(s->search);
+	double		horizon = INFINITY;
 
-	nv_results_ready(&s->base.results, isinf(radius) ? INFINITY :
-					 nv_space_lower_bound(&s->ix.space, &s->base.goal.query, radius,
-										  first ? 0 : s->error));
+	if (!isinf(radius))
+		horizon = nv_space_lower_bound(&s->ix.space, &s->base.goal.query, radius,
+									   first ? 0 : s->error);
+	/* all that is within the radius of the goal was found, as surely as the nearest rows are */
+	if (has_radius(s) && horizon >= s->base.goal.radius && s->ninside <= count_sure(s))
+		s->finished = true;
+	nv_results_ready(&s->base.results,
+					 s->finished || s->base.goal.any_order ? INFINITY : horizon);
+}
+
+/* Read what is left of the index, or as much of it as there is room for now. */
+static void
+read_on(HnswSearcher *s)
+{
+	s->reading = s->base.goal.any_order;
+	s->reading = hnsw_search_rest(s->search) && s->reading;
+	s->finished = !s->reading;
 }
 
 /*
@@ -216,21 +274,27 @@ read_rest(HnswSearcher *s)
 		return false;
 	rows = s->base.goal.filter != NULL ? s->passing.n :
 		(double) hnsw_count_slots(&s->ix) * s->nvisited / Max(hnsw_nvisited(s->search), 1);
-	if (rows > s->base.goal.most || s->nvisited >= s->base.goal.most ||
-		hnsw_search_memory(s->search) + rows * sizeof(NvResult) > s->base.goal.memory)
+	/* within a radius there is no other limit, nor is all that is read kept */
+	if (!has_radius(s) &&
+		(rows > s->base.goal.most || s->nvisited >= s->base.goal.most ||
+		 hnsw_search_memory(s->search) + rows * sizeof(NvResult) > s->base.goal.memory))
 		return false;
 	hnsw_search_leave_graph(s->search);
-	nv_results_reserve(&s->base.results, (int) Min(rows + HNSW_NODE_TIDS, INT_MAX));
-	hnsw_search_rest(s->search);
-	s->finished = true;
+	if (!has_radius(s))
+		nv_results_reserve(&s->base.results, (int) Min(rows + HNSW_NODE_TIDS, INT_MAX));
+	read_on(s);
 	return true;
 }
 
-/* What a search that ran out of nodes did not reach comes before what is far goes out. */
+/*
+ * What a search that ran out of nodes did not reach comes before what is far goes out.  Up to
+ * a radius, so does what it had no memory to reach: reading the index takes next to none.
+ */
 static void
 read_unreached(HnswSearcher *s)
 {
-	if (hnsw_search_ran_out(s->search))
+	if (hnsw_search_ran_out(s->search) ||
+		(has_radius(s) && (s->finished || isinf(hnsw_search_radius(s->search)))))
 		read_rest(s);
 }
 
@@ -243,6 +307,8 @@ first_ef(const HnswSearcher *s)
 	/* estimates have a search visit more than ef nodes; without them it ends earlier */
 	if (s->ix.meta.bits == 0)
 		ef += s->base.goal.filter != NULL ? ef : ef / EXACT_PART;
+	if (has_radius(s))
+		ef += ef / RADIUS_PART;
 	if (s->base.goal.order != NV_ITERATIVE_OFF && ef < SMALL_EF)
 		ef = Max(LEAST_SURE, (ef + SMALL_EF) / 2);
 	return ef;
@@ -281,8 +347,7 @@ apply_filter(HnswSearcher *s)
 static void
 read_passing(HnswSearcher *s)
 {
-	hnsw_search_rest(s->search);
-	s->finished = true;
+	read_on(s);
 	set_horizon(s, true);
 }
 
@@ -339,9 +404,11 @@ start(NvSearcher *base)
 	HnswSearcher *s = (HnswSearcher *) base;
 
 	s->ef = first_ef(s);
-	s->going_on = s->finished = false;
+	s->going_on = s->finished = s->reading = false;
 	s->tries = 0;
 	s->nvisited = 0;
+	s->ninside = 0;
+	s->widened = 1;
 	s->error = 0;
 	s->nfull = s->nout = s->nfull_out = 0;
 	s->search = hnsw_search_begin(&s->ix, false);
@@ -365,7 +432,7 @@ step(NvSearcher *base)
 {
 	HnswSearcher *s = (HnswSearcher *) base;
 
-	if (s->finished)
+	if (s->finished || s->reading)
 		return false;
 	if (s->entered && hnsw_search_step(s->search))
 		return !leave_graph(s, false);
@@ -407,6 +474,8 @@ next_ef(const HnswSearcher *s)
 {
 	int			ef_search = s->base.goal.effort;
 
+	if (has_radius(s))
+		return s->ef * RADIUS_GROWTH;
 	if (s->base.goal.order != NV_ITERATIVE_OFF)
 		return s->ef + Max(s->ef / GROWTH_PART, 1);
 	return Max(s->ef, ef_search + Min(ef_search * (nodes_for_one(s) - 1), s->nfull));
@@ -420,7 +489,7 @@ may_go_out(const HnswSearcher *s)
 
 	if (s->base.goal.order == NV_ITERATIVE_OFF)
 		return s->nout - s->nfull_out < ef_search && s->nout < nodes_for_one(s) * ef_search;
-	return s->finished || s->nout < Max(s->ef / (2 * s->widened), LEAST_SURE);
+	return s->finished || s->base.goal.any_order || s->nout < count_sure(s);
 }
 
 /* Search on.  Returns false when there is no more, or no more is allowed. */
@@ -429,6 +498,12 @@ go_on(HnswSearcher *s)
 {
 	int			ef = next_ef(s);
 
+	if (s->reading)
+	{
+		read_on(s);
+		set_horizon(s, false);
+		return true;
+	}
 	if (s->finished || ef == s->ef)
 		return false;
 	Assert(ef > s->ef);

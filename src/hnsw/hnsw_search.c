@@ -138,6 +138,7 @@ struct HnswSearch
 	/* when it has left the graph */
 	uint8	   *visited;		/* a bit for each slot */
 	uint32		nslots;
+	uint32		next_slot;		/* to be read, if it was not visited */
 
 	/* on level 0 */
 	const NvFilter *filter;		/* or NULL */
@@ -1469,6 +1470,15 @@ free_array(void *array)
 		pfree(array);
 }
 
+/* Get ready to read the index as it lies on disk. */
+static void
+begin_rest(HnswSearch *s)
+{
+	s->nslots = hnsw_count_slots(s->ix);
+	s->visited = nv_bitmap_alloc(s->nslots + 64);	/* read by words */
+	s->next_slot = 0;
+}
+
 /* Begin with reading the index as it lies on disk. */
 void
 hnsw_search_skip_graph(HnswSearch *s, const NvQuery *query)
@@ -1479,8 +1489,7 @@ hnsw_search_skip_graph(HnswSearch *s, const NvQuery *query)
 	s->stopped = false;
 	s->going_on = true;
 	s->nvisited = 0;
-	s->nslots = hnsw_count_slots(s->ix);
-	s->visited = nv_bitmap_alloc(s->nslots + 64);	/* read by words */
+	begin_rest(s);
 }
 
 /* Keep a bit for each slot in place of all that is known of nodes seen. */
@@ -1492,8 +1501,7 @@ hnsw_search_leave_graph(HnswSearch *s)
 	if (s->next != HNSW_NO_SLOT)
 		s->seen[find_seen(s, s->next)].state = SEEN_OUTSIDE;
 	s->next = HNSW_NO_SLOT;
-	s->nslots = hnsw_count_slots(s->ix);
-	s->visited = nv_bitmap_alloc(s->nslots + 64);	/* read by words */
+	begin_rest(s);
 	for (uint32 i = 0; i <= s->seen_mask; i++)
 	{
 		if (s->seen[i].slot < s->nslots && s->seen[i].state == SEEN_VISITED)
@@ -1542,16 +1550,16 @@ next_of_rest(const HnswSearch *s, uint32 slot)
 
 /* List the next slots to read, and have what is needed of their nodes fetched. */
 static int
-fetch_rest(const HnswSearch *s, uint32 *slot, uint32 *batch)
+fetch_rest(const HnswSearch *s, uint32 *batch)
 {
 	HnswIndex  *ix = s->ix;
 	int			n = 0;
 
-	for (*slot = next_of_rest(s, *slot); *slot < s->nslots && n < REST_BATCH;
-		 *slot = next_of_rest(s, *slot + 1))
+	for (uint32 slot = next_of_rest(s, s->next_slot); slot < s->nslots && n < REST_BATCH;
+		 slot = next_of_rest(s, slot + 1))
 	{
-		BlockNumber block = hnsw_slot_block(&ix->meta, *slot);
-		Size		at = hnsw_slot_offset(&ix->meta, *slot);
+		BlockNumber block = hnsw_slot_block(&ix->meta, slot);
+		Size		at = hnsw_slot_offset(&ix->meta, slot);
 
 		nv_prefetch_page(ix->rel, block, at, sizeof(HnswNode));
 		if (s->filter != NULL)
@@ -1559,7 +1567,7 @@ fetch_rest(const HnswSearch *s, uint32 *slot, uint32 *batch)
 							 ix->layout.add - ix->layout.tids);
 		nv_prefetch_page(ix->rel, block, at + ix->layout.vector,
 						 Min(ix->vector_bytes, ix->layout.vector_room));
-		batch[n++] = *slot;
+		batch[n++] = slot;
 	}
 	return n;
 }
@@ -1584,22 +1592,25 @@ visit_of_rest(HnswSearch *s, uint32 slot)
 }
 
 /* Visit nodes in the order of their slots, so that each page is read once, and in order. */
-void
+bool
 hnsw_search_rest(HnswSearch *s)
 {
 	uint32		batch[REST_BATCH];
-	uint32		slot = 0;
 	int			n;
 
 	Assert(s->visited != NULL && s->visitor != NULL);
-	while ((n = fetch_rest(s, &slot, batch)) > 0)
+	if (s->next_slot > 0)
+		s->stopped = false;
+	while (!s->stopped && (n = fetch_rest(s, batch)) > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
 		for (int i = 0; i < n && !s->stopped; i++)
+		{
 			visit_of_rest(s, batch[i]);
-		if (s->stopped)
-			break;
+			s->next_slot = batch[i] + 1;
+		}
 	}
+	return s->stopped;
 }
 
 /* Search each level from the nearest node of the one above. */

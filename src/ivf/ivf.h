@@ -315,6 +315,13 @@ extern const NvSearchMethod ivf_search_method;
 #define IVF_LEAST_PASSING 96
 
 /*
+ * Of the entries that a search looks at, it returns one in so many before it looks at more; up
+ * to a radius, where rows that are far count as much as near ones, one in more.
+ */
+#define IVF_OUT_PART 64
+#define IVF_INSIDE_PART 128
+
+/*
  * How many lists a search looks into when only this share of the rows passes its
  * conditions, and "wanted" of at most "probes" are what it would look into without.
  */

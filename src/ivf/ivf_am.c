@@ -56,24 +56,30 @@ typedef struct SearchSize
 } SearchSize;
 
 /*
- * Find out what a search looks at, when a share of all entries passes its conditions, if
- * it has some.  Codes are looked at by blocks of which some entry passes.
+ * Find out what a search looks at, which finds so many rows.  Codes are looked at by blocks
+ * of which some entry passes the conditions on attributes.
  */
 static SearchSize
-size_search(const IvfIndex *ix, double tuples, double share, int nconditions)
+size_search(const IvfIndex *ix, double tuples, const NvPathConditions *conditions, double rows)
 {
+	double		share = conditions->share;
 	double		lists = ix->meta.spares < ix->meta.lists ? ivf_built_lists(&ix->meta) :
 		ix->meta.lists;
 	double		part = ivf_probes(ix) / lists;
 	SearchSize	size = {.lists = lists};
 
-	if (nconditions > 0)
+	if (conditions->nattributes > 0)
 		part = Max(ivf_lists_to_pass(ivf_probes(ix), ivf_probes(ix), share) / lists,
 				   IVF_LEAST_PASSING / (share * tuples));
+	/* all rows within a radius are returned, and lists are looked into as for so many rows */
+	if (conditions->elsewhere)
+		part = 1;
+	else if (conditions->sphere)
+		part = Max(part, rows * IVF_INSIDE_PART / (tuples * share));
 	size.part = Min(1, part);
 	size.tested = size.coded = size.part * tuples;
 	size.passing = size.tested * share;
-	if (nconditions > 0)
+	if (conditions->nattributes > 0)
 		size.coded *= 1 - pow(1 - share, NV_FASTSCAN_BLOCK);
 	return size;
 }
@@ -90,8 +96,7 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	NvCosts		out = {startup, total, selectivity, correlation, pages};
 	GenericCosts costs;
 	double		tuples = Max(path->indexinfo->tuples, 1);
-	int			nconditions = list_length(path->indexclauses);
-	double		share = 1;
+	NvPathConditions conditions;
 	double		page_cost;
 	double		visited;
 	SearchSize	size;
@@ -99,7 +104,7 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	IvfIndex	ix;
 	bool		known;
 
-	if (nv_cost_without_order(path, &out))
+	if (nv_cost_without_goal(path, &out))
 		return;
 	memset(&costs, 0, sizeof(costs));
 	genericcostestimate(root, path, loop_count, &costs);
@@ -115,14 +120,12 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 		*pages = costs.numIndexPages;
 		return;
 	}
-	/* the selectivity of a partial index counts its own condition, too */
-	if (nconditions > 0)
-		share = Min(1, Max(costs.numIndexTuples, 1) / tuples);
-	size = size_search(&ix, tuples, share, nconditions);
+	conditions = nv_path_conditions(root, path);
+	size = size_search(&ix, tuples, &conditions, costs.numIndexTuples);
 	/* all of the index: those of the rows that match are spread over it */
 	visited = size.part * Max(path->indexinfo->pages, 1);
 	*startup = size.lists * cpu_operator_cost / CODES_PER_OPERATOR +
-		size.tested * nconditions * cpu_operator_cost / IMAGES_PER_OPERATOR;
+		size.tested * conditions.nattributes * cpu_operator_cost / IMAGES_PER_OPERATOR;
 	if (ix.meta.bits > 0 && ivf_probes(&ix) < size.lists)
 	{
 		double		beside = ix.layout.code_block + NV_FASTSCAN_BLOCK * ix.meta.attribute_bytes;
@@ -141,7 +144,7 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	/* all rows would take all lists, which each round reads */
 	*total = *startup + costs.numIndexTuples * (cpu_index_tuple_cost + cpu_operator_cost) +
 		*startup * (ivf_rounds(costs.numIndexTuples, (Size) work_mem * 1024) / size.part - 1) *
-		Min(1, costs.numIndexTuples / (tuples * share));
+		Min(1, costs.numIndexTuples / (tuples * conditions.share));
 	*pages = Min(costs.numIndexPages, visited);
 }
 

@@ -29,10 +29,10 @@
 #define SURE_PART 4
 
 /*
- * In strict order a scan returns one 64th of the entries that are in its lists, or 24
- * if that is more; then it looks into more lists.
+ * In strict order a scan returns one in IVF_OUT_PART of the entries that are in its lists, or
+ * 24 if that is more; then it looks into more lists.  Up to a radius IVF_INSIDE_PART takes its
+ * place.
  */
-#define OUT_PART 64
 #define LEAST_OUT 24
 
 /* With the default of probes, a list is passed over that is this part farther than the nearest. */
@@ -106,6 +106,7 @@ typedef struct IvfSearcher
 	double		nseen;			/* entries in them */
 	double		nentries;		/* of these, the ones that pass the filter: without one, all */
 	double		nout;			/* results that went out */
+	double		nentries_before;	/* in the lists before these, of a search that is not strict */
 
 	/* a round takes entries in (after, upto] */
 	Candidate	after;
@@ -113,6 +114,7 @@ typedef struct IvfSearcher
 	NvCutoff	cutoff;			/* of upto, in rounds by bounds */
 	int			keep;
 	bool		more;			/* entries beyond upto were seen */
+	bool		covered;		/* of these lists all that is within the radius was found */
 	Candidate  *candidates;		/* in the order in which they were seen */
 	Candidate  *selected;		/* as much room again */
 	int			n;
@@ -472,11 +474,12 @@ look_into(IvfSearcher *s, uint32 list, BlockNumber block, BlockNumber then)
 
 /* ---- refining ---- */
 
-/* Add a row to the results. */
+/* Add a row to the results, if it is within the radius. */
 static void
 add_result(IvfSearcher *s, double bound, BlockNumber block, OffsetNumber offset)
 {
-	nv_results_add(&s->base.results, bound, nv_item(block, offset, 0), s->strict);
+	if (nv_search_takes(&s->base.goal, bound))
+		nv_results_add(&s->base.results, bound, nv_item(block, offset, 0), s->strict);
 }
 
 /* Make a result of an entry, by its record. */
@@ -627,27 +630,39 @@ most_lists(const IvfSearcher *s)
 	return Min(Max(s->base.goal.most, s->base.goal.effort), (int) s->ix.meta.lists);
 }
 
-/* How many results may go out before a scan in strict order looks into more lists. */
+/*
+ * How many results may go out before a scan in strict order, or within a radius, looks into
+ * more lists.
+ */
 static double
 most_out(const IvfSearcher *s)
 {
-	return Max(LEAST_OUT, s->nentries / OUT_PART);
+	double		part = isinf(s->base.goal.radius) ? IVF_OUT_PART : IVF_INSIDE_PART;
+
+	return Max(LEAST_OUT, (s->nentries_before + s->nentries) / part);
 }
 
 /*
- * How many of the results that wait are nearer than entries that their estimates
- * kept out can well be.  What an estimate is off by is normal, of the deviation
- * NOISE_PART * |t| * factor (of a code whose bits have the direction of the step
- * as well as they usually do).
+ * The least bound that entries that their estimates kept out can well have.  What an
+ * estimate is off by is normal, of the deviation NOISE_PART * |t| * factor (of a code whose
+ * bits have the direction of the step as well as they usually do).
  */
+static double
+horizon_of(const IvfSearcher *s)
+{
+	double		noise = NOISE_PART * sqrt(s->noise / Max(s->nrefined, 1));
+
+	if (s->by_bound)
+		return s->upto.key;
+	return nv_space_lower_bound(&s->ix.space, &s->base.goal.query,
+								(float) (s->upto.key - SURE_TIMES * noise), s->most_error);
+}
+
+/* How many of the results that wait are nearer than that. */
 static int
-count_sure(const IvfSearcher *s)
+count_sure(const IvfSearcher *s, double horizon)
 {
 	const NvResults *r = &s->base.results;
-	double		noise = NOISE_PART * sqrt(s->noise / Max(s->nrefined, 1));
-	double		horizon = nv_space_lower_bound(&s->ix.space, &s->base.goal.query,
-											   (float) (s->upto.key - SURE_TIMES * noise),
-											   s->most_error);
 	int			n = 0;
 
 	for (int i = 0; i < r->n; i++)
@@ -660,11 +675,19 @@ static void
 let_out(IvfSearcher *s, int nadded)
 {
 	double		n = nv_results_waiting(&s->base.results);
+	double		horizon = s->more ? horizon_of(s) : INFINITY;
 
-	/* bounds are complete up to the last one; estimates are not so sure */
-	if (s->more && !s->by_bound)
+	s->covered = !isinf(s->base.goal.radius) && horizon >= s->base.goal.radius;
+	if (s->base.goal.any_order)
 	{
-		s->nsure = count_sure(s);
+		nv_results_ready(&s->base.results, INFINITY);
+		s->nsure = (int) n;
+		return;
+	}
+	/* bounds are complete up to the last one; estimates are not so sure */
+	if (s->more && !s->by_bound && !s->covered)
+	{
+		s->nsure = count_sure(s, horizon);
 		n = Min(s->n / SURE_PART + 1 - (s->n - nadded), s->nsure);
 	}
 	if (s->first + s->nlists < most_lists(s))
@@ -813,6 +836,7 @@ enter_lists(IvfSearcher *s, int first, int n)
 	Assert(first + n <= s->nnear && s->nnear <= lists);
 	s->first = first;
 	s->nlists = s->nwanted = n;
+	s->nentries_before = first == 0 ? 0 : s->nentries_before + s->nentries;
 	s->by_bound = s->ix.meta.bits == 0 || n == lists;
 	s->list = NO_LIST;
 	s->after = before_all;
@@ -910,7 +934,11 @@ go_on(IvfSearcher *s)
 		return false;
 	most = most_lists(s);
 	can_widen = s->first + s->nlists < most;
-	if (can_widen && (!s->more || (s->strict && s->nout >= most_out(s))))
+	/* where so much was within the radius there is more of it in other lists */
+	if (s->covered && (!can_widen || (nv_results_waiting(&s->base.results) == 0 &&
+									  s->nout < most_out(s))))
+		return false;
+	if (can_widen && (s->covered || !s->more || (s->strict && s->nout >= most_out(s))))
 	{
 		widen(s, most);
 		return true;

@@ -30,7 +30,9 @@ UNION ALL
 	SELECT concat('opclass ', a.amname, ' ', c.opcname, ' for ', format_type(c.opcintype, NULL),
 				  CASE WHEN c.opcdefault THEN ' default' END, ' order by ',
 				  (SELECT string_agg(ao.amopopr::regoperator::text, ', ' ORDER BY ao.amopstrategy)
-				   FROM pg_amop ao WHERE ao.amopfamily = c.opcfamily))
+				   FROM pg_amop ao WHERE ao.amopfamily = c.opcfamily
+				   -- not conditions, such as nanovec's spheres, which pgvector does not have
+				   AND (ao.amoppurpose = 'o' OR a.amname NOT IN ('hnsw', 'ivfflat'))))
 	FROM pg_opclass c JOIN pg_am a ON a.oid = c.opcmethod
 		JOIN member m ON m.objid = c.oid AND m.classid = 'pg_opclass'::regclass
 UNION ALL

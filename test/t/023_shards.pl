@@ -143,6 +143,7 @@ foreach my $generic (0, 1)
 		[ 'WHERE tenant = 7', 'WHERE \(\(tenant = 7\)\) ' ],
 		[ 'WHERE tenant BETWEEN 3 AND 5', 'WHERE \(\(tenant >= 3\)\) AND \(\(tenant <= 5\)\) ' ],
 		[ 'WHERE tenant = ANY (ARRAY[1,2])', 'WHERE \(\(tenant = ANY \(.*?\)\)\) ' ],
+		[ 'WHERE embedding <<->> sphere($1, 2)', 'WHERE \(\(embedding <<->> \S+\)\) ' ],
 		[ 'WHERE embedding <-> $1 < 2', 'WHERE \(\(\(embedding <-> \S+\) < 2::double precision\)\) ' ])
 	{
 		my ($where, $remote) = @$_;
