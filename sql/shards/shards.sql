@@ -62,7 +62,8 @@ BEGIN
 	partition_name := format('%I.%I', relation.schema, relation.name || '_' || shard);
 	there := to_regclass(partition_name);
 	IF there IS NULL THEN
-		EXECUTE format('CREATE FOREIGN TABLE %s PARTITION OF %s %s SERVER %I OPTIONS (schema_name %L, table_name %L)',
+		EXECUTE format('CREATE FOREIGN TABLE %s PARTITION OF %s %s SERVER %I'
+			' OPTIONS (schema_name %L, table_name %L)',
 			partition_name, parent, bound, shard, coalesce(remote_schema, relation.schema),
 			coalesce(remote_table, relation.name));
 	ELSIF NOT EXISTS (SELECT FROM pg_foreign_table AS t
@@ -96,13 +97,14 @@ BEGIN
 		version := NULL;
 		problem := NULL;
 		BEGIN
-			EXECUTE format('CREATE FOREIGN TABLE pg_temp.nanovec_shard_extensions (extname name, extversion text)
-				SERVER %I OPTIONS (schema_name ''pg_catalog'', table_name ''pg_extension'')', server);
+			EXECUTE format('CREATE FOREIGN TABLE pg_temp.nanovec_shard_extensions
+				(extname name, extversion text) SERVER %I OPTIONS (schema_name ''pg_catalog'', table_name ''pg_extension'')', server);
 			SELECT extversion INTO version FROM pg_temp.nanovec_shard_extensions WHERE extname = 'nanovec';
 			DROP FOREIGN TABLE pg_temp.nanovec_shard_extensions;
 			EXECUTE format('SELECT FROM %s LIMIT 1', shard);
 			problem := CASE WHEN version IS NULL THEN 'the extension nanovec is not installed'
-				WHEN version <> own_version THEN format('nanovec is of version %s, here of %s', version, own_version) END;
+				WHEN version <> own_version THEN
+					format('nanovec is of version %s, here of %s', version, own_version) END;
 		EXCEPTION WHEN OTHERS THEN
 			problem := SQLERRM;
 		END;
@@ -170,7 +172,8 @@ BEGIN
 			END IF;
 			RAISE WARNING 'the answer is partial: %', message
 				USING DETAIL = pg_catalog.format('Left out: %s.', pg_catalog.array_to_string(down, ', '));
-			SELECT pg_catalog.array_agg(leaf) INTO leaves FROM pg_catalog.unnest(leaves) AS leaf WHERE leaf <> ALL (down);
+			SELECT pg_catalog.array_agg(leaf) INTO leaves
+			FROM pg_catalog.unnest(leaves) AS leaf WHERE leaf <> ALL (down);
 			IF leaves IS NULL THEN
 				RETURN;
 			END IF;

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from .. import datasets, engines, measures, server as servers
+from .. import datasets, engines, measures, report, server as servers
 
 QUERIES = 200
 
@@ -59,3 +59,9 @@ def megabytes(n):
 def slope(x, y):
     """Of log y against log x, by least squares."""
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
+def table(results):
+    """Of rows of results that have the same keys."""
+    return report.table(list(results[0]), [[report.number(v) if isinstance(v, float) else v
+                                            for v in r.values()] for r in results])

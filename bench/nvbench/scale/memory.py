@@ -3,7 +3,7 @@
 import os
 
 from . import common, watch
-from .. import measures, report, stats
+from .. import measures, server as servers, stats
 
 CONTENDERS = (("nanovec", "hnsw"), ("nanovec", "ivf"), ("pgvector", "hnsw"))
 
@@ -15,18 +15,17 @@ def arguments(p):
     p.add_argument("--queries", type=int, default=1000)
 
 
-def blocks(server, database):
-    """Pages read and found so far, and milliseconds of reading."""
-    return tuple(map(float, server.sql(database, """SELECT pg_stat_force_next_flush();
-        SELECT blks_read, blks_hit FROM pg_stat_database WHERE datname = current_database()""").split("\n")[-1].split("|")))
+def pages_read(server, database):
+    """Pages read so far by sessions that have ended."""
+    return int(server.sql(database, "SELECT blks_read FROM pg_stat_database "
+                                    "WHERE datname = current_database()"))
 
 
-def answers(run, c, settings, warm):
+def answers(run, c, settings):
     """Latency and pages read a query, over one pass."""
-    before = blocks(run.server, c.engine)
-    answer = run.ask(c, settings, warm=warm)
-    read = blocks(run.server, c.engine)[0] - before[0]
-    return answer["p50"], read / len(run.queries) / (1 + warm)
+    before = pages_read(run.server, c.engine)
+    answer = run.ask(c, settings, warm=0)
+    return answer["p50"], (pages_read(run.server, c.engine) - before) / len(run.queries)
 
 
 def under_limit(run, c, chosen, buffers, limit, few):
@@ -39,9 +38,9 @@ def under_limit(run, c, chosen, buffers, limit, few):
     try:
         watch.drop_cache(data)
         group.take(watch.postmaster(data))
-        cold, cold_read = answers(few, c, chosen["settings"], 0)
-        warm, warm_read = answers(run, c, chosen["settings"], 0)
-        steady = [answers(run, c, chosen["settings"], 0) for _ in range(3)]
+        cold, cold_read = answers(few, c, chosen["settings"])
+        warm, warm_read = answers(run, c, chosen["settings"])
+        steady = [answers(run, c, chosen["settings"]) for _ in range(3)]
         return {"cold_us": cold, "cold_pages": cold_read, "warm_us": warm, "warm_pages": warm_read,
                 "steady_us": stats.median_and_spread([s[0] for s in steady])[0],
                 "steady_pages": stats.median_and_spread([s[1] for s in steady])[0],
@@ -54,11 +53,11 @@ def under_limit(run, c, chosen, buffers, limit, few):
 
 def run(server, args, record):
     bench, copy_file = common.make_run(server, args.rows, args.dims, queries=args.queries)
-    few = measures.Run(server, bench.dataset, os.path.join(bench.work), 50, 50)
-    # both write their queries to the same file
-    few.query_file = few.exact_file
-    bench.query_file = common.servers.write_queries(os.path.join(bench.work, "all-queries.bin"), bench.queries)
-    contenders = [common.contender(bench, engine, kind) for engine, kind in CONTENDERS if engine in args.available]
+    few = measures.Run(server, bench.dataset, bench.work, 50, 50)
+    # both have written theirs to the same file
+    bench.query_file = servers.write_queries(os.path.join(bench.work, "all-queries.bin"), bench.queries)
+    contenders = [common.contender(bench, engine, kind)
+                  for engine, kind in CONTENDERS if engine in args.available]
     results = []
     for c in contenders:
         measures.load(bench, c, copy_file)
@@ -71,6 +70,4 @@ def run(server, args, record):
                         "total_mb": common.megabytes(sizes[c.name]), "buffers_mb": common.megabytes(buffers),
                         "limit_mb": common.megabytes(limit), "memory_us": chosen["p50"],
                         **under_limit(bench, c, chosen, buffers, limit, few)})
-        head = list(results[0])
-        record(results, report.table(head, [[report.number(v) if isinstance(v, float) else v for v in r.values()]
-                                            for r in results]))
+        record(results, common.table(results))

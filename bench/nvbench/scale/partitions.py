@@ -3,7 +3,7 @@
 import json
 
 from . import common
-from .. import report, stats
+from .. import stats
 
 
 def arguments(p):
@@ -62,6 +62,5 @@ def run(server, args, record):
                     setup=settings + ("plan_cache_mode = force_generic_plan",))
                 row[what] = float(stats.percentile(latency, 0.5))
             results.append(row)
-            record(results, report.table(list(row), [[report.number(v) if isinstance(v, float) else v
-                                                      for v in r.values()] for r in results]))
+            record(results, common.table(results))
     server.sql("nanovec", "DROP TABLE items")

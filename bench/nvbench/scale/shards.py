@@ -5,7 +5,7 @@ import subprocess
 import time
 
 from . import common, watch
-from .. import measures, report, stats
+from .. import measures, stats
 
 
 def arguments(p):
@@ -67,8 +67,8 @@ def make(server, shards, c):
 
 
 def statements(c, count):
-    each = " UNION ALL ".join(f"(SELECT id, embedding <-> $1 AS d FROM items_s{n} ORDER BY embedding <-> $1 LIMIT 10)"
-                              for n in range(count))
+    each = " UNION ALL ".join(f"(SELECT id, embedding <-> $1 AS d FROM items_s{n} "
+                              f"ORDER BY embedding <-> $1 LIMIT 10)" for n in range(count))
     return {
         "one server": c.statement(),
         "shards, in turn": "SELECT id FROM items ORDER BY embedding <-> $1 LIMIT 10",
@@ -89,8 +89,9 @@ def processor_seconds(server, shards):
 def ask(server, shards, bench, statement, clients, passes=3):
     """Median latency, queries/s, recall, and microseconds of all servers' processors a query."""
     before = processor_seconds(server, shards)
-    latency, seconds, ids = server.run_client("nanovec", statement, bench.query_file, clients=clients, warm=1,
-                                              setup=("jit = off", "plan_cache_mode = force_generic_plan"), passes=passes)
+    latency, seconds, ids = server.run_client(
+        "nanovec", statement, bench.query_file, clients=clients, warm=1, passes=passes,
+        setup=("jit = off", "plan_cache_mode = force_generic_plan"))
     # sessions end a moment after their client
     time.sleep(0.3)
     processor = processor_seconds(server, shards) - before
@@ -120,7 +121,6 @@ def run(server, args, record):
         alone = next(r["p50_us"] for r in results if r["way"] == "one server" and r["clients"] == 1)
         for r in results:
             r["to one server"] = r["p50_us"] / alone if r["clients"] == 1 else ""
-        record(results, f"{args.rows:,} x {args.dims}, {args.shards} shards; filled through the coordinator in {filled:.1f} s\n\n"
-               + report.table(list(results[0]), [[report.number(v) if isinstance(v, float) else v for v in r.values()]
-                                                 for r in results]))
+        record(results, f"{args.rows:,} x {args.dims}, {args.shards} shards; filled through the coordinator "
+                        f"in {filled:.1f} s\n\n" + common.table(results))
         server.sql("nanovec", "DROP TABLE items")

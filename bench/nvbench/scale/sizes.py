@@ -44,7 +44,8 @@ def measure(run, c, copy_file, args):
     server = run.server
     measures.load(run, c, copy_file)
     memory = args.memory if args.memory != "tenth" else "4GB"
-    figures = {"rows": c.rows, "contender": c.name, "memory": memory, **build(server, c, memory, args.processes)}
+    figures = {"rows": c.rows, "contender": c.name, "memory": memory,
+               **build(server, c, memory, args.processes)}
     if args.memory == "tenth":
         memory = f"{max(1024, int(figures['index_mb'] * 1024 / 10))}kB"
         again = build(server, c, memory, args.processes)
@@ -85,8 +86,8 @@ def markdown(results):
             s = slopes[name].get(f)
             line.append("" if s is None else f"{s:.2f}")
             if slopes[name]:
-                line += ["" if s is None or f not in EXTRAPOLATED else report.number(mine[-1][f] * (n / mine[-1]["rows"]) ** s)
-                         for n in (1e8, 1e9)]
+                line += ["" if s is None or f not in EXTRAPOLATED else
+                         report.number(mine[-1][f] * (n / mine[-1]["rows"]) ** s) for n in (1e8, 1e9)]
             lines.append(line)
         for f in ("recall", "setting", "memory", "enough_s"):
             if f in mine[0]:
