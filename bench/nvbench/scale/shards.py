@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 
 from . import common, watch
 from .. import measures, stats
@@ -77,24 +76,14 @@ def statements(c, count):
     }
 
 
-def processor_seconds(server, shards):
-    """Of sessions that have ended, on all servers: they are their postmaster's children."""
-    ticks = 0
-    for place in [common.data_directory(server), *shards.places]:
-        with open(f"/proc/{watch.postmaster(place)}/stat") as f:
-            ticks += sum(map(int, f.read().rsplit(") ", 1)[1].split()[13:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 def ask(server, shards, bench, statement, clients, passes=3):
     """Median latency, queries/s, recall, and microseconds of all servers' processors a query."""
-    before = processor_seconds(server, shards)
+    places = [common.data_directory(server), *shards.places]
+    before = watch.processor_seconds(*places)
     latency, seconds, ids = server.run_client(
         "nanovec", statement, bench.query_file, clients=clients, warm=1, passes=passes,
         setup=("jit = off", "plan_cache_mode = force_generic_plan"))
-    # sessions end a moment after their client
-    time.sleep(0.3)
-    processor = processor_seconds(server, shards) - before
+    processor = watch.processor_seconds(*places) - before
     return (stats.percentile(latency, 0.5), len(latency) / seconds,
             stats.recall(ids.tolist(), bench.truth.tolist(), 10),
             processor * 1e6 / (len(latency) * (passes + 1) / passes))

@@ -7,13 +7,16 @@ import numpy as np
 from . import common, watch
 from .. import datasets, measures, report, server as servers
 
-# what grows with rows: name, unit, digits after the point
-FIGURES = {"build_s": "build, s", "private_mb": "private memory of the build, MB",
-           "shared_mb": "shared memory of the build, MB", "index_mb": "index, MB", "wal_mb": "WAL of the build, MB",
-           "p50_us": "query, us", "insert_per_s": "inserts/s", "insert_wal_b": "WAL of an insert, bytes",
-           "vacuum_s": "vacuum of a tenth, s"}
+# what grows with rows
+FIGURES = {"build_s": "build, s", "build_cpu_s": "build, processor s",
+           "private_mb": "private memory of the build, MB", "shared_mb": "shared memory of the build, MB",
+           "index_mb": "index, MB", "wal_mb": "WAL of the build, MB",
+           "p50_us": "query, us", "query_cpu_us": "query, processor us",
+           "insert_per_s": "inserts/s", "insert_wal_b": "WAL of an insert, bytes",
+           "vacuum_s": "vacuum of a tenth, s",
+           "vacuum_cpu_s": "vacuum, processor s"}
 # what a power of the rows may be extended for; WAL of an insert, say, ends where it writes all pages anew
-EXTRAPOLATED = ("build_s", "shared_mb", "index_mb", "wal_mb", "p50_us", "vacuum_s")
+EXTRAPOLATED = ("build_cpu_s", "shared_mb", "index_mb", "wal_mb", "query_cpu_us", "vacuum_cpu_s")
 
 
 def arguments(p):
@@ -29,11 +32,14 @@ def build(server, c, memory, processes):
     """Seconds, peak memory, WAL and size of a build."""
     server.sql(c.engine, f"DROP INDEX IF EXISTS {c.table}_index; CHECKPOINT")
     before = common.wal_position(server, c.engine)
-    with watch.Watcher(watch.postmaster(common.data_directory(server))) as watcher:
+    data = common.data_directory(server)
+    processor = watch.processor_seconds(data)
+    with watch.Watcher(watch.postmaster(data)) as watcher:
         seconds = server.timed(c.engine, c.index_sql(), (
             f"max_parallel_maintenance_workers = {processes - 1}", f"maintenance_work_mem = '{memory}'",
             "min_parallel_table_scan_size = 0", "client_min_messages = error"))
-    return {"build_s": seconds, "private_mb": common.megabytes(watcher.private),
+    return {"build_s": seconds, "build_cpu_s": watch.processor_seconds(data) - processor,
+            "private_mb": common.megabytes(watcher.private),
             "shared_mb": common.megabytes(watcher.shared),
             "wal_mb": common.megabytes(common.wal_position(server, c.engine) - before),
             "index_mb": common.megabytes(common.sizes_of(server, c)[1])}
@@ -50,15 +56,22 @@ def measure(run, c, copy_file, args):
         memory = f"{max(1024, int(figures['index_mb'] * 1024 / 10))}kB"
         again = build(server, c, memory, args.processes)
         figures |= {"memory": memory, "enough_s": figures["build_s"], **again}
+    data = common.data_directory(server)
     found = common.at_recall(run, c)
     figures |= {"p50_us": found["p50"], "recall": found["recall"], "setting": found["setting"]}
+    before = watch.processor_seconds(data)
+    run.ask(c, found["settings"], passes=9)
+    figures["query_cpu_us"] = (watch.processor_seconds(data) - before) * 1e6 / (10 * len(run.queries))
     rows = min(2000, c.rows // 10)
     more = servers.write_copy(os.path.join(servers.WORK, "more.copy"),
                               datasets.more_like(run.dataset.base, rows), first_id=c.rows)
     inserted = measures.insert(run, c, more, rows)
-    figures |= {"insert_per_s": inserted["single_rows_per_second"], "insert_wal_b": inserted["single_wal_per_row"]}
+    figures |= {"insert_per_s": inserted["single_rows_per_second"],
+                "insert_wal_b": inserted["single_wal_per_row"]}
     server.sql(c.engine, f"DELETE FROM {c.table} WHERE bucket < 100; CHECKPOINT")
+    before = watch.processor_seconds(data)
     figures["vacuum_s"] = server.timed(c.engine, f"VACUUM {c.table}")
+    figures["vacuum_cpu_s"] = watch.processor_seconds(data) - before
     return figures
 
 
@@ -100,7 +113,7 @@ def markdown(results):
 def draw(results, stem):
     """Log-log plots, with the fitted lines."""
     plt = report.plt
-    fig, axes = plt.subplots(3, 3, figsize=(12, 10))
+    fig, axes = plt.subplots(3, 4, figsize=(16, 10))
     slopes = fitted(results)
     for axis, (f, title) in zip(axes.flat, FIGURES.items()):
         for name in slopes:
