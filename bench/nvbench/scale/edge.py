@@ -12,6 +12,7 @@ SETTINGS = {"shared_buffers": "16MB", "work_mem": "1MB", "maintenance_work_mem":
 def arguments(p):
     p.add_argument("--rows", type=int, default=100000)
     p.add_argument("--dims", type=int, default=128)
+    p.add_argument("--methods", default="hnsw,ivf")
     p.add_argument("--limit", default="64MB", help="of the cgroup; none: without")
     p.add_argument("--engines", default="nanovec")
 
@@ -31,6 +32,19 @@ def measure(run, c, copy_file):
     return out
 
 
+def measure_all(bench, copy_file, args, group, record):
+    results = []
+    for kind in args.methods.split(","):
+        results.append(measure(bench, common.contender(bench, "nanovec", kind), copy_file))
+        if group:
+            results[-1] |= {"most_mb": common.megabytes(group.read("memory.max_usage_in_bytes")),
+                            "refused": group.read("memory.failcnt"), "limit": args.limit}
+        record(results, report.table(["", *(r["contender"] for r in results)],
+                                     [[name] + [report.number(r[name]) if isinstance(r[name], float)
+                                                else r[name] for r in results]
+                                      for name in list(results[0])[1:]]))
+
+
 def run(server, args, record):
     bench, copy_file = common.make_run(server, args.rows, args.dims)
     common.configure(server, **SETTINGS)
@@ -40,16 +54,9 @@ def run(server, args, record):
         group = watch.Limit(int(args.limit[:-2]) * 2**20)
         watch.drop_cache(data)
         group.take(watch.postmaster(data))
-    results = []
-    for kind in ("hnsw", "ivf"):
-        results.append(measure(bench, common.contender(bench, "nanovec", kind), copy_file))
+    try:
+        measure_all(bench, copy_file, args, group, record)
+    finally:
         if group:
-            results[-1] |= {"most_mb": common.megabytes(group.read("memory.max_usage_in_bytes")),
-                            "refused": group.read("memory.failcnt"), "limit": args.limit}
-        names = list(results[0])
-        record(results, report.table(["", *(r["contender"] for r in results)],
-                                     [[n] + [report.number(r[n]) if isinstance(r[n], float) else r[n] for r in results]
-                                      for n in names[1:]]))
-    if group:
-        server.restart()
-        group.close()
+            server.restart()
+            group.close()
