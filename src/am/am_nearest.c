@@ -219,35 +219,52 @@ nv_neighbors_sort(NvNeighbor *neighbors, int n)
 	}
 }
 
-/* Search, and look at the rows until none of those to come can be nearer. */
-int
-nv_table_nearest(NvIndexedTable *t, NvSearcher *searcher, Datum query, int k, double radius,
-				 NvNeighbor *out)
+/* Search on, and look at the row. */
+bool
+nv_table_next(NvIndexedTable *t, NvSearcher *searcher, Datum query, double limit,
+			  double *distance)
 {
 	ItemPointerData tid;
 	double		bound;
-	int			n = 0;
 
-	pgstat_count_index_scan(t->index);
+	if (!searcher->started)
+		pgstat_count_index_scan(t->index);
 	while (nv_search_next(searcher, &tid, &bound))
 	{
 		bool		again = false;
 		Datum		value;
-		double		distance;
 
 		CHECK_FOR_INTERRUPTS();
-		if (bound > radius || (n == k && bound >= out[0].distance))
+		if (bound >= limit && !isinf(limit))
 			break;
 		if (!table_index_fetch_tuple(t->fetch, &tid, t->snapshot, t->slot, &again, NULL))
 			continue;
 		nv_table_next_row(t);
 		if (!nv_table_value(t, &value))
 			continue;
-		distance = nv_table_distance(t, value, query);
+		*distance = nv_table_distance(t, value, query);
+		return true;
+	}
+	table_index_fetch_reset(t->fetch);
+	return false;
+}
+
+/* Search, and look at the rows until none of those to come can be nearer. */
+int
+nv_table_nearest(NvIndexedTable *t, NvSearcher *searcher, Datum query, int k, double radius,
+				 NvNeighbor *out)
+{
+	/* those that are just as far are within */
+	double		beyond = nextafter(radius, INFINITY);
+	double		distance;
+	int			n = 0;
+
+	while (nv_table_next(t, searcher, query, n == k ? Min(beyond, out[0].distance) : beyond,
+						 &distance))
+	{
 		if (distance <= radius)
 			nv_neighbors_add(out, &n, k, distance, &t->slot->tts_tid);
 	}
-	table_index_fetch_reset(t->fetch);
 	nv_neighbors_sort(out, n);
 	return n;
 }
