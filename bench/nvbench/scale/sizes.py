@@ -55,7 +55,8 @@ def measure(run, c, copy_file, args):
     if args.memory == "tenth":
         memory = f"{max(1024, int(figures['index_mb'] * 1024 / 10))}kB"
         again = build(server, c, memory, args.processes)
-        figures |= {"memory": memory, "enough_s": figures["build_s"], **again}
+        figures |= {"memory": memory, "enough_s": figures["build_s"],
+                    "enough_cpu_s": figures["build_cpu_s"], **again}
     data = common.data_directory(server)
     found = common.at_recall(run, c)
     figures |= {"p50_us": found["p50"], "recall": found["recall"], "setting": found["setting"]}
@@ -102,7 +103,7 @@ def markdown(results):
                 line += ["" if s is None or f not in EXTRAPOLATED else
                          report.number(mine[-1][f] * (n / mine[-1]["rows"]) ** s) for n in (1e8, 1e9)]
             lines.append(line)
-        for f in ("recall", "setting", "memory", "enough_s"):
+        for f in ("recall", "setting", "memory", "enough_s", "enough_cpu_s"):
             if f in mine[0]:
                 lines.append([f] + [report.number(r[f]) if isinstance(r[f], float) else str(r[f]) for r in mine]
                              + [""] * (len(head) - 1 - len(mine)))
