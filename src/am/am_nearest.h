@@ -61,6 +61,19 @@ extern void nv_table_open(NvIndexedTable *t, Oid index);
 extern void nv_table_close(NvIndexedTable *t);
 
 /*
+ * The same for who has them open, and looks at rows by this snapshot, with the rights of
+ * the current user: begin, and end.
+ */
+extern void nv_table_begin(NvIndexedTable *t, Relation heap, Relation index, Snapshot snapshot);
+extern void nv_table_end(NvIndexedTable *t);
+
+/*
+ * Fetch the version of a row that the snapshot sees into t->slot; false if it sees none.
+ * What was computed from the row before is forgotten.
+ */
+extern bool nv_table_fetch(NvIndexedTable *t, const ItemPointerData *tid);
+
+/*
  * The value that the row in t->slot brings to the index; false when it brings none.
  * It is in memory of one row: see nv_table_next_row().
  */
