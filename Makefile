@@ -10,13 +10,14 @@
 #   make check-asan, check-valgrind, check-assert    SQL tests under sanitizers, in
 #                   valgrind, and on a PostgreSQL with assertions; long
 #   make bench      measurements against other engines (bench-quick: 5 minutes)
+#   make bench-scale SCALE="PART [OPTION ...]"    how far one server goes, and several
 #   make            build with the PostgreSQL that PG_CONFIG names
 #   make install    install into it
 #   make install-pgvector-alias    install it as extension vector, too
 #
 # demo and check install what the machine lacks and need no other step.
 
-EXTENSION = nanovec nanovec_collections
+EXTENSION = nanovec nanovec_collections nanovec_shards
 version_of = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(1).control)
 EXTVERSION = $(call version_of,nanovec)
 
@@ -30,7 +31,10 @@ SQL_SCRIPT = nanovec--$(EXTVERSION).sql
 # collections, in SQL and PL/pgSQL, are an extension on top
 COLLECTIONS_PARTS = $(call parts_of,sql/collections)
 COLLECTIONS_SCRIPT = nanovec_collections--$(call version_of,nanovec_collections).sql
-DATA_built = $(SQL_SCRIPT) $(COLLECTIONS_SCRIPT)
+# tables on several servers, likewise
+SHARDS_PARTS = $(call parts_of,sql/shards)
+SHARDS_SCRIPT = nanovec_shards--$(call version_of,nanovec_shards).sql
+DATA_built = $(SQL_SCRIPT) $(COLLECTIONS_SCRIPT) $(SHARDS_SCRIPT)
 
 # make installcheck, on a server that has the extension installed.
 # test_setup makes functions that the other tests call.
@@ -48,7 +52,7 @@ ALIAS_FILES = build/alias/vector.so build/alias/vector.control \
 	build/alias/vector--$(ALIAS_VERSION).sql $(ALIAS_UPDATES) \
 	build/alias/vector--nanovec--$(ALIAS_VERSION).sql
 
-EXTRA_CLEAN = $(SRCS:.c=.d) nanovec--*.sql nanovec_collections--*.sql build results test/unit/build bench/kernels/build
+EXTRA_CLEAN = $(SRCS:.c=.d) nanovec--*.sql nanovec_collections--*.sql nanovec_shards--*.sql build results test/unit/build bench/kernels/build
 
 # No -march=native: kernels choose their instructions at run time.
 PG_CPPFLAGS = -Isrc -DNANOVEC_VERSION='"$(EXTVERSION)"' -MMD -MP
@@ -72,7 +76,7 @@ endif
 SELF_CONTAINED = demo check check-unit check-bench check-build check-fuzz check-regress \
 	check-isolation check-tap check-clients check-python check-quality check-large soak check-pg check-upgrade check-crash fuzz \
 	check-asan check-valgrind check-assert \
-	reference bench bench-quick
+	reference bench bench-quick bench-scale
 
 ifneq ($(filter $(SELF_CONTAINED),$(MAKECMDGOALS)),)
 
@@ -128,6 +132,10 @@ bench:
 bench-quick:
 	@bench/run.sh --quick $(BENCH)
 
+# parts and options are in bench/README.md
+bench-scale:
+	@bench/run.sh scale $(or $(SCALE),--help)
+
 # the reference in README.md, from the COMMENTs of the extension; docs/clients, from test/clients
 reference:
 	@test/lib/run.sh reference
@@ -164,6 +172,10 @@ $(SQL_SCRIPT): $(SQL_PARTS) sql/ext/ORDER
 $(COLLECTIONS_SCRIPT): $(COLLECTIONS_PARTS) sql/collections/ORDER
 	printf '%s\n' '\echo Use "CREATE EXTENSION nanovec_collections" to load this file. \quit' > $@
 	cat $(COLLECTIONS_PARTS) >> $@
+
+$(SHARDS_SCRIPT): $(SHARDS_PARTS) sql/shards/ORDER
+	printf '%s\n' '\echo Use "CREATE EXTENSION nanovec_shards" to load this file. \quit' > $@
+	cat $(SHARDS_PARTS) >> $@
 
 .PHONY: install-pgvector-alias uninstall-pgvector-alias pgvector-alias
 

@@ -2,6 +2,7 @@
 # Prepare a private server with nanovec and its peers, and run bench.py there.
 #
 #   bench/run.sh [OPTION ...]      options are bench.py's; --help lists them
+#   bench/run.sh scale PART ...    likewise, of scale.py
 #
 # Environment: as test/lib/run.sh; NVBENCH_BUFFERS sets shared_buffers (4GB).
 set -euo pipefail
@@ -10,6 +11,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/.." && pwd)
 . "$top/test/lib/setup.sh"
 . "$top/test/lib/server.sh"
+
+program=bench.py
+if [ "${1:-}" = scale ]; then
+	program=scale.py
+	shift
+fi
 
 setup_machine bench
 make_workdir
@@ -46,4 +53,4 @@ control="$bin/pg_ctl -D $work/run/data -l $work/run/server.log"
 [ "$(id -u)" -ne 0 ] || control="runuser -u $user -- $control"
 mkdir -p "$work/bench"
 NVBENCH_WORK=$work/bench NVBENCH_BIN=$bin NVBENCH_HOST=$work/run NVBENCH_CLIENT=$work/bench_client \
-	NVBENCH_PG_CTL=$control "$venv/bin/python" "$here/bench.py" "$@"
+	NVBENCH_PG_CTL=$control "$venv/bin/python" "$here/$program" "$@"

@@ -20,7 +20,8 @@ HERE = Path(__file__).resolve().parent
 CARRIED = HERE / "engine"
 ENGINE = CARRIED if CARRIED.exists() else HERE.parent
 # what the extension is built from
-FILES = ["Makefile", "*.control", "src/**/*.[ch]", "src/**/*.mk", "sql/ext/*", "sql/collections/*"]
+FILES = ["Makefile", "*.control", "src/**/*.[ch]", "src/**/*.mk", "sql/ext/*", "sql/collections/*",
+         "sql/shards/*"]
 
 
 def engine_files():

@@ -1,5 +1,5 @@
-# Many tiny rows: NANOVEC_LARGE_ROWS of them (10 million), in indexes of both
-# methods.  make check-large runs it.
+# Many rows: NANOVEC_LARGE_ROWS of them (10 million) of NANOVEC_LARGE_DIMS dimensions (4),
+# in indexes of both methods.  make check-large runs it.
 
 use strict;
 use warnings;
@@ -10,6 +10,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $rows = $ENV{NANOVEC_LARGE_ROWS} || 10_000_000;
+my $dims = $ENV{NANOVEC_LARGE_DIMS} || 4;
 my $last = $rows;
 my $node = start_node('large');
 my $log_start = -s $node->logfile;
@@ -57,12 +58,15 @@ sub check_all
 	}
 }
 
-# uniform on purpose: no two rows are alike, and lists and nodes are as many as can be
-$node->safe_psql('postgres', q{
+# uniform on purpose: no two rows are alike, and lists and nodes are as many as can be;
+# beyond a few dimensions around a thousand places, or there would be no near neighbors
+my $elements = join(', ', map {
+	"hashint8extended(i, $_) % 1000003" . ($dims > 16 ? " + 3 * (hashint8extended(i % 1000, $_ + 500) % 1000003)" : '')
+} 1 .. $dims);
+$node->safe_psql('postgres', qq{
 	CREATE FUNCTION a_vector(i bigint) RETURNS vector LANGUAGE sql IMMUTABLE AS
-		$$ SELECT ARRAY[hashint8extended(i, 1) % 1000003, hashint8extended(i, 2) % 1000003,
-			hashint8extended(i, 3) % 1000003, hashint8extended(i, 4) % 1000003]::real[]::vector $$;
-	CREATE TABLE items (id bigint, v vector(4))});
+		\$\$ SELECT ARRAY[$elements]::real[]::vector \$\$;
+	CREATE TABLE items (id bigint, v vector($dims))});
 timed("$rows rows", "INSERT INTO items SELECT i, a_vector(i) FROM generate_series(1, $rows) AS i");
 $node->safe_psql('postgres', 'VACUUM ANALYZE items');
 timed('build of hnsw', 'CREATE INDEX items_hnsw ON items USING hnsw (v vector_l2_ops) WITH (m = 8, ef_construction = 32)');

@@ -21,7 +21,7 @@
 #   FUZZ_SECONDS   how long each fuzzer runs (default: 5)
 #   MINUTES        how long soak takes (60)
 #   NANOVEC_PGVECTOR     a pgvector to compare with, see provide_pgvector in setup.sh
-#   NANOVEC_LARGE_ROWS   how many rows large has (10000000)
+#   NANOVEC_LARGE_ROWS, NANOVEC_LARGE_DIMS   how many rows, of how many dimensions, large has (10000000, 4)
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -245,7 +245,7 @@ build_extension()
 	say "building"
 	mkdir -p "$built/sql"
 	# what differs, with the time of now: an older file may come, from another branch or clone
-	(cd "$top" && find Makefile *.control src sql/ext sql/collections -type f ! -name '*.o' ! -name '*.d' ! -name '*.bc') |
+	(cd "$top" && find Makefile *.control src sql/ext sql/collections sql/shards -type f ! -name '*.o' ! -name '*.d' ! -name '*.bc') |
 		while read -r file; do
 			cmp -s "$top/$file" "$built/$file" || install -D -m 644 "$top/$file" "$built/$file"
 		done

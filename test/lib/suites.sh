@@ -283,7 +283,7 @@ build_wheel()
 	local venv=$1 tree=$python_build/tree file
 
 	mkdir -p "$tree"
-	(cd "$top" && find Makefile *.control LICENSE src sql/ext sql/collections python -type f \
+	(cd "$top" && find Makefile *.control LICENSE src sql/ext sql/collections sql/shards python -type f \
 		! -name '*.o' ! -name '*.d' ! -name '*.bc' ! -path '*/__pycache__/*' ! -path 'python/tests/*' \
 		! -path 'python/nanovec/_engine/*' ! -path 'python/build/*' ! -path 'python/*.egg-info/*') |
 		while read -r file; do
@@ -294,7 +294,7 @@ build_wheel()
 	fi
 	rm -rf "$tree" "$python_dist" && mkdir -p "$tree" "$python_dist" &&
 		touch "$python_dist/began" &&
-		(cd "$top" && cp -a --parents Makefile *.control LICENSE src sql/ext sql/collections "$tree/") &&
+		(cd "$top" && cp -a --parents Makefile *.control LICENSE src sql/ext sql/collections sql/shards "$tree/") &&
 		cp -a "$top/python" "$tree/" &&
 		rm -rf "$tree"/python/{build,dist,*.egg-info,tests,nanovec/_engine} &&
 		find "$tree" -name '*.o' -delete &&

@@ -1,0 +1,1 @@
+"""How far one server goes, and several: bench/scale.py."""
