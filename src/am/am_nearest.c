@@ -99,57 +99,93 @@ find_distance(NvIndexedTable *t)
 	fmgr_info(get_opcode(operator), &t->distance);
 }
 
-/* Open an index and its table. */
+/* Begin to look at rows of a table that is open. */
 void
-nv_table_open(NvIndexedTable *t, Oid index)
+nv_table_begin(NvIndexedTable *t, Relation heap, Relation index, Snapshot snapshot)
 {
-	check_reader(index);
-	t->index = nv_inspect_open(index, AccessShareLock, &t->heap);
+	Assert(IsMVCCSnapshot(snapshot));
+	t->heap = heap;
+	t->index = index;
+	t->snapshot = snapshot;
 	become_owner(t);
-	check_usable(t->index);
-	t->snapshot = GetActiveSnapshot();
-	Assert(IsMVCCSnapshot(t->snapshot));
-	PredicateLockRelation(t->index, t->snapshot);
-	find_distance(t);
-	t->info = BuildIndexInfo(t->index);
+	t->info = BuildIndexInfo(index);
 	t->estate = CreateExecutorState();
 	t->econtext = GetPerTupleExprContext(t->estate);
 	t->predicate = ExecPrepareQual(t->info->ii_Predicate, t->estate);
-	t->slot = table_slot_create(t->heap, NULL);
+	t->slot = table_slot_create(heap, NULL);
 	t->econtext->ecxt_scantuple = t->slot;
-	t->fetch = NV_INDEX_FETCH_BEGIN(t->heap);
+	t->fetch = NV_INDEX_FETCH_BEGIN(heap);
+}
+
+/* Come to an end with the rows. */
+void
+nv_table_end(NvIndexedTable *t)
+{
+	table_index_fetch_end(t->fetch);
+	ExecDropSingleTupleTableSlot(t->slot);
+	FreeExecutorState(t->estate);
+	become_caller(t);
+}
+
+/* Open an index and its table. */
+void
+nv_table_open(NvIndexedTable *t, Oid oid)
+{
+	Relation	heap;
+	Relation	index;
+
+	check_reader(oid);
+	index = nv_inspect_open(oid, AccessShareLock, &heap);
+	check_usable(index);
+	nv_table_begin(t, heap, index, GetActiveSnapshot());
+	PredicateLockRelation(index, t->snapshot);
+	find_distance(t);
 }
 
 /* Close both. */
 void
 nv_table_close(NvIndexedTable *t)
 {
-	table_index_fetch_end(t->fetch);
-	ExecDropSingleTupleTableSlot(t->slot);
-	FreeExecutorState(t->estate);
-	become_caller(t);
+	nv_table_end(t);
 	relation_close(t->index, NoLock);
 	table_close(t->heap, NoLock);
 }
 
 /* ---- rows ---- */
 
-/* Find out what a row brings to the index. */
+/* Fetch the version of a row that the snapshot sees. */
+bool
+nv_table_fetch(NvIndexedTable *t, ItemPointerData tid)
+{
+	bool		again = false;
+
+	ResetExprContext(t->econtext);
+	return table_index_fetch_tuple(t->fetch, &tid, t->snapshot, t->slot, &again, NULL);
+}
+
+/* Compute the values that a row brings to the index. */
+void
+nv_table_values(NvIndexedTable *t, Datum *values, bool *isnull)
+{
+	MemoryContext old = MemoryContextSwitchTo(t->econtext->ecxt_per_tuple_memory);
+
+	FormIndexDatum(t->info, t->slot, t->estate, values, isnull);
+	MemoryContextSwitchTo(old);
+}
+
+/* Find out which vector a row brings to the index. */
 bool
 nv_table_value(NvIndexedTable *t, Datum *value)
 {
 	Datum		values[INDEX_MAX_KEYS];
 	bool		isnull[INDEX_MAX_KEYS];
-	MemoryContext old;
 	NvRow		row;
 	bool		taken;
 
 	if (!ExecQual(t->predicate, t->econtext))
 		return false;
-	old = MemoryContextSwitchTo(t->econtext->ecxt_per_tuple_memory);
-	FormIndexDatum(t->info, t->slot, t->estate, values, isnull);
+	nv_table_values(t, values, isnull);
 	taken = nv_row_take(&row, values, isnull);
-	MemoryContextSwitchTo(old);
 	*value = row.vector;
 	return taken;
 }
@@ -231,17 +267,13 @@ nv_table_nearest(NvIndexedTable *t, NvSearcher *searcher, Datum query, int k, do
 	pgstat_count_index_scan(t->index);
 	while (nv_search_next(searcher, &tid, &bound))
 	{
-		bool		again = false;
 		Datum		value;
 		double		distance;
 
 		CHECK_FOR_INTERRUPTS();
 		if (bound > radius || (n == k && bound >= out[0].distance))
 			break;
-		if (!table_index_fetch_tuple(t->fetch, &tid, t->snapshot, t->slot, &again, NULL))
-			continue;
-		nv_table_next_row(t);
-		if (!nv_table_value(t, &value))
+		if (!nv_table_fetch(t, tid) || !nv_table_value(t, &value))
 			continue;
 		distance = nv_table_distance(t, value, query);
 		if (distance <= radius)
