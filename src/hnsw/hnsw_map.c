@@ -11,6 +11,7 @@
 #include "commands/vacuum.h"
 #include "miscadmin.h"
 #include "nv_random.h"
+#include "nv_testpoint.h"
 #include "port/pg_bitutils.h"
 #include "simd/simd.h"
 #include "storage/lmgr.h"
@@ -706,12 +707,15 @@ improve(Relation rel)
 		uint32		n;
 		char	  **images = sample_images(&ix, &n);
 
+		NV_TEST_POINT("map_sampled");
 		LockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
+		NV_TEST_POINT("map_learns");
 		hnsw_map_learn(&ix, images, n);
 		UnlockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 	}
 	if (!hnsw_map_learned(&ix))
 		return;
+	NV_TEST_POINT("map_learned");
 	for (uint32 first = 0; first < hnsw_count_slots(&ix); first += hnsw_group_slots(&ix.meta))
 	{
 		NV_VACUUM_DELAY_POINT();
@@ -720,6 +724,7 @@ improve(Relation rel)
 		LockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 		improve_page(&ix, first);
 		UnlockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
+		NV_TEST_POINT("map_page_improved");
 	}
 }
 
