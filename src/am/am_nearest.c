@@ -255,31 +255,48 @@ nv_neighbors_sort(NvNeighbor *neighbors, int n)
 	}
 }
 
+/* Search on, and look at the row. */
+bool
+nv_table_next(NvIndexedTable *t, NvSearcher *searcher, Datum query, double limit,
+			  double *distance)
+{
+	ItemPointerData tid;
+	double		bound;
+
+	if (!searcher->started)
+		pgstat_count_index_scan(t->index);
+	while (nv_search_next(searcher, &tid, &bound))
+	{
+		Datum		value;
+
+		CHECK_FOR_INTERRUPTS();
+		if (bound >= limit && !isinf(limit))
+			break;
+		if (!nv_table_fetch(t, tid) || !nv_table_value(t, &value))
+			continue;
+		*distance = nv_table_distance(t, value, query);
+		return true;
+	}
+	table_index_fetch_reset(t->fetch);
+	return false;
+}
+
 /* Search, and look at the rows until none of those to come can be nearer. */
 int
 nv_table_nearest(NvIndexedTable *t, NvSearcher *searcher, Datum query, int k, double radius,
 				 NvNeighbor *out)
 {
-	ItemPointerData tid;
-	double		bound;
+	/* those that are just as far are within */
+	double		beyond = nextafter(radius, INFINITY);
+	double		distance;
 	int			n = 0;
 
-	pgstat_count_index_scan(t->index);
-	while (nv_search_next(searcher, &tid, &bound))
+	while (nv_table_next(t, searcher, query, n == k ? Min(beyond, out[0].distance) : beyond,
+						 &distance))
 	{
-		Datum		value;
-		double		distance;
-
-		CHECK_FOR_INTERRUPTS();
-		if (bound > radius || (n == k && bound >= out[0].distance))
-			break;
-		if (!nv_table_fetch(t, tid) || !nv_table_value(t, &value))
-			continue;
-		distance = nv_table_distance(t, value, query);
 		if (distance <= radius)
 			nv_neighbors_add(out, &n, k, distance, &t->slot->tts_tid);
 	}
-	table_index_fetch_reset(t->fetch);
 	nv_neighbors_sort(out, n);
 	return n;
 }

@@ -94,6 +94,14 @@ extern void nv_table_next_row(NvIndexedTable *t);
 extern double nv_table_distance(NvIndexedTable *t, Datum a, Datum b);
 
 /*
+ * Take the next row that a search finds, in t->slot, and its distance from the query, as
+ * SQL computes it; false when there is none, or those to come are certainly not nearer than
+ * a limit.  nv_search_begin() was called for the query.
+ */
+extern bool nv_table_next(NvIndexedTable *t, NvSearcher *searcher, Datum query, double limit,
+						  double *distance);
+
+/*
  * Search for the k nearest rows that are within a radius (INFINITY: any), as an index
  * scan with LIMIT k would.  nv_search_begin() was called for the query.  Writes them to
  * out[k], nearest first, and returns their number.  Distances that are NaN count as

@@ -427,6 +427,9 @@ extern int	hnsw_search_ef(const HnswSearch *search);
 /* How many nodes the search has visited on this level. */
 extern uint32 hnsw_nvisited(const HnswSearch *search);
 
+/* Tell what the search did on this level: visited, estimated, passed and refused. */
+extern void hnsw_search_count(const HnswSearch *search, NvSearchCounts *counts);
+
 extern HnswFound *hnsw_found(HnswSearch *search, int *n);
 
 /* The nearest of them, dead or not; NULL when there are none. */
