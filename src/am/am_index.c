@@ -70,6 +70,7 @@ init_core(NvIndexCore *core, Relation index, const NvSpaceSpec *spec, const floa
 	memset(core, 0, sizeof(*core));
 	core->rel = index;
 	nv_attributes_of(index, &core->attributes);
+	core->many = nv_opclass_many(index);
 	nv_spec_init(spec, floats, &core->space);
 	core->vector_bytes = nv_space_max_bytes(&core->space);
 }

@@ -51,17 +51,17 @@ check_reader(Oid index)
 }
 
 /* Become the owner of the table, for the functions that its index calls. */
-static void
-become_owner(NvIndexedTable *t)
+void
+nv_table_become_owner(NvIndexedTable *t, Relation heap)
 {
 	GetUserIdAndSecContext(&t->user, &t->security);
-	SetUserIdAndSecContext(t->heap->rd_rel->relowner, t->security | SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(heap->rd_rel->relowner, t->security | SECURITY_RESTRICTED_OPERATION);
 	t->settings = NewGUCNestLevel();
 }
 
 /* Become again who called. */
-static void
-become_caller(const NvIndexedTable *t)
+void
+nv_table_become_caller(const NvIndexedTable *t)
 {
 	AtEOXact_GUC(false, t->settings);
 	SetUserIdAndSecContext(t->user, t->security);
@@ -99,7 +99,18 @@ find_distance(NvIndexedTable *t)
 	fmgr_info(get_opcode(operator), &t->distance);
 }
 
-/* Begin to look at rows of a table that is open. */
+/* ERROR for an index that searches of one vector do not serve. */
+static void
+check_single(Relation index)
+{
+	if (nv_opclass_many(index))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("index \"%s\" has many vectors a row", RelationGetRelationName(index)),
+				 errhint("Search with ORDER BY ... @# ... LIMIT in a query.")));
+}
+
+/* Prepare to look at rows. */
 void
 nv_table_begin(NvIndexedTable *t, Relation heap, Relation index, Snapshot snapshot)
 {
@@ -107,24 +118,23 @@ nv_table_begin(NvIndexedTable *t, Relation heap, Relation index, Snapshot snapsh
 	t->heap = heap;
 	t->index = index;
 	t->snapshot = snapshot;
-	become_owner(t);
-	t->info = BuildIndexInfo(index);
+	find_distance(t);
+	t->info = BuildIndexInfo(t->index);
 	t->estate = CreateExecutorState();
 	t->econtext = GetPerTupleExprContext(t->estate);
 	t->predicate = ExecPrepareQual(t->info->ii_Predicate, t->estate);
-	t->slot = table_slot_create(heap, NULL);
+	t->slot = table_slot_create(t->heap, NULL);
 	t->econtext->ecxt_scantuple = t->slot;
-	t->fetch = NV_INDEX_FETCH_BEGIN(heap);
+	t->fetch = NV_INDEX_FETCH_BEGIN(t->heap);
 }
 
-/* Come to an end with the rows. */
+/* Let go of all that looking at rows took. */
 void
 nv_table_end(NvIndexedTable *t)
 {
 	table_index_fetch_end(t->fetch);
 	ExecDropSingleTupleTableSlot(t->slot);
 	FreeExecutorState(t->estate);
-	become_caller(t);
 }
 
 /* Open an index and its table. */
@@ -136,10 +146,11 @@ nv_table_open(NvIndexedTable *t, Oid oid)
 
 	check_reader(oid);
 	index = nv_inspect_open(oid, AccessShareLock, &heap);
+	check_single(index);
+	nv_table_become_owner(t, heap);
 	check_usable(index);
+	PredicateLockRelation(index, GetActiveSnapshot());
 	nv_table_begin(t, heap, index, GetActiveSnapshot());
-	PredicateLockRelation(index, t->snapshot);
-	find_distance(t);
 }
 
 /* Close both. */
@@ -147,20 +158,22 @@ void
 nv_table_close(NvIndexedTable *t)
 {
 	nv_table_end(t);
+	nv_table_become_caller(t);
 	relation_close(t->index, NoLock);
 	table_close(t->heap, NoLock);
 }
 
 /* ---- rows ---- */
 
-/* Fetch the version of a row that the snapshot sees. */
+/* Fetch a row. */
 bool
-nv_table_fetch(NvIndexedTable *t, ItemPointerData tid)
+nv_table_fetch(NvIndexedTable *t, const ItemPointerData *tid)
 {
+	ItemPointerData at = *tid;
 	bool		again = false;
 
-	ResetExprContext(t->econtext);
-	return table_index_fetch_tuple(t->fetch, &tid, t->snapshot, t->slot, &again, NULL);
+	nv_table_next_row(t);
+	return table_index_fetch_tuple(t->fetch, &at, t->snapshot, t->slot, &again, NULL);
 }
 
 /* Compute the values that a row brings to the index. */
@@ -173,7 +186,7 @@ nv_table_values(NvIndexedTable *t, Datum *values, bool *isnull)
 	MemoryContextSwitchTo(old);
 }
 
-/* Find out which vector a row brings to the index. */
+/* Find out what a row brings to the index. */
 bool
 nv_table_value(NvIndexedTable *t, Datum *value)
 {
@@ -272,7 +285,7 @@ nv_table_next(NvIndexedTable *t, NvSearcher *searcher, Datum query, double limit
 		CHECK_FOR_INTERRUPTS();
 		if (bound >= limit && !isinf(limit))
 			break;
-		if (!nv_table_fetch(t, tid) || !nv_table_value(t, &value))
+		if (!nv_table_fetch(t, &tid) || !nv_table_value(t, &value))
 			continue;
 		*distance = nv_table_distance(t, value, query);
 		return true;

@@ -23,18 +23,16 @@ typedef struct NvIndexedTable
 {
 	Relation	heap;
 	Relation	index;
-	Snapshot	snapshot;		/* that rows are seen by; MVCC */
+	Snapshot	snapshot;		/* the active one; MVCC */
+	Oid			type;			/* of the values that the index holds */
+	Oid			collation;
+	FmgrInfo	distance;		/* of the operator that the index orders by */
 	IndexInfo  *info;
 	EState	   *estate;
 	ExprContext *econtext;		/* its memory is that of one row */
 	ExprState  *predicate;		/* of a partial index, or NULL */
 	TupleTableSlot *slot;
 	IndexFetchTableData *fetch;
-
-	/* of nv_table_open() only */
-	Oid			type;			/* of the values that the index holds */
-	Oid			collation;
-	FmgrInfo	distance;		/* of the operator that the index orders by */
 
 	/* of the caller, who becomes the table's owner until it is closed */
 	Oid			user;
@@ -49,23 +47,13 @@ typedef struct NvNeighbor
 } NvNeighbor;
 
 /*
- * Begin to look at the rows of a table that is open, as one of its indexes, ours, knows
- * them, by a snapshot that stays the caller's.  Memory of the current context.  As in
- * ANALYZE, functions of the table's owner that the index calls run with the rights of the
- * owner, and cannot leave anything behind: up to nv_table_end() the owner is the current
- * user.
- */
-extern void nv_table_begin(NvIndexedTable *t, Relation heap, Relation index, Snapshot snapshot);
-
-/* Come to an end with them. */
-extern void nv_table_end(NvIndexedTable *t);
-
-/*
  * Open an index of ours and its table, for the rights of the current user.  ERROR
  * (INSUFFICIENT_PRIVILEGE) unless he may read the whole table: a place in it tells
  * that a row is there, so row security must not apply to him; (WRONG_OBJECT_TYPE and
- * others) if it is no index that can be searched.  Rows are seen by the active snapshot.
- * Does nv_table_begin().
+ * others) if it is no index that can be searched.  Memory of the current context.
+ *
+ * As in ANALYZE, functions of the table's owner that the index calls run with the
+ * rights of the owner, and cannot leave anything behind.
  */
 extern void nv_table_open(NvIndexedTable *t, Oid index);
 
@@ -73,16 +61,30 @@ extern void nv_table_open(NvIndexedTable *t, Oid index);
 extern void nv_table_close(NvIndexedTable *t);
 
 /*
- * Fetch the version of a row that the snapshot sees into t->slot; false if it sees none.
- * Forgets what was computed from the row before.
+ * The same for who has them open, and looks at rows by this snapshot, with the rights of
+ * the current user: begin, and end.
  */
-extern bool nv_table_fetch(NvIndexedTable *t, ItemPointerData tid);
+extern void nv_table_begin(NvIndexedTable *t, Relation heap, Relation index, Snapshot snapshot);
+extern void nv_table_end(NvIndexedTable *t);
+
+/*
+ * What nv_table_open() does so that functions which the index calls run with the rights of
+ * the table's owner, and what nv_table_close() undoes; around the two above.
+ */
+extern void nv_table_become_owner(NvIndexedTable *t, Relation heap);
+extern void nv_table_become_caller(const NvIndexedTable *t);
+
+/*
+ * Fetch the version of a row that the snapshot sees into t->slot; false if it sees none.
+ * What was computed from the row before is forgotten.
+ */
+extern bool nv_table_fetch(NvIndexedTable *t, const ItemPointerData *tid);
 
 /* What the row in t->slot brings to each column of the index, in memory of one row. */
 extern void nv_table_values(NvIndexedTable *t, Datum *values, bool *isnull);
 
 /*
- * The vector that the row in t->slot brings to the index; false when it brings none.
+ * The value that the row in t->slot brings to the index; false when it brings none.
  * It is in memory of one row: see nv_table_next_row().
  */
 extern bool nv_table_value(NvIndexedTable *t, Datum *value);

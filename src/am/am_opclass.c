@@ -68,11 +68,20 @@ nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric)
 	*metric = *m;
 }
 
+/* Look at the type that the operator class is for. */
+bool
+nv_opclass_many(Relation rel)
+{
+	Assert(InterruptHoldoffCount == 0);
+	return OidIsValid(get_element_type(rel->rd_opcintype[NV_VECTOR_COLUMN - 1]));
+}
+
 /* Take the dimensions from the type of the column. */
 int
 nv_column_dims(Relation rel, const NvElementType *type)
 {
 	int			dims = vector_column(rel)->atttypmod;
+	const char *array = nv_opclass_many(rel) ? "[]" : "";
 
 	/* its values differ in length, and the operators of bit take them */
 	if (getBaseType(vector_column(rel)->atttypid) == VARBITOID)
@@ -84,8 +93,8 @@ nv_column_dims(Relation rel, const NvElementType *type)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("column does not have dimensions"),
-				 errhint("Declare the column as %s(n), or index an expression with a cast to %s(n).",
-						 type->name, type->name)));
+				 errhint("Declare the column as %s(n)%s, or index an expression with a cast to %s(n)%s.",
+						 type->name, array, type->name, array)));
 	if (dims > type->max_dims)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -190,8 +199,9 @@ validate_operators(CatCList *operators, const char *family, bool *valid)
 }
 
 /*
- * Whether a type is the one that this support function knows, whatever the
- * search_path: they are in one schema, except that bit is PostgreSQL's.
+ * Whether a type is the one that this support function knows, or where there are many
+ * vectors a row an array of it, whatever the search_path: they are in one schema, except
+ * that bit is PostgreSQL's.
  */
 static bool
 is_type_of(Oid type, const NvElementType *element, Oid proc)
@@ -202,6 +212,8 @@ is_type_of(Oid type, const NvElementType *element, Oid proc)
 
 	if (element->kind == NV_ELEMENT_BIT)
 		return type == BITOID;
+	if (OidIsValid(get_element_type(type)))
+		type = get_element_type(type);
 	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for type %u", type);

@@ -33,6 +33,9 @@ typedef enum NvVectorStrategy
 /* What the operator class of an index says.  ERROR if it is not one of ours. */
 extern void nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric);
 
+/* Whether it is one of arrays: a row has many vectors. */
+extern bool nv_opclass_many(Relation rel);
+
 /*
  * The number of dimensions of an index's column.  ERROR when its type does not
  * say, or there are too many.

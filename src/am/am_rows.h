@@ -26,6 +26,7 @@ typedef struct NvRowList
 {
 	const NvAttributes *attributes;
 	Snapshot	snapshot;
+	bool		repeated;		/* a row may be there more than once: it has many vectors */
 	NvRowEntry *entries;
 	uint64		n;
 	uint64		room;
@@ -47,8 +48,8 @@ extern void nv_rows_begin(NvRowList *rows, const NvAttributes *attributes);
 extern void nv_rows_add(NvRowList *rows, const ItemPointerData *tid, const char *image);
 
 /*
- * Report rows that are there twice, that the table has not and did not have before vacuum
- * came by, or that have other attributes in the table.  Rows that the snapshot does not
+ * Report rows that are there twice, unless they may, that the table has not and did not have
+ * before vacuum came by, or that have other attributes in the table.  Rows that the snapshot does not
  * see are not looked at: those that are dead, and those of others that are not finished.
  * Reads each page of the table that an entry leads to once or twice, in their order.
  * Expressions are computed as the table's owner.  Ends the list.
