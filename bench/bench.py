@@ -187,8 +187,9 @@ class Bench:
 
     def filtered(self):
         for c in tqdm([c for c in self.contenders if c.kind != "parallel"], desc="filtered queries"):
-            for row in measures.filtered(self.run, c, self.best_setting(c)):
-                self.record(c, "filtered", case=f"{row['selectivity']:.1%} of the rows", **row)
+            for row in measures.filtered(self.run, c, self.best_setting(c),
+                                         parse_memory(self.args.memory)):
+                self.record(c, "filtered", **row)
 
     def cold(self):
         for c in tqdm(self.indexed(), desc="cold cache"):
@@ -264,7 +265,7 @@ def main():
         f.write(text)
     report.draw(result, stem)
     print(text)
-    print(f"# written: {os.path.relpath(stem)}.json, .md, -recall.png, -build.png and .svg")
+    print(f"# written: {os.path.relpath(stem)}.json, .md, -recall.png, -build.png, -filtered.png and .svg")
 
 
 if __name__ == "__main__":

@@ -65,6 +65,12 @@ def exact_nearest(base, queries, metric, mask=None, k=TRUTH_K):
     return out
 
 
+def clusters_of(dataset, queries, n, seed=5):
+    """Numbers of clusters, of the rows and of some queries: whichever of n rows is nearest."""
+    centres = dataset.base[np.random.default_rng(seed).choice(len(dataset.base), n, replace=False)]
+    return tuple(exact_nearest(centres, x, dataset.metric, k=1)[:, 0] for x in (dataset.base, queries))
+
+
 def generate(n, dims, latent=None, queries=1000, seed=7):
     """Clustered vectors of low intrinsic dimension whose norms differ.
 

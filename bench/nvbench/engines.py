@@ -28,14 +28,28 @@ class Contender:
     def indexed(self):
         return self.kind in ("hnsw", "ivf", "ivfflat")
 
-    def index_sql(self):
+    @property
+    def filtered_table(self):
+        return f"{self.table}_filtered"
+
+    def index_sql(self, table=None, attributes=()):
+        table = table or self.table
         options = {
             "hnsw": "m = 16, ef_construction = 64",
             "ivfflat": f"lists = {max(10, self.rows // 1000)}",
             "ivf": "",
         }[self.kind]
-        return (f"CREATE INDEX {self.table}_index ON {self.table} USING {self.kind} "
-                f"(embedding {OPCLASSES[self.metric]})" + (f" WITH ({options})" if options else ""))
+        columns = ", ".join((f"embedding {OPCLASSES[self.metric]}",) + attributes)
+        return (f"CREATE INDEX {table}_index ON {table} USING {self.kind} ({columns})" +
+                (f" WITH ({options})" if options else ""))
+
+    def filtered_index_sql(self):
+        """With the columns of conditions, where an index can have them; else btree ones."""
+        if not self.indexed:
+            return [f"CREATE INDEX ON {self.filtered_table} ({column})"
+                    for column in ("bucket", "cluster")]
+        return [self.index_sql(self.filtered_table,
+                               ("bucket", "cluster") if self.engine == "nanovec" else ())]
 
     def sweep(self):
         """[(value, settings), ...] from quick and rough to slow and good."""
@@ -54,9 +68,17 @@ class Contender:
         workers = 2 if self.kind == "parallel" else 0
         return common + (f"max_parallel_workers_per_gather = {workers}",)
 
-    def statement(self, k=10, where=""):
+    def filter_session(self):
+        """The same where conditions are; pgvector goes on until there are enough rows."""
+        if self.engine != "pgvector" or not self.indexed:
+            return self.session()
+        more = {"hnsw": ("hnsw.iterative_scan = strict_order", f"hnsw.max_scan_tuples = {self.rows}"),
+                "ivfflat": ("ivfflat.iterative_scan = relaxed_order",)}[self.kind]
+        return self.session() + ("work_mem = '256MB'",) + more
+
+    def statement(self, k=10, where="", table=None):
         condition = f"WHERE {where} " if where else ""
-        return (f"SELECT id FROM {self.table} {condition}"
+        return (f"SELECT id FROM {table or self.table} {condition}"
                 f"ORDER BY embedding {OPERATORS[self.metric]} $1 LIMIT {k}")
 
 

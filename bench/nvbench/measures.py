@@ -6,7 +6,11 @@ import numpy as np
 
 from . import datasets, server as servers, stats
 
-SELECTIVITIES = (0.5, 0.1, 0.01, 0.001)
+SELECTIVITIES = (1.0, 0.5, 0.1, 0.01, 0.001)
+
+# For conditions that have to do with where a vector is
+CLUSTERS = 100
+FILTERED_QUERIES = 200
 
 
 class Run:
@@ -23,23 +27,44 @@ class Run:
                                                 self.queries[:exact_queries])
         self.exact_queries = min(exact_queries, len(self.queries))
 
-    def ask(self, contender, settings=(), k=10, clients=1, warm=1, passes=1, where="", truth=None):
+    def ask(self, contender, settings=(), k=10, clients=1, warm=1, passes=1, truth=None):
         """Run all queries; latency figures, queries per second, recall."""
         few = not contender.indexed
         latency, seconds, ids = self.server.run_client(
-            contender.engine, contender.statement(k, where),
+            contender.engine, contender.statement(k),
             self.exact_file if few else self.query_file, k=k, clients=clients,
             setup=contender.session() + tuple(settings), warm=warm, passes=passes)
         truth = self.truth if truth is None else truth
-        answers = [[i for i in row if i >= 0] for row in ids.tolist()]
-        return {
-            "recall": stats.recall(answers, truth[:len(answers)].tolist(), k),
-            "rows": sum(map(len, answers)) / len(answers),
-            "qps": len(latency) / seconds,
-            "p50": stats.percentile(latency, 0.5),
-            "p95": stats.percentile(latency, 0.95),
-            "p99": stats.percentile(latency, 0.99),
-        }
+        return figures(latency, seconds, ids.tolist(), truth[:len(ids)].tolist(), k)
+
+    def ask_by_groups(self, contender, settings, groups, k=10):
+        """The same for groups of queries, [(condition, queries, truth), ...], of which each
+        has a condition of its own."""
+        latency, seconds, ids, truth = [], 0.0, [], []
+        file = os.path.join(self.work, "group.bin")
+        for where, queries, nearest in groups:
+            part = self.server.run_client(
+                contender.engine, contender.statement(k, where, contender.filtered_table),
+                servers.write_queries(file, queries), k=k,
+                setup=contender.filter_session() + tuple(settings))
+            latency += part[0].tolist()
+            seconds += part[1]
+            ids += part[2].tolist()
+            truth += nearest.tolist()
+        return figures(latency, seconds, ids, truth, k)
+
+
+def figures(latency, seconds, ids, truth, k):
+    """What is told of some queries, by their answers and the right ones."""
+    answers = [[i for i in row if i >= 0] for row in ids]
+    return {
+        "recall": stats.recall(answers, truth, k),
+        "rows": sum(map(len, answers)) / len(answers),
+        "qps": len(latency) / seconds,
+        "p50": stats.percentile(latency, 0.5),
+        "p95": stats.percentile(latency, 0.95),
+        "p99": stats.percentile(latency, 0.99),
+    }
 
 
 def load(run, contender, copy_file):
@@ -108,17 +133,58 @@ def vacuum(run, contender, settings):
             "recall": after["recall"], "p50": after["p50"]}
 
 
-def filtered(run, contender, settings):
-    """WHERE that leaves a share of the rows: rows returned, recall, latency."""
-    out = []
-    buckets = servers.bucket_of(np.arange(contender.rows))
+def load_filtered(run, contender, clusters, memory):
+    """A table with what conditions are on, and its indexes."""
+    table = contender.filtered_table
+    numbers = os.path.join(run.work, "clusters.copy")
+    with open(numbers, "w") as f:
+        f.writelines(f"{i}\t{cluster}\n" for i, cluster in enumerate(clusters))
+    run.server.sql(contender.engine, f"""
+        SET client_min_messages = error;
+        SET maintenance_work_mem = '{memory}kB';
+        DROP TABLE IF EXISTS clusters, {table};
+        CREATE TABLE clusters (id int PRIMARY KEY, cluster int);
+        COPY clusters FROM '{numbers}';
+        CREATE TABLE {table} (LIKE {contender.table} INCLUDING STORAGE);
+        ALTER TABLE {table} ADD cluster int;
+        INSERT INTO {table} SELECT i.*, cluster FROM {contender.table} AS i
+            JOIN clusters USING (id) WHERE id < {contender.rows} ORDER BY id;
+        {";".join(contender.filtered_index_sql())};
+        VACUUM (FREEZE, ANALYZE) {table};
+        DROP TABLE clusters""")
+
+
+def filter_cases(dataset, queries, clusters, query_clusters):
+    """[(name, share of the rows, groups), ...], groups as for Run.ask_by_groups()."""
+    def group(where, mask, which):
+        return (where, queries[which],
+                datasets.exact_nearest(dataset.base, queries[which], dataset.metric, mask, k=10))
+
+    buckets = servers.bucket_of(np.arange(len(dataset.base)))
+    cases = []
     for share in SELECTIVITIES:
         limit = int(1000 * share)
-        truth = datasets.exact_nearest(run.dataset.base, run.queries, run.dataset.metric,
-                                       buckets < limit, k=10)
-        answer = run.ask(contender, settings, where=f"bucket < {limit}", truth=truth)
-        out.append({"selectivity": share, **answer})
-    return out
+        cases.append(("all rows" if share == 1 else f"{share:.1%}, random", share,
+                      [group("" if share == 1 else f"bucket < {limit}", buckets < limit,
+                             np.arange(len(queries)))]))
+    for name, wanted in (("its own cluster", query_clusters),
+                         ("another cluster", (query_clusters + CLUSTERS // 3) % CLUSTERS)):
+        groups = [group(f"cluster = {c}", clusters == c, np.flatnonzero(wanted == c))
+                  for c in np.unique(wanted) if (clusters == c).any()]
+        cases.append((name, 1 / CLUSTERS, groups))
+    return cases
+
+
+def filtered(run, contender, settings, memory):
+    """Conditions that leave a share of the rows, at random, or those of a cluster: rows
+    returned, recall, latency."""
+    dataset = run.dataset
+    clusters, query_clusters = datasets.clusters_of(dataset, run.queries, CLUSTERS)
+    count = FILTERED_QUERIES if contender.indexed else 30
+    load_filtered(run, contender, clusters, memory)
+    return [{"case": name, "selectivity": share, **run.ask_by_groups(contender, settings, groups)}
+            for name, share, groups in filter_cases(dataset, run.queries[:count], clusters,
+                                                    query_clusters[:count])]
 
 
 def cold(run, contender, settings, count=20):

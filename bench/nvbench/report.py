@@ -127,7 +127,7 @@ SECTIONS = (
      ("single_rows_per_second", "single_wal_per_row", "bulk_rows_per_second", "bulk_wal_per_row")),
     ("A tenth deleted, a twentieth updated, vacuumed", "vacuum",
      ("updated_rows_per_second", "vacuum_seconds", "recall", "p50")),
-    ("Filtered queries, LIMIT 10", "filtered", ("rows", "recall", "p50")),
+    ("Filtered queries, LIMIT 10 (exact: btree and sort; pgvector: iterative scans)", "filtered", ("rows", "recall", "p50")),
     ("Cold cache", "cold", ("first_query_reads", "reads_per_query")),
 )
 
@@ -189,6 +189,29 @@ def draw(run, stem):
         axis.tick_params(labelsize="small")
     figure.suptitle(title)
     save(figure, f"{stem}-build")
+    if names(results, "filtered"):
+        draw_filtered(results, title, f"{stem}-filtered")
+
+
+def draw_filtered(results, title, stem):
+    """Recall and time against the share of rows that match; clusters beside it, unconnected."""
+    figure, axes = plt.subplots(1, 2, figsize=(12, 5))
+    for axis, (field, label) in zip(axes, (("recall", "recall@10"), ("p50", "p50, us"))):
+        for name in names(results, "filtered"):
+            rows = select(results, measure="filtered", contender=name)
+            random = [r for r in rows if "cluster" not in r["case"]]
+            axis.plot([r["selectivity"] for r in random], [r[field] for r in random], **style(name))
+            for r in rows:
+                if "cluster" in r["case"]:
+                    axis.plot(r["selectivity"] * (0.8 if "own" in r["case"] else 1.25), r[field],
+                              **{**style(name), "marker": "<" if "own" in r["case"] else ">",
+                                 "linestyle": "", "label": None})
+        axis.set(xlabel="share of rows that match (< own cluster, > another)", ylabel=label,
+                 xscale="log", yscale="log" if field == "p50" else "linear")
+        axis.grid(True, which="both", alpha=0.3)
+    axes[0].legend(fontsize="small")
+    figure.suptitle(f"Filters: {title}")
+    save(figure, stem)
 
 
 def save(figure, stem):

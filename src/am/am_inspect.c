@@ -20,7 +20,6 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 
 /* Text of a row is cut off here. */
 #define TEXT_BYTES 2048
@@ -81,87 +80,6 @@ nv_form_name(NvForm form)
 			return "sparse";
 	}
 	return "unknown";
-}
-
-/* ---- rows ---- */
-
-/* Add a row to a list of them. */
-void
-nv_rows_add(NvRowList *rows, const ItemPointerData *tid)
-{
-	if (rows->n == rows->room)
-	{
-		rows->room = Max(1024, rows->room * 2);
-		rows->tids = rows->tids == NULL ? palloc(sizeof(ItemPointerData) * rows->room) :
-			repalloc_huge(rows->tids, sizeof(ItemPointerData) * rows->room);
-	}
-	rows->tids[rows->n++] = *tid;
-}
-
-/* Millions of them, so the sort can be interrupted. */
-#define ST_SORT sort_tids
-#define ST_ELEMENT_TYPE ItemPointerData
-#define ST_COMPARE(a, b) ItemPointerCompare(unconstify(ItemPointer, a), unconstify(ItemPointer, b))
-#define ST_CHECK_FOR_INTERRUPTS
-#define ST_SCOPE static
-#define ST_DEFINE
-#include "lib/sort_template.h"
-
-/* Whether the table has, or had until vacuum came by, a row there. */
-static bool
-row_exists(Relation heap, const ItemPointerData *tid, Buffer *buffer, BlockNumber nblocks)
-{
-	BlockNumber block = ItemPointerGetBlockNumberNoCheck(tid);
-	OffsetNumber offset = ItemPointerGetOffsetNumberNoCheck(tid);
-	Page		page;
-	bool		exists;
-
-	if (block >= nblocks)
-		return false;
-	if (!BufferIsValid(*buffer) || BufferGetBlockNumber(*buffer) != block)
-	{
-		if (BufferIsValid(*buffer))
-			ReleaseBuffer(*buffer);
-		*buffer = ReadBuffer(heap, block);
-	}
-	LockBuffer(*buffer, BUFFER_LOCK_SHARE);
-	page = BufferGetPage(*buffer);
-	exists = offset >= FirstOffsetNumber && offset <= PageGetMaxOffsetNumber(page) &&
-		ItemIdIsUsed(PageGetItemId(page, offset));
-	LockBuffer(*buffer, BUFFER_LOCK_UNLOCK);
-	return exists;
-}
-
-/* Sort the rows, and look each of them up in the table. */
-void
-nv_rows_check(NvRowList *rows, Relation heap, NvReport *report)
-{
-	BlockNumber nblocks = RelationGetNumberOfBlocks(heap);
-	Buffer		buffer = InvalidBuffer;
-
-	if (rows->n > 0)
-		sort_tids(rows->tids, rows->n);
-	for (uint64 i = 0; i < rows->n; i++)
-	{
-		const ItemPointerData *tid = &rows->tids[i];
-
-		CHECK_FOR_INTERRUPTS();
-		/* not ItemPointerEquals(): damaged ones need not be valid */
-		if (i > 0 && ItemPointerCompare(&rows->tids[i], &rows->tids[i - 1]) == 0)
-		{
-			if (rows->repeated)
-				continue;
-			nv_report_problem(report, 0, "row (%u,%u) is in the index twice",
-							  ItemPointerGetBlockNumberNoCheck(tid),
-							  ItemPointerGetOffsetNumberNoCheck(tid));
-		}
-		if (!row_exists(heap, tid, &buffer, nblocks))
-			nv_report_problem(report, 0, "row (%u,%u) is not in the table",
-							  ItemPointerGetBlockNumberNoCheck(tid),
-							  ItemPointerGetOffsetNumberNoCheck(tid));
-	}
-	if (BufferIsValid(buffer))
-		ReleaseBuffer(buffer);
 }
 
 /* ---- functions ---- */

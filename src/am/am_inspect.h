@@ -12,7 +12,6 @@
 #include "nv_compat.h"
 
 #include "am/am_vector.h"
-#include "storage/itemptr.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
 
@@ -42,24 +41,6 @@ extern void nv_report_problem(NvReport *report, BlockNumber block, const char *f
 /* Report a property. */
 extern void nv_report_property(NvReport *report, const char *property, const char *format,...)
 			__attribute__((format(printf, 3, 4)));
-
-/* Rows that an index points to. */
-typedef struct NvRowList
-{
-	ItemPointerData *tids;
-	uint64		n;
-	uint64		room;
-	bool		repeated;		/* a row may be there more than once: it has many vectors */
-} NvRowList;
-
-/* Add one, in memory of the current context. */
-extern void nv_rows_add(NvRowList *rows, const ItemPointerData *tid);
-
-/*
- * Report rows that are there twice, unless they may, or that the table has not, and did not
- * have before vacuum came by.  Puts them in order.
- */
-extern void nv_rows_check(NvRowList *rows, Relation heap, NvReport *report);
 
 /* What people call a form. */
 extern const char *nv_form_name(NvForm form);

@@ -51,17 +51,17 @@ check_reader(Oid index)
 }
 
 /* Become the owner of the table, for the functions that its index calls. */
-static void
-become_owner(NvIndexedTable *t)
+void
+nv_table_become_owner(NvIndexedTable *t, Relation heap)
 {
 	GetUserIdAndSecContext(&t->user, &t->security);
-	SetUserIdAndSecContext(t->heap->rd_rel->relowner, t->security | SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(heap->rd_rel->relowner, t->security | SECURITY_RESTRICTED_OPERATION);
 	t->settings = NewGUCNestLevel();
 }
 
 /* Become again who called. */
-static void
-become_caller(const NvIndexedTable *t)
+void
+nv_table_become_caller(const NvIndexedTable *t)
 {
 	AtEOXact_GUC(false, t->settings);
 	SetUserIdAndSecContext(t->user, t->security);
@@ -141,8 +141,7 @@ nv_table_open(NvIndexedTable *t, Oid oid)
 	check_reader(oid);
 	index = nv_inspect_open(oid, AccessShareLock, &heap);
 	check_single(index);
-	t->heap = heap;
-	become_owner(t);
+	nv_table_become_owner(t, heap);
 	check_usable(index);
 	PredicateLockRelation(index, GetActiveSnapshot());
 	nv_table_begin(t, heap, index, GetActiveSnapshot());
@@ -153,7 +152,7 @@ void
 nv_table_close(NvIndexedTable *t)
 {
 	nv_table_end(t);
-	become_caller(t);
+	nv_table_become_caller(t);
 	relation_close(t->index, NoLock);
 	table_close(t->heap, NoLock);
 }
@@ -171,22 +170,29 @@ nv_table_fetch(NvIndexedTable *t, const ItemPointerData *tid)
 	return table_index_fetch_tuple(t->fetch, &at, t->snapshot, t->slot, &again, NULL);
 }
 
+/* Compute the values that a row brings to the index. */
+void
+nv_table_values(NvIndexedTable *t, Datum *values, bool *isnull)
+{
+	MemoryContext old = MemoryContextSwitchTo(t->econtext->ecxt_per_tuple_memory);
+
+	FormIndexDatum(t->info, t->slot, t->estate, values, isnull);
+	MemoryContextSwitchTo(old);
+}
+
 /* Find out what a row brings to the index. */
 bool
 nv_table_value(NvIndexedTable *t, Datum *value)
 {
 	Datum		values[INDEX_MAX_KEYS];
 	bool		isnull[INDEX_MAX_KEYS];
-	MemoryContext old;
 	NvRow		row;
 	bool		taken;
 
 	if (!ExecQual(t->predicate, t->econtext))
 		return false;
-	old = MemoryContextSwitchTo(t->econtext->ecxt_per_tuple_memory);
-	FormIndexDatum(t->info, t->slot, t->estate, values, isnull);
+	nv_table_values(t, values, isnull);
 	taken = nv_row_take(&row, values, isnull);
-	MemoryContextSwitchTo(old);
 	*value = row.vector;
 	return taken;
 }

@@ -68,10 +68,20 @@ extern void nv_table_begin(NvIndexedTable *t, Relation heap, Relation index, Sna
 extern void nv_table_end(NvIndexedTable *t);
 
 /*
+ * What nv_table_open() does so that functions which the index calls run with the rights of
+ * the table's owner, and what nv_table_close() undoes; around the two above.
+ */
+extern void nv_table_become_owner(NvIndexedTable *t, Relation heap);
+extern void nv_table_become_caller(const NvIndexedTable *t);
+
+/*
  * Fetch the version of a row that the snapshot sees into t->slot; false if it sees none.
  * What was computed from the row before is forgotten.
  */
 extern bool nv_table_fetch(NvIndexedTable *t, const ItemPointerData *tid);
+
+/* What the row in t->slot brings to each column of the index, in memory of one row. */
+extern void nv_table_values(NvIndexedTable *t, Datum *values, bool *isnull);
 
 /*
  * The value that the row in t->slot brings to the index; false when it brings none.

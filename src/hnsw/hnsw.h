@@ -20,6 +20,7 @@
 #include "am/am_vector.h"
 #include "am/am_wal.h"
 #include "hnsw/hnsw_page.h"
+#include "miscadmin.h"
 #include "nodes/execnodes.h"
 
 /* Lock "pages", blocks that hold no slots: see README, "Locks". */
@@ -803,6 +804,31 @@ extern void hnsw_build_empty(Relation rel);
  */
 #define HNSW_VISITS_TO_PASS 12
 #define HNSW_READS_PER_VISIT 12
+
+/* Through the graph with a filter, so many nodes are visited for each of ef. */
+#define HNSW_WALK_VISITS 1.5
+
+/* So many nodes of an index of so many blocks are read in the time of a visit. */
+static inline double
+hnsw_reads_per_visit(double blocks)
+{
+	return blocks <= NBuffers ? HNSW_READS_PER_VISIT : 1;
+}
+
+/*
+ * How many nodes, of so many in an index, are better read without the graph: as many as
+ * take no more time than the visits through it.  With m of n nodes to read, r of which take
+ * the time of a visit, that is m = r * (visits + to_pass * n / m).  The planner foretells by
+ * it what a search will do.
+ */
+static inline double
+hnsw_most_read(double blocks, double nodes, int ef)
+{
+	double		reads = hnsw_reads_per_visit(blocks);
+	double		half = reads * HNSW_WALK_VISITS * ef / 2;
+
+	return half + sqrt(half * half + reads * HNSW_VISITS_TO_PASS * nodes);
+}
 
 extern const NvSearchMethod hnsw_search_method;
 

@@ -81,22 +81,26 @@ pages_cost(const IndexCosts *index, double pages)
 
 /*
  * The cost of a search with conditions that a part of all rows match: of the way through
- * the graph or of reading what the map says may match, whichever is less; and of the map.
- * *finds_all: it is the second, and then all rows are found.
+ * the graph, or of reading what the map says may match, whichever the search will take; and
+ * of the map.  A read is a part of a visit, page included.  *finds_all: it reads, and then
+ * all rows are found.
  */
 static Cost
-filtered_cost(const IndexCosts *index, double visits, double part, int nconditions,
+filtered_cost(const IndexCosts *index, double visits, const NvPathConditions *conditions,
 			  bool *finds_all)
 {
-	double		walk = Min(visits + HNSW_VISITS_TO_PASS / part, index->tuples);
-	double		matches = part * index->tuples;
-	Cost		walk_cost = walk * index->visit + pages_cost(index, walk);
-	Cost		read_cost = matches * index->visit / HNSW_READS_PER_VISIT +
-		pages_cost(index, matches);
+	double		matches = conditions->share * index->tuples;
+	double		looks = matches;
+	double		reads = hnsw_reads_per_visit(index->pages);
 
-	*finds_all = read_cost < walk_cost;
-	return Min(walk_cost, read_cost) +
-		index->tuples * nconditions * cpu_operator_cost / ENTRIES_PER_OPERATOR +
+	*finds_all = matches <= hnsw_most_read(index->pages, index->tuples, hnsw_ef_search);
+	if (!*finds_all)
+	{
+		looks = Min(visits + HNSW_VISITS_TO_PASS / conditions->share, index->tuples);
+		reads = 1;
+	}
+	return (looks * index->visit + pages_cost(index, looks)) / reads +
+		index->tuples * conditions->nattributes * cpu_operator_cost / ENTRIES_PER_OPERATOR +
 		index->tuples * sizeof(uint16) / BLCKSZ * index->sequential;
 }
 
@@ -196,14 +200,16 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	if (conditions.nattributes == 0)
 		*startup = visits * ic.visit + pages_cost(&ic, visits);
 	else
-		*startup = filtered_cost(&ic, visits, conditions.share, conditions.nattributes, &finds_all);
+		*startup = filtered_cost(&ic, visits, &conditions, &finds_all);
 	/* up to a radius, a search looks at twice as many candidates as there are rows within */
 	more = (conditions.sphere ? SPHERE_VISITS : 1) * costs.numIndexTuples - hnsw_ef_search;
 	/* those that are near another vector are anywhere */
 	if (conditions.elsewhere)
 		more = ic.tuples;
-	more = finds_all ? 0 : Min(Max(0, more), ic.tuples);
-	*total = *startup + more * Max(1, row_visits) * (ic.visit + (1 - read) * ic.random);
+	more = Min(Max(0, more), ic.tuples);
+	/* rows that are found already have to be put in order only, which takes as long as a visit */
+	*total = *startup + (finds_all ? costs.numIndexTuples * ic.visit :
+						 more * Max(1, row_visits) * (ic.visit + (1 - read) * ic.random));
 	if (many)
 		cost_many(root, path, &ic, conditions.nattributes == 0 ? visits * ic.visit : *startup,
 				  visits, costs.numIndexTuples, startup, total);

@@ -9,9 +9,10 @@
  *-------------------------------------------------------------------------
  */
 #include "hnsw/hnsw.h"
-#include "hnsw/hnsw_map.h"
 
 #include "am/am_custom.h"
+#include "am/am_rows.h"
+#include "hnsw/hnsw_map.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/shmem.h"
@@ -39,13 +40,39 @@ typedef struct Check
 	uint8	   *owned;			/* rests of vectors that a node has */
 	NvRowList	rows;
 	PGAlignedBlock page;		/* the page being looked at, a copy */
+	PGAlignedBlock map;			/* the page of the map before it, a copy */
+	bool		has_map;		/* whether that can be relied on */
+	bool		has_bounds;
 	MemoryContext scratch;
 } Check;
 
 #define PROBLEM(check, slot, ...) \
 	nv_report_problem((check)->report, hnsw_slot_block(&(check)->ix.meta, slot), __VA_ARGS__)
 
-/* Copy a page into check->page.  Returns false, after a report, if it is no slot page. */
+/* Copy a page of the map into check->map; returns whether its entries can be compared. */
+static bool
+load_map(Check *check, BlockNumber block, Page page, bool report)
+{
+	const char *problem = NULL;
+
+	/* whoever adds a page to the file leaves it to the first who has entries for it */
+	if (PageIsNew(page))
+		memset(check->map.data, 0, BLCKSZ);
+	else if (!nv_page_is(page, NV_PAGE_HNSW_MAP))
+		problem = "not a page of the map of attributes";
+	else
+		memcpy(check->map.data, page, BLCKSZ);
+	if (problem == NULL && hnsw_map_is_learned(check->map.data) && !check->has_bounds)
+		problem = "entries of the map are by bounds that are not there";
+	if (problem != NULL && report)
+		nv_report_problem(check->report, block, "%s", problem);
+	return problem == NULL;
+}
+
+/*
+ * Copy a page into check->page, or check->map.  Returns false, after a report, if it is no
+ * slot page.
+ */
 static bool
 load_page(Check *check, BlockNumber block, bool report)
 {
@@ -56,9 +83,7 @@ load_page(Check *check, BlockNumber block, bool report)
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	if (hnsw_is_map_block(&check->ix.meta, block))
 	{
-		if (report && !PageIsNew(BufferGetPage(buffer)) &&
-			!nv_page_is(BufferGetPage(buffer), NV_PAGE_HNSW_MAP))
-			nv_report_problem(check->report, block, "not a page of the map of attributes");
+		check->has_map = load_map(check, block, BufferGetPage(buffer), report);
 		UnlockReleaseBuffer(buffer);
 		return false;
 	}
@@ -82,7 +107,7 @@ add_tids(Check *check, uint32 slot, const HnswNode *node)
 
 	for (int i = 0; i < node->ntids; i++)
 	{
-		nv_rows_add(&check->rows, &tids[i]);
+		nv_rows_add(&check->rows, &tids[i], HNSW_IMAGE(&check->ix.layout, node));
 		if (!ItemPointerIsValid(&tids[i]))
 			PROBLEM(check, slot, "node %u has an invalid row pointer", slot);
 		for (int j = 0; check->ix.many && j < i; j++)
@@ -293,20 +318,23 @@ check_codes(Check *check, uint32 slot, const HnswNodeCopy *self, const HnswNode 
 }
 
 /*
- * Check the attributes of a node against the map.  Dead nodes have their entries until
- * they are freed.
+ * Check the attributes of a slot against the map.  Dead nodes have their entries until
+ * they are freed; what is no node of level 0 has none.
  */
 static void
 check_attributes(Check *check, uint32 slot, const HnswNode *node)
 {
+	bool		has_image = node->kind == HNSW_SLOT_NODE && node->level == 0;
 	const char *image = HNSW_IMAGE(&check->ix.layout, node);
 
 	if (check->ix.attributes.n == 0)
 		return;
-	if (node->level == 0 && !nv_attributes_valid(&check->ix.attributes, image))
+	if (has_image && !nv_attributes_valid(&check->ix.attributes, image))
 		PROBLEM(check, slot, "node %u has attributes that make no sense", slot);
-	else if (!hnsw_map_agrees(&check->ix, slot, node->level == 0 ? image : NULL))
-		PROBLEM(check, slot, "the map has other attributes than node %u", slot);
+	else if (check->has_map &&
+			 !hnsw_map_agrees(&check->ix, check->map.data, slot, has_image ? image : NULL))
+		PROBLEM(check, slot, has_image ? "the map has other attributes than node %u" :
+				"the map has attributes of slot %u, which has none", slot);
 }
 
 /* Check every node beside others, which needs their pages too. */
@@ -328,10 +356,12 @@ look_at_nodes(Check *check)
 			/* vacuum may have ended while it freed what dead nodes point to */
 			bool		dead = (node->flags & HNSW_DEAD) != 0;
 
-			if (node->kind != HNSW_SLOT_NODE || !check->slots[first + i].good)
+			if (!check->slots[first + i].good)
+				continue;
+			check_attributes(check, first + i, node);
+			if (node->kind != HNSW_SLOT_NODE)
 				continue;
 			old = MemoryContextSwitchTo(check->scratch);
-			check_attributes(check, first + i, node);
 			if (!dead)
 			{
 				check_edges(check, first + i, node);
@@ -407,6 +437,7 @@ hnsw_check(Relation heap, Relation rel, NvReport *report)
 	hnsw_open(&check->ix, rel);
 	/* inserts wait, so that what is seen fits together */
 	LockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
+	nv_rows_begin(&check->rows, &check->ix.attributes);
 	check->report = report;
 	check->rows.repeated = check->ix.many;
 	check->first_block = hnsw_first_block(&check->ix.meta);
@@ -421,12 +452,13 @@ hnsw_check(Relation heap, Relation rel, NvReport *report)
 	check->owned = nv_bitmap_alloc(check->nslots);
 	check->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw check node",
 										   ALLOCSET_DEFAULT_SIZES);
+	check->has_bounds = hnsw_map_check_bounds(&check->ix, report);
 	look_at_headers(check);
 	look_at_nodes(check);
 	check_entry(check);
 	check_reachable(check);
 	UnlockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
-	nv_rows_check(&check->rows, heap, report);
+	nv_rows_check(&check->rows, heap, rel, report);
 }
 
 /* ---- information ---- */

@@ -11,6 +11,7 @@
 #include "commands/vacuum.h"
 #include "miscadmin.h"
 #include "nv_random.h"
+#include "nv_testpoint.h"
 #include "port/pg_bitutils.h"
 #include "simd/simd.h"
 #include "storage/lmgr.h"
@@ -62,8 +63,8 @@ header_of(Page page)
 }
 
 /* Whether the entries of a page are by bounds. */
-static inline bool
-is_learned(Page page)
+bool
+hnsw_map_is_learned(Page page)
 {
 	return header_of(page)->learned != 0;
 }
@@ -197,6 +198,53 @@ hnsw_map_learn(HnswIndex *ix, char *const *images, uint32 n)
 	pfree(words);
 }
 
+/* Say what is wrong with the bounds of an attribute; NULL: nothing. */
+static const char *
+bounds_problem(Page page, bool learned)
+{
+	const HnswBounds *bounds = (const HnswBounds *) NV_PAGE_CONTENTS(page);
+
+	if (!nv_page_is(page, NV_PAGE_HNSW_BOUNDS))
+		return "not a page of bounds";
+	if (bounds->learned > 1 || (learned && !bounds->learned))
+		return "it does not say whether bounds were learned";
+	if (bounds->n > HNSW_MOST_BOUNDS)
+		return "there are more bounds than can be";
+	for (uint32 i = 1; i < bounds->n; i++)
+	{
+		if (bounds->words[i - 1] >= bounds->words[i])
+			return "bounds are not in order";
+	}
+	return NULL;
+}
+
+/* Check the bounds of all attributes. */
+bool
+hnsw_map_check_bounds(HnswIndex *ix, NvReport *report)
+{
+	bool		learned = false;
+	bool		good = true;
+
+	for (int i = 0; i < ix->attributes.n; i++)
+	{
+		Buffer		buffer = nv_read_buffer(ix->rel, bounds_block(ix, i));
+		PGAlignedBlock copy;
+		const char *problem;
+
+		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		memcpy(copy.data, BufferGetPage(buffer), BLCKSZ);
+		UnlockReleaseBuffer(buffer);
+		/* those of the first are learned last, and say for all that they are */
+		problem = bounds_problem(copy.data, learned);
+		if (problem != NULL)
+			nv_report_problem(report, bounds_block(ix, i), "%s", problem);
+		good &= problem == NULL;
+		if (i == 0 && good)
+			learned = ((const HnswBounds *) NV_PAGE_CONTENTS(copy.data))->learned != 0;
+	}
+	return learned && good;
+}
+
 /* ---- entries ---- */
 
 /* The entry of a word, by bounds or by none. */
@@ -261,7 +309,7 @@ set_entries(HnswIndex *ix, Page page, uint32 i, const char *image)
 	Assert(i < ix->map.entries);
 	for (int c = 0; c < ix->attributes.n; c++)
 	{
-		uint64		entry = entry_of(ix, is_learned(page), image, c);
+		uint64		entry = entry_of(ix, hnsw_map_is_learned(page), image, c);
 
 		if (is_word(ix, c))
 			((uint16 *) entries_of(ix, page, c))[i] = (uint16) entry;
@@ -328,23 +376,16 @@ hnsw_map_fill(HnswIndex *ix, Page page, uint32 first, HnswImageOf image, void *a
 
 /* Compare the entries of a slot with its image. */
 bool
-hnsw_map_agrees(HnswIndex *ix, uint32 slot, const char *image)
+hnsw_map_agrees(HnswIndex *ix, Page page, uint32 slot, const char *image)
 {
-	Buffer		buffer = nv_read_buffer(ix->rel, hnsw_map_block(&ix->meta, slot));
-	PGAlignedBlock copy;
 	uint32		i = place_of(ix, slot);
 
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	memcpy(copy.data, BufferGetPage(buffer), BLCKSZ);
-	if (!PageIsNew(copy.data))
-		nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_MAP);
-	UnlockReleaseBuffer(buffer);
 	for (int c = 0; c < ix->attributes.n; c++)
 	{
-		char	   *entries = entries_of(ix, copy.data, c);
+		const char *entries = entries_of(ix, page, c);
 
-		if (entry_of(ix, is_learned(copy.data), image, c) !=
-			(is_word(ix, c) ? ((uint16 *) entries)[i] : ((uint64 *) entries)[i]))
+		if (entry_of(ix, hnsw_map_is_learned(page), image, c) !=
+			(is_word(ix, c) ? ((const uint16 *) entries)[i] : ((const uint64 *) entries)[i]))
 			return false;
 	}
 	return true;
@@ -566,9 +607,9 @@ hnsw_map_search(HnswIndex *ix, const NvFilter *filter, HnswPassing *passing)
 			continue;
 		}
 		nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_MAP);
-		if (is_learned(page) && learned == NULL)
+		if (hnsw_map_is_learned(page) && learned == NULL)
 			learned = make_tests(ix, filter, true);
-		run_tests(ix, page, is_learned(page) ? learned : plain, filter->n, bits);
+		run_tests(ix, page, hnsw_map_is_learned(page) ? learned : plain, filter->n, bits);
 		UnlockReleaseBuffer(buffer);
 		passing->n += put_bits(passing->slots, first, bits, group);
 	}
@@ -648,7 +689,7 @@ may_improve(HnswIndex *ix, uint32 first)
 	if (old)
 	{
 		nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_MAP);
-		old = !is_learned(BufferGetPage(buffer));
+		old = !hnsw_map_is_learned(BufferGetPage(buffer));
 	}
 	UnlockReleaseBuffer(buffer);
 	return old;
@@ -666,12 +707,15 @@ improve(Relation rel)
 		uint32		n;
 		char	  **images = sample_images(&ix, &n);
 
+		NV_TEST_POINT("map_sampled");
 		LockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
+		NV_TEST_POINT("map_learns");
 		hnsw_map_learn(&ix, images, n);
 		UnlockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 	}
 	if (!hnsw_map_learned(&ix))
 		return;
+	NV_TEST_POINT("map_learned");
 	for (uint32 first = 0; first < hnsw_count_slots(&ix); first += hnsw_group_slots(&ix.meta))
 	{
 		NV_VACUUM_DELAY_POINT();
@@ -680,6 +724,7 @@ improve(Relation rel)
 		LockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 		improve_page(&ix, first);
 		UnlockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
+		NV_TEST_POINT("map_page_improved");
 	}
 }
 

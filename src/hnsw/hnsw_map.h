@@ -80,9 +80,19 @@ extern void hnsw_map_improve(Relation rel);
 extern bool hnsw_map_learned(HnswIndex *ix);
 
 /*
- * For nanovec_index_check(): whether the entries of a slot are those of an image, or of
- * none if it is NULL.
+ * For nanovec_index_check(): report what is wrong with bounds; locks their pages.  Returns
+ * whether they are learned, and all make sense.
  */
-extern bool hnsw_map_agrees(HnswIndex *ix, uint32 slot, const char *image);
+extern bool hnsw_map_check_bounds(HnswIndex *ix, NvReport *report);
+
+/* Whether the entries of a page of the map, or a copy of it, are by bounds. */
+extern bool hnsw_map_is_learned(Page page);
+
+/*
+ * Whether the entries of a slot in a page of the map, or a copy of it, are those of an
+ * image, which is valid, or of none if it is NULL.  If the page is learned, bounds have to
+ * make sense.
+ */
+extern bool hnsw_map_agrees(HnswIndex *ix, Page page, uint32 slot, const char *image);
 
 #endif							/* HNSW_MAP_H */

@@ -74,9 +74,6 @@
 /* How often a search begins again when its way ends in freed nodes. */
 #define MAX_TRIES 100
 
-/* Through the graph with a filter, so many nodes are visited for each of ef. */
-#define WALK_VISITS 1.5
-
 /*
  * Where so much fewer of the neighbors of visited nodes pass than of all nodes, what
  * matches is far from the query, and the graph leads to it late.
@@ -330,23 +327,17 @@ may_read_rest(const HnswSearcher *s, int ef)
 		hnsw_nvisited(s->search) >= s->most_visits;
 }
 
-/*
- * Find out which nodes may pass the filter, and how many of them are better read without
- * the graph: as many as take no more time than the visits through it.  With m of n nodes
- * to read, r of which take the time of a visit, that is m = r * (visits + to_pass * n / m).
- */
+/* Find out which nodes may pass the filter, and how many are better read without the graph. */
 static void
 apply_filter(HnswSearcher *s)
 {
-	double		nodes = hnsw_count_slots(&s->ix);
-	double		reads = RelationGetNumberOfBlocks(s->ix.rel) <= (BlockNumber) NBuffers ?
-		HNSW_READS_PER_VISIT : 1;
-	double		half = reads * WALK_VISITS * s->ef / 2;
+	BlockNumber blocks = RelationGetNumberOfBlocks(s->ix.rel);
 
 	hnsw_map_search(&s->ix, s->base.goal.filter, &s->passing);
 	hnsw_search_filter(s->search, s->base.goal.filter, &s->passing);
-	s->most_read = half + sqrt(half * half + reads * HNSW_VISITS_TO_PASS * nodes);
-	s->most_visits = (uint32) Min(Max(s->passing.n / reads, s->ef), PG_INT32_MAX);
+	s->most_read = hnsw_most_read(blocks, hnsw_count_slots(&s->ix), s->ef);
+	s->most_visits = (uint32) Min(Max(s->passing.n / hnsw_reads_per_visit(blocks), s->ef),
+								  PG_INT32_MAX);
 }
 
 /* Read all nodes that may pass, and were not visited.  Every row that matches is found then. */

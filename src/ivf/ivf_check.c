@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "am/am_bitmap.h"
+#include "am/am_rows.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -140,7 +141,7 @@ check_entry(Check *check, BlockNumber block, uint32 i, const IvfRecord *record)
 
 	if (!nv_attributes_valid(&check->ix.attributes, image))
 		nv_report_problem(check->report, block, "entry %u has attributes that make no sense", i);
-	nv_rows_add(&check->rows, &record->tid);
+	nv_rows_add(&check->rows, &record->tid, image);
 	if (!ItemPointerIsValid(&record->tid))
 		nv_report_problem(check->report, block, "entry %u has an invalid row pointer", i);
 	if (!isfinite(v.scale) || !isfinite(v.offset) || !isfinite(v.error) ||
@@ -282,11 +283,12 @@ ivf_check(Relation heap, Relation rel, NvReport *report)
 						  check->nblocks, check->ix.layout.groups);
 		return;
 	}
+	nv_rows_begin(&check->rows, &check->ix.attributes);
 	if (check->ix.meta.bits > 0)
 		check_centroid_codes(check);
 	for (uint32 list = 0; list < check->ix.meta.lists; list++)
 		check_list(check, list);
-	nv_rows_check(&check->rows, heap, report);
+	nv_rows_check(&check->rows, heap, rel, report);
 }
 
 /* ---- information ---- */

@@ -262,6 +262,59 @@ is("@unseen", '', 'the checker sees every wrong field');
 is($node->safe_psql('postgres', join(' UNION ALL ', map { "SELECT count(*) FROM nanovec_index_check('items_$_')" } qw(c lv lc))),
 	"0\n0\n0", 'and nothing wrong when they are right');
 
+# What is wrong with attributes is told by name.  An image has a head of two bytes, a number
+# of eight and a set; a page of the map a head of eight bytes, then two for each number;
+# a page of bounds two numbers of four bytes, then bounds of eight, for 1,000 rows or more.
+$node->safe_psql('postgres', q{
+	CREATE TABLE many AS SELECT i, ARRAY[sin(i), cos(i), i % 7]::vector(3) AS v, i % 1200 AS t, ARRAY[i % 9] AS w
+		FROM generate_series(1, 3000) AS i;
+	CREATE INDEX items_many ON many USING hnsw (v vector_l2_ops, t, w);
+	DELETE FROM many WHERE i % 3 = 0;
+	VACUUM many;
+	CHECKPOINT;
+});
+$layout = hnsw_layout(path_of('many'));
+my ($free) = $node->safe_psql('postgres', q{SELECT value FROM nanovec_index_info('items_many') WHERE property = 'free slots'});
+cmp_ok($free, '>', 0, 'there are free slots');
+
+# the first slot without a node
+my $map_page = page_of(path_of('many'), 11, 'first');
+my $slots = substr(slurp_file(path_of('many')), PAGE * ($map_page + 1));
+my ($free_slot) = grep {
+	substr($slots, PAGE * int($_ / $layout->{per_page}) + 24 + $_ % $layout->{per_page} * $layout->{slot_bytes}, 1) eq "\0"
+} 0 .. 10 * $layout->{per_page};
+my $other = qr/row \(\d+,\d+\) has other attributes in the index than in the table/;
+my $map_other = qr/the map has other attributes than node 0/;
+foreach (
+	[ 'f', 3, undef, 2, 'V', 77, $other ],
+	[ 'f', 3, undef, 0, 'C', 1, $other ],
+	[ 'f', 3, undef, 12, 'v', 77, $other ],
+	[ 'f', 3, undef, 2, 'V', 77, $map_other ],
+	[ 'la', 8, 24, 2, 'V', 77, $other ],
+	[ 'la', 8, 24, 12, 'v', 77, $other ],
+	[ 'li', 8, 22, 2, 'V', 77, $other ],
+	[ 'many', 11, 8, 0, 'v', 0, $map_other ],
+	[ 'many', 11, 8, 0, 'v', 1, $map_other ],
+	[ 'many', 11, 8, 2 * $free_slot, 'v', 1, qr/the map has attributes of slot $free_slot, which has none/ ],
+	[ 'many', 11, 0, 0, 'V', 0, $map_other ],
+	[ 'many', 11, 8160, 0, 'v', 3, qr/not a page of the map of attributes/ ],
+	[ 'many', 10, 8, 8, 'V', 0xffffffff, qr/bounds are not in order/ ],
+	[ 'many', 10, 0, 4, 'V', 1001, qr/there are more bounds than can be/ ],
+	[ 'many', 10, 0, 0, 'V', 2, qr/it does not say whether bounds were learned/ ],
+	[ 'many', 10, 0, 0, 'V', 0, qr/entries of the map are by bounds that are not there/ ],
+	[ 'many', 10, 8160, 0, 'v', 3, qr/not a page of bounds/ ])
+{
+	my ($column, $kind, $part, $offset, $format, $value, $problem) = @$_;
+	my $path = path_of($column);
+
+	$part //= hnsw_layout($path)->{image};
+	like(with_field("SELECT problem FROM nanovec_index_check('items_$column')", $path, page_of($path, $kind, 'first'),
+			$part + $offset, $format, $value), $problem, "$column, kind of page $kind, offset $part + $offset: $value");
+}
+is($node->safe_psql('postgres', join(' UNION ALL ', map { "SELECT count(*) FROM nanovec_index_check('items_$_')" } qw(f la li many))),
+	"0\n0\n0\n0", 'and nothing wrong when they are right');
+$node->safe_psql('postgres', 'DROP TABLE many');
+
 # A way down that never ends
 my $path = path_of('v');
 $layout = hnsw_layout($path);

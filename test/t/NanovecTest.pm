@@ -138,7 +138,8 @@ sub hnsw_layout
 	my %layout;
 	my $factors;
 
-	@layout{qw(m bits slot_bytes per_page mean_pages node_tids entry)} = unpack('x12 v x12 v V v v v x2 V', substr(slurp_file($path), 24, 64));
+	@layout{qw(m attribute_bytes bits slot_bytes per_page mean_pages node_tids entry)} =
+	  unpack('x12 v x10 v v V v v v x2 V', substr(slurp_file($path), 24, 64));
 	$factors = unpack('x56 C', substr(slurp_file($path), 24, 64));
 	my $neighbors = 2 * $layout{m};
 	my $add_bytes = $factors == 0 ? 2 : 1;
@@ -146,7 +147,8 @@ sub hnsw_layout
 
 	$layout{neighbors} = 40;
 	$layout{tids} = $layout{neighbors} + 4 * $neighbors;
-	$layout{add} = $layout{tids} + 6 * $layout{node_tids};
+	$layout{image} = $layout{tids} + 6 * $layout{node_tids};
+	$layout{add} = $layout{image} + $layout{attribute_bytes};
 	$layout{factor} = $layout{add} + $neighbors * $add_bytes;
 	$layout{codes} = $layout{factor} + $neighbors * $factor_bytes;
 	return \%layout;
