@@ -7,6 +7,7 @@
  */
 #include "nv_compat.h"
 
+#include "am/am_stats.h"
 #include "hnsw/hnsw.h"
 #include "ivf/ivf.h"
 #include "nv_guc.h"
@@ -31,6 +32,7 @@ _PG_init(void)
 	nv_guc_init();
 	nv_test_point_init();
 	nv_workers_init();
+	nv_stats_init();
 	hnsw_init();
 	ivf_init();
 }

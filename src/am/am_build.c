@@ -7,6 +7,9 @@
  */
 #include "am/am_build.h"
 
+#include "am/am_opclass.h"
+#include "am/am_rowvectors.h"
+
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
@@ -16,7 +19,7 @@
 
 #define SAMPLE_SEED 1
 
-/* The number of rows is estimated from so many blocks. */
+/* The number of vectors is estimated from so many blocks. */
 #define ESTIMATE_BLOCKS 100
 
 /* Ask the planner, as btree does. */
@@ -45,25 +48,33 @@ nv_sample_blocks(Relation heap, Relation index, IndexInfo *info, BlockNumber wan
 	}
 }
 
-/* Count a row that is for the index. */
+/* Vectors that were counted. */
+typedef struct Count
+{
+	bool		many;			/* a row */
+	double		n;
+} Count;
+
+/* Count the vectors of a row that is for the index. */
 static void
 count_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
 {
+	Count	   *count = arg;
 	NvRow		row;
 
 	if (nv_row_take(&row, values, isnull))
-		++*(double *) arg;
+		count->n += nv_count_row_vectors(count->many, &row);
 }
 
 /* Estimate from the rows of a few blocks. */
 double
-nv_estimate_rows(Relation heap, Relation index, IndexInfo *info)
+nv_estimate_vectors(Relation heap, Relation index, IndexInfo *info)
 {
 	BlockNumber total = RelationGetNumberOfBlocks(heap);
-	double		n = 0;
+	Count		count = {.many = nv_opclass_many(index)};
 
 	if (total == 0)
 		return 0;
-	nv_sample_blocks(heap, index, info, ESTIMATE_BLOCKS, count_row, &n);
-	return n * total / Min(total, ESTIMATE_BLOCKS);
+	nv_sample_blocks(heap, index, info, ESTIMATE_BLOCKS, count_row, &count);
+	return count.n * total / Min(total, ESTIMATE_BLOCKS);
 }

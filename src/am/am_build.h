@@ -25,7 +25,7 @@ extern int	nv_build_workers(Relation heap, Relation index);
 extern void nv_sample_blocks(Relation heap, Relation index, IndexInfo *info, BlockNumber wanted,
 							 IndexBuildCallback callback, void *state);
 
-/* Estimate from a few blocks how many rows of the table are for the index. */
-extern double nv_estimate_rows(Relation heap, Relation index, IndexInfo *info);
+/* Estimate from a few blocks how many vectors the rows of the table bring to the index. */
+extern double nv_estimate_vectors(Relation heap, Relation index, IndexInfo *info);
 
 #endif							/* NV_AM_BUILD_H */

@@ -71,6 +71,7 @@ init_core(NvIndexCore *core, Relation index, const NvSpaceSpec *spec, const floa
 	memset(core, 0, sizeof(*core));
 	core->rel = index;
 	nv_attributes_of(index, &core->attributes);
+	core->many = nv_opclass_many(index);
 	nv_spec_init(spec, floats, &core->space);
 	if (nv_space_is_custom(&core->space))
 		nv_custom_open(&core->space, index);

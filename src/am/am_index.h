@@ -59,6 +59,7 @@ typedef struct NvIndexFormat
 	Relation	rel; \
 	NvSpace		space; \
 	NvAttributes attributes; \
+	bool		many;			/* vectors a row: the column is an array */ \
 	uint32		vector_bytes	/* of a stored vector; of sparse ones, the most */
 
 typedef struct NvIndexCore

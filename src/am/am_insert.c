@@ -8,7 +8,8 @@
 #include "am/am_insert.h"
 
 #include "am/am_method.h"
-#include "am/am_row.h"
+#include "am/am_rowvectors.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 /* Fill in an inserter. */
@@ -20,6 +21,8 @@ nv_inserter_init(NvInserter *inserter, const NvInsertMethod *method, NvIndexCore
 	inserter->core = core;
 	nv_query_alloc(&core->space, &inserter->query);
 	inserter->image = palloc(Max(core->attributes.image_bytes, 1));
+	inserter->row = AllocSetContextCreate(CurrentMemoryContext, "nanovec row",
+										  ALLOCSET_SMALL_SIZES);
 	inserter->scratch = AllocSetContextCreate(CurrentMemoryContext, "nanovec insert", 0,
 											  first_block, ALLOCSET_DEFAULT_MAXSIZE);
 }
@@ -44,6 +47,7 @@ nv_insert(Relation index, Datum *values, bool *isnull, ItemPointer tid, Relation
 	NvInserter *inserter = info->ii_AmCache;
 	MemoryContext old;
 	NvRow		row;
+	NvRowVectors vectors;
 
 	if (!nv_row_take(&row, values, isnull))
 		return false;
@@ -52,13 +56,18 @@ nv_insert(Relation index, Datum *values, bool *isnull, ItemPointer tid, Relation
 	Assert(inserter->core != NULL && inserter->scratch != NULL);
 	inserter->core->rel = index;
 
-	old = MemoryContextSwitchTo(inserter->scratch);
-	if (nv_query_set(&inserter->core->space, row.vector, &inserter->query))
+	old = MemoryContextSwitchTo(inserter->row);
+	nv_row_vectors(&inserter->core->space, inserter->core->many, &row, &vectors);
+	nv_attributes_summarize(&inserter->core->attributes, values, isnull, inserter->image);
+	MemoryContextSwitchTo(inserter->scratch);
+	for (int i = 0; i < vectors.n; i++)
 	{
-		nv_attributes_summarize(&inserter->core->attributes, values, isnull, inserter->image);
-		inserter->method->insert(inserter, tid);
+		CHECK_FOR_INTERRUPTS();
+		if (nv_query_set(&inserter->core->space, nv_row_vector(&vectors, i), &inserter->query))
+			inserter->method->insert(inserter, tid, i);
+		MemoryContextReset(inserter->scratch);
 	}
 	MemoryContextSwitchTo(old);
-	MemoryContextReset(inserter->scratch);
+	MemoryContextReset(inserter->row);
 	return false;
 }

@@ -26,10 +26,11 @@ typedef struct NvInsertMethod
 	NvInserter *(*open) (Relation index);
 
 	/*
-	 * Insert a row, whose vector is inserter->query and whose attributes are
-	 * inserter->image.  The current context is scratch.
+	 * Insert a row's vector, which is inserter->query, with the row's attributes, which
+	 * are inserter->image.  Of many vectors this is the one with this number.  The current
+	 * context is scratch.
 	 */
-	void		(*insert) (NvInserter *inserter, ItemPointer tid);
+	void		(*insert) (NvInserter *inserter, ItemPointer tid, int ordinal);
 } NvInsertMethod;
 
 /* What is kept from row to row of a statement. */
@@ -39,6 +40,7 @@ struct NvInserter
 	NvIndexCore *core;			/* the open index */
 	NvQuery		query;			/* the vector of the row */
 	char	   *image;			/* of its attributes, core->attributes.image_bytes */
+	MemoryContext row;			/* of one row */
 	MemoryContext scratch;		/* of one insert; what it allocated is kept for the next */
 };
 

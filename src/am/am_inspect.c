@@ -148,9 +148,13 @@ nv_rows_check(NvRowList *rows, Relation heap, NvReport *report)
 		CHECK_FOR_INTERRUPTS();
 		/* not ItemPointerEquals(): damaged ones need not be valid */
 		if (i > 0 && ItemPointerCompare(&rows->tids[i], &rows->tids[i - 1]) == 0)
+		{
+			if (rows->repeated)
+				continue;
 			nv_report_problem(report, 0, "row (%u,%u) is in the index twice",
 							  ItemPointerGetBlockNumberNoCheck(tid),
 							  ItemPointerGetOffsetNumberNoCheck(tid));
+		}
 		if (!row_exists(heap, tid, &buffer, nblocks))
 			nv_report_problem(report, 0, "row (%u,%u) is not in the table",
 							  ItemPointerGetBlockNumberNoCheck(tid),

@@ -49,13 +49,14 @@ typedef struct NvRowList
 	ItemPointerData *tids;
 	uint64		n;
 	uint64		room;
+	bool		repeated;		/* a row may be there more than once: it has many vectors */
 } NvRowList;
 
 /* Add one, in memory of the current context. */
 extern void nv_rows_add(NvRowList *rows, const ItemPointerData *tid);
 
 /*
- * Report rows that are there twice, or that the table has not, and did not
+ * Report rows that are there twice, unless they may, or that the table has not, and did not
  * have before vacuum came by.  Puts them in order.
  */
 extern void nv_rows_check(NvRowList *rows, Relation heap, NvReport *report);

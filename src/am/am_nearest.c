@@ -93,17 +93,25 @@ find_distance(NvIndexedTable *t)
 	fmgr_info(get_opcode(nv_opclass_distance(t->index)), &t->distance);
 }
 
-/* Open an index and its table. */
-void
-nv_table_open(NvIndexedTable *t, Oid index)
+/* ERROR for an index that searches of one vector do not serve. */
+static void
+check_single(Relation index)
 {
-	check_reader(index);
-	t->index = nv_inspect_open(index, AccessShareLock, &t->heap);
-	become_owner(t);
-	check_usable(t->index);
-	t->snapshot = GetActiveSnapshot();
-	Assert(IsMVCCSnapshot(t->snapshot));
-	PredicateLockRelation(t->index, t->snapshot);
+	if (nv_opclass_many(index))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("index \"%s\" has many vectors a row", RelationGetRelationName(index)),
+				 errhint("Search with ORDER BY ... @# ... LIMIT in a query.")));
+}
+
+/* Prepare to look at rows. */
+void
+nv_table_begin(NvIndexedTable *t, Relation heap, Relation index, Snapshot snapshot)
+{
+	Assert(IsMVCCSnapshot(snapshot));
+	t->heap = heap;
+	t->index = index;
+	t->snapshot = snapshot;
 	find_distance(t);
 	t->info = BuildIndexInfo(t->index);
 	t->estate = CreateExecutorState();
@@ -114,19 +122,54 @@ nv_table_open(NvIndexedTable *t, Oid index)
 	t->fetch = NV_INDEX_FETCH_BEGIN(t->heap);
 }
 
-/* Close both. */
+/* Let go of all that looking at rows took. */
 void
-nv_table_close(NvIndexedTable *t)
+nv_table_end(NvIndexedTable *t)
 {
 	table_index_fetch_end(t->fetch);
 	ExecDropSingleTupleTableSlot(t->slot);
 	FreeExecutorState(t->estate);
+}
+
+/* Open an index and its table. */
+void
+nv_table_open(NvIndexedTable *t, Oid oid)
+{
+	Relation	heap;
+	Relation	index;
+
+	check_reader(oid);
+	index = nv_inspect_open(oid, AccessShareLock, &heap);
+	check_single(index);
+	t->heap = heap;
+	become_owner(t);
+	check_usable(index);
+	PredicateLockRelation(index, GetActiveSnapshot());
+	nv_table_begin(t, heap, index, GetActiveSnapshot());
+}
+
+/* Close both. */
+void
+nv_table_close(NvIndexedTable *t)
+{
+	nv_table_end(t);
 	become_caller(t);
 	relation_close(t->index, NoLock);
 	table_close(t->heap, NoLock);
 }
 
 /* ---- rows ---- */
+
+/* Fetch a row. */
+bool
+nv_table_fetch(NvIndexedTable *t, const ItemPointerData *tid)
+{
+	ItemPointerData at = *tid;
+	bool		again = false;
+
+	nv_table_next_row(t);
+	return table_index_fetch_tuple(t->fetch, &at, t->snapshot, t->slot, &again, NULL);
+}
 
 /* Find out what a row brings to the index. */
 bool
@@ -213,35 +256,48 @@ nv_neighbors_sort(NvNeighbor *neighbors, int n)
 	}
 }
 
+/* Search on, and look at the row. */
+bool
+nv_table_next(NvIndexedTable *t, NvSearcher *searcher, Datum query, double limit,
+			  double *distance)
+{
+	ItemPointerData tid;
+	double		bound;
+
+	if (!searcher->started)
+		pgstat_count_index_scan(t->index);
+	while (nv_search_next(searcher, &tid, &bound))
+	{
+		Datum		value;
+
+		CHECK_FOR_INTERRUPTS();
+		if (bound >= limit && !isinf(limit))
+			break;
+		if (!nv_table_fetch(t, &tid) || !nv_table_value(t, &value))
+			continue;
+		*distance = nv_table_distance(t, value, query);
+		return true;
+	}
+	table_index_fetch_reset(t->fetch);
+	return false;
+}
+
 /* Search, and look at the rows until none of those to come can be nearer. */
 int
 nv_table_nearest(NvIndexedTable *t, NvSearcher *searcher, Datum query, int k, double radius,
 				 NvNeighbor *out)
 {
-	ItemPointerData tid;
-	double		bound;
+	/* those that are just as far are within */
+	double		beyond = nextafter(radius, INFINITY);
+	double		distance;
 	int			n = 0;
 
-	pgstat_count_index_scan(t->index);
-	while (nv_search_next(searcher, &tid, &bound))
+	while (nv_table_next(t, searcher, query, n == k ? Min(beyond, out[0].distance) : beyond,
+						 &distance))
 	{
-		bool		again = false;
-		Datum		value;
-		double		distance;
-
-		CHECK_FOR_INTERRUPTS();
-		if (bound > radius || (n == k && bound >= out[0].distance))
-			break;
-		if (!table_index_fetch_tuple(t->fetch, &tid, t->snapshot, t->slot, &again, NULL))
-			continue;
-		nv_table_next_row(t);
-		if (!nv_table_value(t, &value))
-			continue;
-		distance = nv_table_distance(t, value, query);
 		if (distance <= radius)
 			nv_neighbors_add(out, &n, k, distance, &t->slot->tts_tid);
 	}
-	table_index_fetch_reset(t->fetch);
 	nv_neighbors_sort(out, n);
 	return n;
 }

@@ -61,6 +61,19 @@ extern void nv_table_open(NvIndexedTable *t, Oid index);
 extern void nv_table_close(NvIndexedTable *t);
 
 /*
+ * The same for who has them open, and looks at rows by this snapshot, with the rights of
+ * the current user: begin, and end.
+ */
+extern void nv_table_begin(NvIndexedTable *t, Relation heap, Relation index, Snapshot snapshot);
+extern void nv_table_end(NvIndexedTable *t);
+
+/*
+ * Fetch the version of a row that the snapshot sees into t->slot; false if it sees none.
+ * What was computed from the row before is forgotten.
+ */
+extern bool nv_table_fetch(NvIndexedTable *t, const ItemPointerData *tid);
+
+/*
  * The value that the row in t->slot brings to the index; false when it brings none.
  * It is in memory of one row: see nv_table_next_row().
  */
@@ -71,6 +84,14 @@ extern void nv_table_next_row(NvIndexedTable *t);
 
 /* The distance of two values, as SQL computes it, in memory of one row. */
 extern double nv_table_distance(NvIndexedTable *t, Datum a, Datum b);
+
+/*
+ * Take the next row that a search finds, in t->slot, and its distance from the query, as
+ * SQL computes it; false when there is none, or those to come are certainly not nearer than
+ * a limit.  nv_search_begin() was called for the query.
+ */
+extern bool nv_table_next(NvIndexedTable *t, NvSearcher *searcher, Datum query, double limit,
+						  double *distance);
 
 /*
  * Search for the k nearest rows that are within a radius (INFINITY: any), as an index

@@ -33,6 +33,9 @@ typedef enum NvVectorStrategy
 /* What the operator class of an index says.  ERROR if it is not one of ours. */
 extern void nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric);
 
+/* Whether it is one of arrays: a row has many vectors. */
+extern bool nv_opclass_many(Relation rel);
+
 /*
  * Whether an index is measured by a function of the user's; false where nv_opclass_of()
  * raises an error.

@@ -18,7 +18,7 @@
 
 typedef struct NvRow
 {
-	Datum		vector;
+	Datum		vector;			/* or an array of them: see am_rowvectors.h */
 } NvRow;
 
 /* Take a row's values.  Returns false when the row is not for the index: its vector is NULL. */

@@ -9,6 +9,8 @@
 
 #include <math.h>
 
+#include "am/am_multi.h"
+#include "am/am_opclass.h"
 #include "am/am_row.h"
 #include "am/am_search.h"
 #include "distance/sphere.h"
@@ -18,11 +20,20 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+/* What drives the search: one of the two. */
+typedef struct NvScan
+{
+	NvSearcher *searcher;
+	NvMultiSearch *multi;		/* where rows have many vectors */
+	bool		counted;		/* for statistics */
+} NvScan;
+
 /* Begin a scan, with room for the values that it orders by: ambeginscan. */
 IndexScanDesc
 nv_begin_scan(Relation index, int nkeys, int norderbys)
 {
 	IndexScanDesc scan = RelationGetIndexScan(index, nkeys, norderbys);
+	NvScan	   *opaque = palloc0(sizeof(NvScan));
 
 	if (norderbys > 0)
 	{
@@ -31,7 +42,11 @@ nv_begin_scan(Relation index, int nkeys, int norderbys)
 			scan->xs_orderbyvals[i] = Float8GetDatum(-get_float8_infinity());
 		scan->xs_orderbynulls = palloc0(sizeof(bool) * norderbys);
 	}
-	scan->opaque = nv_searcher_open(index);
+	if (nv_opclass_many(index))
+		opaque->multi = nv_multi_open(index);
+	else
+		opaque->searcher = nv_searcher_open(index);
+	scan->opaque = opaque;
 	return scan;
 }
 
@@ -77,12 +92,25 @@ find_query(IndexScanDesc scan, bool *isnull, bool *within, double *radius)
 	return query;
 }
 
+/* Begin to search for what the keys say, by MaxSim. */
+static void
+rescan_multi(IndexScanDesc scan, NvMultiSearch *multi)
+{
+	const ScanKeyData *order = &scan->orderByData[0];
+
+	if (scan->numberOfOrderBys < 1)
+		elog(ERROR, "cannot scan index \"%s\" without order",
+			 RelationGetRelationName(scan->indexRelation));
+	nv_multi_begin(multi, scan->heapRelation, scan->xs_snapshot, order->sk_argument,
+				   (order->sk_flags & SK_ISNULL) != 0, scan->keyData, scan->numberOfKeys);
+}
+
 /* Begin to search for what the keys say: amrescan. */
 void
 nv_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys)
 {
 	const char *name = RelationGetRelationName(scan->indexRelation);
-	NvSearcher *searcher = scan->opaque;
+	NvScan	   *opaque = scan->opaque;
 	Datum		query;
 	bool		isnull;
 	bool		within;
@@ -94,10 +122,16 @@ nv_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int nor
 		memmove(scan->orderByData, orderbys, scan->numberOfOrderBys * sizeof(ScanKeyData));
 	if (keys != NULL)
 		memmove(scan->keyData, keys, scan->numberOfKeys * sizeof(ScanKeyData));
+	opaque->counted = false;
+	if (opaque->multi != NULL)
+	{
+		rescan_multi(scan, opaque->multi);
+		return;
+	}
 	query = find_query(scan, &isnull, &within, &radius);
-	nv_search_begin(searcher, query, isnull, scan->keyData, scan->numberOfKeys);
+	nv_search_begin(opaque->searcher, query, isnull, scan->keyData, scan->numberOfKeys);
 	if (within)
-		nv_search_within(searcher, radius, scan->numberOfOrderBys == 0);
+		nv_search_within(opaque->searcher, radius, scan->numberOfOrderBys == 0);
 }
 
 /* Whether a row has to be looked at to know if it matches. */
@@ -117,40 +151,47 @@ needs_recheck(const IndexScanDescData *scan, const NvSearcher *searcher)
 
 /* Fill in what the executor looks at beside the row's place. */
 static void
-set_order(IndexScanDesc scan, const NvSearcher *searcher, double bound)
+set_order(IndexScanDesc scan, double bound, bool isnull, bool exact)
 {
-	bool		null_query = searcher->goal.null_query;
-
 	Assert(!isnan(bound));
-	scan->xs_recheck = needs_recheck(scan, searcher);
 	if (scan->numberOfOrderBys == 0)
 		return;
-	scan->xs_orderbynulls[0] = null_query;
+	scan->xs_orderbynulls[0] = isnull;
 	/* by reference on 32-bit machines, where each row would take new memory otherwise */
 	if (FLOAT8PASSBYVAL)
 		scan->xs_orderbyvals[0] = Float8GetDatum(bound);
 	else
 		*(float8 *) DatumGetPointer(scan->xs_orderbyvals[0]) = bound;
 	/* of distances behind the first, all that is known is that they are not less */
-	scan->xs_recheckorderby = scan->numberOfOrderBys > 1 ||
-		(!null_query && !nv_space_is_exact(&searcher->core->space));
+	scan->xs_recheckorderby = scan->numberOfOrderBys > 1 || !(isnull || exact);
 }
 
 /* Return the next row: amgettuple. */
 bool
 nv_get_tuple(IndexScanDesc scan, ScanDirection direction)
 {
-	NvSearcher *searcher = scan->opaque;
+	NvScan	   *opaque = scan->opaque;
+	NvSearcher *searcher = opaque->searcher;
 	double		bound;
+	bool		isnull;
 
-	if (!searcher->started)
+	if (!opaque->counted)
 	{
+		opaque->counted = true;
 		pgstat_count_index_scan(scan->indexRelation);
 		NV_COUNT_SEARCH(scan);
 	}
+	if (opaque->multi != NULL)
+	{
+		if (!nv_multi_next(opaque->multi, &scan->xs_heaptid, &bound, &isnull, &scan->xs_recheck))
+			return false;
+		set_order(scan, bound, isnull, true);
+		return true;
+	}
 	if (!nv_search_next(searcher, &scan->xs_heaptid, &bound))
 		return false;
-	set_order(scan, searcher, bound);
+	scan->xs_recheck = needs_recheck(scan, searcher);
+	set_order(scan, bound, searcher->goal.null_query, nv_space_is_exact(&searcher->core->space));
 	return true;
 }
 
@@ -158,6 +199,12 @@ nv_get_tuple(IndexScanDesc scan, ScanDirection direction)
 void
 nv_end_scan(IndexScanDesc scan)
 {
-	nv_searcher_end(scan->opaque);
+	NvScan	   *opaque = scan->opaque;
+
+	if (opaque->multi != NULL)
+		nv_multi_close(opaque->multi);
+	else
+		nv_searcher_end(opaque->searcher);
+	pfree(opaque);
 	scan->opaque = NULL;
 }

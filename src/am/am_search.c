@@ -33,6 +33,28 @@ nv_searcher_open(Relation index)
 	return nv_method_of(index)->search->open(index);
 }
 
+/* Count what a search did, if there was one. */
+static void
+finish(NvSearcher *searcher)
+{
+	NvSearchCounts counts = {
+		.index = RelationGetRelid(searcher->core->rel),
+		.returned = searcher->returned,
+		.filtered = searcher->goal.filter != NULL,
+		.end = NV_END_ENOUGH
+	};
+	instr_time	time;
+
+	if (!searcher->started)
+		return;
+	INSTR_TIME_SET_CURRENT(time);
+	INSTR_TIME_SUBTRACT(time, searcher->begun);
+	counts.time = INSTR_TIME_GET_MILLISEC(time);
+	searcher->method->count(searcher, &counts);
+	nv_stats_count(&counts);
+	searcher->started = false;
+}
+
 /* Set the goal, and forget all else. */
 NvSearchGoal *
 nv_search_begin(NvSearcher *searcher, Datum query, bool isnull, const ScanKeyData *keys,
@@ -42,9 +64,11 @@ nv_search_begin(NvSearcher *searcher, Datum query, bool isnull, const ScanKeyDat
 	const NvSpace *space = &searcher->core->space;
 	MemoryContext old;
 
+	finish(searcher);
 	MemoryContextReset(searcher->context);
 	nv_results_reset(&searcher->results);
-	searcher->started = searcher->stepping = false;
+	searcher->stepping = searcher->ended = false;
+	searcher->returned = 0;
 
 	old = MemoryContextSwitchTo(searcher->context);
 	goal->null_query = isnull;
@@ -92,6 +116,7 @@ nv_search_step(NvSearcher *searcher)
 		Assert(searcher->goal.effort > 0 && searcher->goal.most > 0);
 		Assert(nv_results_waiting(&searcher->results) == 0);
 		searcher->started = true;
+		INSTR_TIME_SET_CURRENT(searcher->begun);
 		method->start(searcher);
 		searcher->stepping = method->step != NULL;
 	}
@@ -114,6 +139,8 @@ nv_search_next(NvSearcher *searcher, ItemPointer tid, double *bound)
 	old = MemoryContextSwitchTo(searcher->context);
 	found = searcher->method->next(searcher, &result);
 	MemoryContextSwitchTo(old);
+	searcher->ended = !found;
+	searcher->returned += found;
 	if (!found)
 		return false;
 	Assert(!isnan(result.bound));
@@ -131,6 +158,7 @@ nv_search_next(NvSearcher *searcher, ItemPointer tid, double *bound)
 void
 nv_searcher_end(NvSearcher *searcher)
 {
+	finish(searcher);
 	MemoryContextDelete(searcher->context);
 	pfree(searcher);
 }

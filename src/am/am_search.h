@@ -32,7 +32,9 @@
 #include "am/am_filter.h"
 #include "am/am_index.h"
 #include "am/am_results.h"
+#include "am/am_stats.h"
 #include "nv_guc.h"
+#include "portability/instr_time.h"
 
 /*
  * What to search for.  nv_search_begin() fills this in; settings are read there, and
@@ -87,6 +89,12 @@ typedef struct NvSearchMethod
 
 	/* Take out the next result; false when there is none.  It has ended then. */
 	bool		(*next) (NvSearcher *searcher, NvResult *result);
+
+	/*
+	 * Tell what the search did: strategy, visited, estimated, rounds, passed and refused,
+	 * and why it ended, if next() said that it did.
+	 */
+	void		(*count) (const NvSearcher *searcher, NvSearchCounts *counts);
 } NvSearchMethod;
 
 struct NvSearcher
@@ -97,6 +105,9 @@ struct NvSearcher
 	NvSearchGoal goal;
 	bool		started;
 	bool		stepping;		/* nv_search_step() has more to do */
+	bool		ended;			/* nv_search_next() returned false */
+	int64		returned;		/* rows */
+	instr_time	begun;			/* when it started */
 	NvResults	results;		/* empty before start() */
 };
 
@@ -149,7 +160,7 @@ nv_search_takes(const NvSearchGoal *goal, double bound)
 	return bound < goal->radius || isinf(goal->radius);
 }
 
-/* Free a searcher. */
+/* Free a searcher, and count what its last search did, as nv_search_begin() does. */
 extern void nv_searcher_end(NvSearcher *searcher);
 
 #endif							/* NV_AM_SEARCH_H */

@@ -27,6 +27,14 @@
 #define CALL_OPERATORS 15.0
 #define DIMS_PER_OPERATOR 9.0
 
+/*
+ * MaxSim: vectors that are assumed in a row, since nothing tells how many there are, and
+ * elements of these that cost as much as an operator, with those of a query of some 32
+ * vectors.  Half of that is fetching a row's array from where long values are.
+ */
+#define MAXSIM_VECTORS 40
+#define ELEMENTS_PER_OPERATOR 1.0
+
 /* Find the dimensions of the arguments of a call in their type modifiers. */
 static int
 argument_dims(Node *call)
@@ -61,6 +69,23 @@ NV_FUNCTION(nanovec_distance_support)
 		cost->startup = 0;
 		cost->per_tuple = cpu_operator_cost *
 			(CALL_OPERATORS + argument_dims(cost->node) / DIMS_PER_OPERATOR);
+		PG_RETURN_POINTER(cost);
+	}
+	PG_RETURN_POINTER(NULL);
+}
+
+/* Planner support function of MaxSim. */
+NV_FUNCTION(nanovec_maxsim_support)
+{
+	Node	   *request = (Node *) PG_GETARG_POINTER(0);
+
+	if (IsA(request, SupportRequestCost))
+	{
+		SupportRequestCost *cost = (SupportRequestCost *) request;
+
+		cost->startup = 0;
+		cost->per_tuple = cpu_operator_cost *
+			(CALL_OPERATORS + MAXSIM_VECTORS * argument_dims(cost->node) / ELEMENTS_PER_OPERATOR);
 		PG_RETURN_POINTER(cost);
 	}
 	PG_RETURN_POINTER(NULL);

@@ -240,6 +240,20 @@ typedef struct HnswNodeCopy
 /* Copy a node.  False when the slot holds none; errors of hnsw_read(). */
 extern bool hnsw_copy_node(HnswIndex *ix, uint32 slot, HnswNodeCopy *copy);
 
+/* Whether a node on level 0 has a row already: then an equal vector of that row adds nothing. */
+static inline bool
+hnsw_node_has_row(const HnswIndex *ix, const HnswNode *node, const ItemPointerData *tid)
+{
+	const ItemPointerData *tids = HNSW_TIDS(&ix->layout, node);
+
+	for (int i = 0; i < node->ntids; i++)
+	{
+		if (memcmp(&tids[i], tid, sizeof(*tid)) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The node below a node, of the same vector; none for those on level 0. */
 static inline uint32
 hnsw_down(const HnswIndex *ix, const HnswNode *node)
@@ -443,6 +457,9 @@ extern int	hnsw_search_ef(const HnswSearch *search);
 
 /* How many nodes the search has visited on this level. */
 extern uint32 hnsw_nvisited(const HnswSearch *search);
+
+/* Tell what the search did on this level: visited, estimated, passed and refused. */
+extern void hnsw_search_count(const HnswSearch *search, NvSearchCounts *counts);
 
 extern HnswFound *hnsw_found(HnswSearch *search, int *n);
 
@@ -734,16 +751,18 @@ extern uint64 hnsw_hash_row(const ItemPointerData *tid, uint64 salt);
 
 /*
  * The highest level of a vector: P(level >= l) = (2m)^-l.  It follows from the
- * place of its row, so that a build gives the same graph every time.
+ * place of its row, so that a build gives the same graph every time; and where a row has
+ * many, from its number there, since all of them on one level would make that one crowded
+ * in some places and empty in others.
  */
-extern int	hnsw_level_of_row(const HnswMeta *meta, const ItemPointerData *tid);
+extern int	hnsw_draw_level(const HnswMeta *meta, const ItemPointerData *tid, int ordinal);
 
 /*
- * Place a vector; its value is set in query.  image: of the row's attributes.  Takes the
- * update lock.
+ * Place a vector; its value is set in query.  image: of the row's attributes.  ordinal: its
+ * number among the row's vectors.  Takes the update lock.
  */
 extern void hnsw_insert_query(HnswIndex *ix, NvQuery *query, const char *image,
-							  ItemPointer tid);
+							  ItemPointer tid, int ordinal);
 
 /*
  * hnsw_shared.c: the update lock of a build.  Waits can be interrupted.  Who holds it may

@@ -13,9 +13,12 @@
 #include "am/am_custom.h"
 #include "am/am_handler.h"
 #include "am/am_opclass.h"
+#include "am/am_rowvectors.h"
 #include "commands/progress.h"
 #include "hnsw/hnsw_map.h"
+#include "nodes/nodeFuncs.h"
 #include "nv_guc.h"
+#include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "utils/selfuncs.h"
 #include "utils/spccache.h"
@@ -105,6 +108,50 @@ measure_cost(Relation index)
 }
 
 /*
+ * Where rows have many vectors: how many a query has, if it does not tell; how many rows
+ * are looked at first, for each of ef_search, and as many times as are returned.  See
+ * am_multi.c.
+ */
+#define QUERY_VECTORS 32
+#define FIRST_REFINED 3
+#define REFINED_PER_ROW 4
+
+/* How many vectors the query of an ordering by MaxSim has. */
+static int
+query_vectors(Node *order)
+{
+	Node	   *query = is_opclause(order) ? get_rightop((Expr *) order) : NULL;
+	NvRow		row;
+
+	if (query == NULL || !IsA(query, Const) || ((Const *) query)->constisnull)
+		return QUERY_VECTORS;
+	row.vector = ((Const *) query)->constvalue;
+	return Max(nv_count_row_vectors(true, &row), 1);
+}
+
+/*
+ * A search for rows of many vectors: one for each vector of the query, and distances of
+ * some rows from the table.  search: the cost of one of these, without its pages.
+ */
+static void
+cost_many(PlannerInfo *root, const IndexPath *path, const IndexCosts *index, Cost search,
+		  double visits, double rows, Cost *startup, Cost *total)
+{
+	Node	   *order = linitial(path->indexorderbys);
+	int			nqueries = query_vectors(order);
+	double		first = Min(FIRST_REFINED * hnsw_ef_search, index->tuples);
+	double		returned = Min(hnsw_ef_search / 2, rows);
+	QualCost	distance;
+	Cost		refine;
+
+	cost_qual_eval_node(&distance, order, root);
+	refine = distance.per_tuple + index->random;
+	*startup = distance.startup + nqueries * search + pages_cost(index, nqueries * visits) +
+		first * refine;
+	*total = *startup + (rows - returned) * REFINED_PER_ROW * refine;
+}
+
+/*
  * A search visits each candidate it keeps, and a few nodes on the way down; rows
  * beyond ef_search cost a visit each, or more where nodes are large.  What was read then
  * is at hand.
@@ -127,6 +174,7 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	bool		finds_all = false;
 	NvPathConditions conditions;
 	Relation	index;
+	bool		many;
 	int			m;
 
 	if (nv_cost_without_goal(path, &out))
@@ -136,6 +184,7 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	index = index_open(path->indexinfo->indexoid, NoLock);
 	m = hnsw_options_of(index).m;
 	measure = measure_cost(index);
+	many = nv_opclass_many(index);
 	index_close(index, NoLock);
 
 	visits = Min(hnsw_ef_search + 3 * log(ic.tuples) / log(2 * m), ic.tuples);
@@ -155,6 +204,9 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 		more = ic.tuples;
 	more = finds_all ? 0 : Min(Max(0, more), ic.tuples);
 	*total = *startup + more * Max(1, row_visits) * (ic.visit + (1 - read) * ic.random);
+	if (many)
+		cost_many(root, path, &ic, conditions.nattributes == 0 ? visits * ic.visit : *startup,
+				  visits, costs.numIndexTuples, startup, total);
 	*selectivity = costs.indexSelectivity;
 	*correlation = 0;
 	*pages = Min(costs.numIndexPages, visits);

@@ -19,6 +19,7 @@
 #include "am/am_build.h"
 #include "am/am_custom.h"
 #include "am/am_opclass.h"
+#include "am/am_rowvectors.h"
 #include "catalog/index.h"
 #include "catalog/pg_class.h"
 #include "commands/progress.h"
@@ -86,10 +87,10 @@ fill_rest(HnswIndex *ix, const NvStored *v, uint32 first, uint32 n)
  * full.
  */
 static bool
-add_to_memory(HnswBuild *build, ItemPointer tid)
+add_to_memory(HnswBuild *build, ItemPointer tid, int ordinal)
 {
 	HnswIndex  *ix = &build->ix;
-	int			top = hnsw_level_of_row(&ix->meta, tid);
+	int			top = hnsw_draw_level(&ix->meta, tid, ordinal);
 	NvStored	v;
 	uint32		rest;
 	uint32		first;
@@ -163,36 +164,60 @@ report_full(HnswBuild *build)
 				 errhint("Increase maintenance_work_mem to speed up the build.")));
 }
 
-/* Add a row of the table, to memory or to the pages. */
+/* Add a vector of a row, to memory or to the pages.  False if it has no distance. */
+static bool
+add_vector(HnswBuild *build, ItemPointer tid, Datum vector, int ordinal)
+{
+	if (!nv_query_set(&build->ix.space, vector, &build->query))
+		return false;
+	if (!build->on_pages && !add_to_memory(build, tid, ordinal))
+	{
+		report_full(build);
+		finish_memory(build);
+		report_phase(build, HNSW_PHASE_INSERT);
+	}
+	if (build->on_pages)
+		hnsw_insert_query(&build->ix, &build->query, build->image, tid, ordinal);
+	return true;
+}
+
+/* Count a row that was added. */
+static void
+count_row(HnswBuild *build)
+{
+	build->index_tuples++;
+	pg_atomic_fetch_add_u64(&build->shared->ntuples, 1);
+	if (build->leader)
+		pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE,
+									 pg_atomic_read_u64(&build->shared->ntuples));
+}
+
+/* Add a row of the table. */
 static void
 add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
 {
 	HnswBuild  *build = arg;
 	MemoryContext old;
 	NvRow		row;
+	NvRowVectors vectors;
+	bool		added = false;
 
 	if (!nv_row_take(&row, values, isnull))
 		return;
-	old = MemoryContextSwitchTo(build->scratch);
-	if (nv_query_set(&build->ix.space, row.vector, &build->query))
+	old = MemoryContextSwitchTo(build->row);
+	nv_row_vectors(&build->ix.space, build->ix.many, &row, &vectors);
+	nv_attributes_summarize(&build->ix.attributes, values, isnull, build->image);
+	MemoryContextSwitchTo(build->scratch);
+	for (int i = 0; i < vectors.n; i++)
 	{
-		nv_attributes_summarize(&build->ix.attributes, values, isnull, build->image);
-		if (!build->on_pages && !add_to_memory(build, tid))
-		{
-			report_full(build);
-			finish_memory(build);
-			report_phase(build, HNSW_PHASE_INSERT);
-		}
-		if (build->on_pages)
-			hnsw_insert_query(&build->ix, &build->query, build->image, tid);
-		build->index_tuples++;
-		pg_atomic_fetch_add_u64(&build->shared->ntuples, 1);
-		if (build->leader)
-			pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE,
-										 pg_atomic_read_u64(&build->shared->ntuples));
+		CHECK_FOR_INTERRUPTS();
+		added |= add_vector(build, tid, nv_row_vector(&vectors, i), i);
+		MemoryContextReset(build->scratch);
 	}
+	if (added)
+		count_row(build);
 	MemoryContextSwitchTo(old);
-	MemoryContextReset(build->scratch);
+	MemoryContextReset(build->row);
 }
 
 /* Open a process's view.  shared and mean are set. */
@@ -200,7 +225,9 @@ static void
 open_build(HnswBuild *build)
 {
 	build->context = CurrentMemoryContext;
-	build->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw build row",
+	build->row = AllocSetContextCreate(CurrentMemoryContext, "hnsw build row",
+									   ALLOCSET_SMALL_SIZES);
+	build->scratch = AllocSetContextCreate(CurrentMemoryContext, "hnsw build vector",
 										   ALLOCSET_DEFAULT_SIZES);
 	hnsw_open_new(&build->ix, build->rel, &build->shared->meta, build->mean);
 	build->ix.logged = false;
@@ -254,7 +281,7 @@ shared_bytes(HnswBuild *build, IndexInfo *info, const HnswMeta *meta)
 	vector = meta->form == NV_FORM_SPARSE ? 0 :
 		nv_form_max_bytes(meta->form, meta->dims, nv_spec_length(&spec));
 	/* one in 2m has a node on the next level, too */
-	nodes = nv_estimate_rows(build->heap, build->rel, info) * 2 * meta->m / (2 * meta->m - 1);
+	nodes = nv_estimate_vectors(build->heap, build->rel, info) * 2 * meta->m / (2 * meta->m - 1);
 	slots = nodes * (1 + count_rest_slots(meta, &layout, vector));
 	return Min(most, SHARED_MARGIN * slots * (meta->slot_bytes + hnsw_link_slot_bytes(meta)));
 }

@@ -91,7 +91,8 @@ typedef struct HnswBuild
 	char	   *stored;			/* room for a stored vector */
 	double		index_tuples;
 	MemoryContext context;		/* lives as long as the build */
-	MemoryContext scratch;		/* reset often */
+	MemoryContext row;			/* of one row */
+	MemoryContext scratch;		/* of one vector */
 } HnswBuild;
 
 /* A node of the graph in memory. */

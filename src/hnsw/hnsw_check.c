@@ -85,6 +85,13 @@ add_tids(Check *check, uint32 slot, const HnswNode *node)
 		nv_rows_add(&check->rows, &tids[i]);
 		if (!ItemPointerIsValid(&tids[i]))
 			PROBLEM(check, slot, "node %u has an invalid row pointer", slot);
+		for (int j = 0; check->ix.many && j < i; j++)
+		{
+			if (memcmp(&tids[j], &tids[i], sizeof(*tids)) == 0)
+				PROBLEM(check, slot, "node %u has row (%u,%u) twice", slot,
+						ItemPointerGetBlockNumberNoCheck(&tids[i]),
+						ItemPointerGetOffsetNumberNoCheck(&tids[i]));
+		}
 	}
 }
 
@@ -401,6 +408,7 @@ hnsw_check(Relation heap, Relation rel, NvReport *report)
 	/* inserts wait, so that what is seen fits together */
 	LockPage(rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 	check->report = report;
+	check->rows.repeated = check->ix.many;
 	check->first_block = hnsw_first_block(&check->ix.meta);
 	check->nblocks = RelationGetNumberOfBlocks(rel);
 	check->nslots = check->nblocks > check->first_block ?
@@ -489,7 +497,8 @@ report_layout(NvReport *report, HnswIndex *ix)
 	const HnswMeta *meta = &ix->meta;
 
 	nv_report_property(report, "format version", "%u", meta->version);
-	nv_report_property(report, "type", "%s(%d)", ix->space.type->name, meta->dims);
+	nv_report_property(report, "type", "%s(%d)%s", ix->space.type->name, meta->dims,
+					   ix->many ? "[]" : "");
 	nv_report_property(report, "storage", "%s", nv_form_name(meta->form));
 	if (nv_space_is_custom(&ix->space))
 		nv_report_property(report, "distance function", "%s",
@@ -560,7 +569,7 @@ hnsw_info(Relation rel, NvReport *report)
 
 	report_layout(report, &ix);
 	nv_report_property(report, "pages", "%u", nblocks);
-	nv_report_property(report, "rows", UINT64_FORMAT, census.rows);
+	nv_report_property(report, ix.many ? "vectors of rows" : "rows", UINT64_FORMAT, census.rows);
 	nv_report_property(report, "nodes", UINT64_FORMAT, census.nodes[0]);
 	for (int i = 1; i <= HNSW_MAX_LEVEL && census.nodes[i] > 0; i++)
 		nv_report_property(report, psprintf("nodes on level %d", i), UINT64_FORMAT,

@@ -114,14 +114,17 @@ add_tid(HnswIndex *ix, uint32 slot, const NvStored *v, const char *image, ItemPo
 	Buffer		buffer = nv_read_buffer(ix->rel, hnsw_slot_block(&ix->meta, slot));
 	HnswNode   *node;
 	NvChange	change;
-	bool		added = false;
+	bool		same;
+	bool		added;
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	nv_page_check(ix->rel, buffer, NV_PAGE_HNSW_SLOTS);
 	node = (HnswNode *) hnsw_slot_at(&ix->meta, BufferGetPage(buffer), slot);
-	if (node->kind == HNSW_SLOT_NODE && (node->flags & HNSW_DEAD) == 0 && node->level == 0 &&
-		node->ntids < ix->meta.node_tids &&
-		memcmp(HNSW_IMAGE(&ix->layout, node), image, ix->meta.attribute_bytes) == 0)
+	same = node->kind == HNSW_SLOT_NODE && (node->flags & HNSW_DEAD) == 0 && node->level == 0 &&
+		memcmp(HNSW_IMAGE(&ix->layout, node), image, ix->meta.attribute_bytes) == 0;
+	/* of a row with many vectors, two may be the same as they are stored */
+	added = same && ix->many && hnsw_node_has_row(ix, node, tid);
+	if (same && !added && node->ntids < ix->meta.node_tids)
 	{
 		nv_change_begin(&change, ix->rel, ix->logged);
 		node = (HnswNode *) hnsw_slot_at(&ix->meta, nv_change_page(&change, buffer, false), slot);
@@ -144,7 +147,7 @@ join_duplicate(HnswIndex *ix, HnswSearch *search, const NvStored *v, const char 
 
 	for (int i = 0; i < nfound; i++)
 	{
-		if (!found[i].dead && found[i].ntids < ix->meta.node_tids &&
+		if (!found[i].dead && (found[i].ntids < ix->meta.node_tids || ix->many) &&
 			nv_stored_equal(&found[i].stored, v) && add_tid(ix, found[i].slot, v, image, tid))
 			return true;
 	}
@@ -338,12 +341,13 @@ hnsw_hash_row(const ItemPointerData *tid, uint64 salt)
 	return nv_mix(z);
 }
 
-/* Draw a level at random, by a hash of the place of the row. */
+/* Draw a level at random, by a hash of the place of the row and of the vector's number. */
 int
-hnsw_level_of_row(const HnswMeta *meta, const ItemPointerData *tid)
+hnsw_draw_level(const HnswMeta *meta, const ItemPointerData *tid, int ordinal)
 {
+	uint64		salt = 1 + ((uint64) ordinal << 48);
 	/* (0, 1] from the upper 53 bits */
-	double		uniform = ((double) (hnsw_hash_row(tid, 1) >> 11) + 1) / 9007199254740992.0;
+	double		uniform = ((double) (hnsw_hash_row(tid, salt) >> 11) + 1) / 9007199254740992.0;
 
 	return Min((int) (-log(uniform) / log(hnsw_level_ratio(meta))), HNSW_MAX_LEVEL);
 }
@@ -370,10 +374,11 @@ unlock_update(HnswIndex *ix, bool exclusive)
 
 /* Insert a vector, with the update lock held exclusively if the entry point may change. */
 void
-hnsw_insert_query(HnswIndex *ix, NvQuery *query, const char *image, ItemPointer tid)
+hnsw_insert_query(HnswIndex *ix, NvQuery *query, const char *image, ItemPointer tid,
+				  int ordinal)
 {
 	Placement	place = {
-		.level = hnsw_level_of_row(&ix->meta, tid),
+		.level = hnsw_draw_level(&ix->meta, tid, ordinal),
 		.hash = (uint32) hnsw_hash_row(tid, 0),
 		.image = image
 	};
@@ -416,11 +421,11 @@ open_inserter(Relation rel)
 
 /* Insert a row, whose vector is the inserter's query. */
 static void
-insert_row(NvInserter *base, ItemPointer tid)
+insert_row(NvInserter *base, ItemPointer tid, int ordinal)
 {
 	HnswInserter *inserter = (HnswInserter *) base;
 
-	hnsw_insert_query(&inserter->ix, &base->query, base->image, tid);
+	hnsw_insert_query(&inserter->ix, &base->query, base->image, tid, ordinal);
 }
 
 const NvInsertMethod hnsw_insert_method = {

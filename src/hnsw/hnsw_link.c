@@ -24,6 +24,7 @@
 
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "nv_random.h"
 
 /* The same batches, however many processes: at most this part of all nodes. */
 #define BATCH_PART 50
@@ -85,14 +86,16 @@ take_rows(HnswIndex *ix, uint32 into, uint32 slot)
 {
 	HnswNode   *node = hnsw_memory_node(ix, slot);
 	HnswNode   *other = hnsw_memory_node(ix, into);
+	/* of a row with many vectors, two may be the same as they are stored; they come together */
+	bool		there = ix->many && hnsw_node_has_row(ix, other, HNSW_TIDS(&ix->layout, node));
 
-	if (other->ntids + node->ntids > ix->meta.node_tids ||
+	if ((!there && other->ntids + node->ntids > ix->meta.node_tids) ||
 		memcmp(HNSW_IMAGE(&ix->layout, node), HNSW_IMAGE(&ix->layout, other),
 			   ix->meta.attribute_bytes) != 0)
 		return false;
-	memcpy(HNSW_TIDS(&ix->layout, other) + other->ntids, HNSW_TIDS(&ix->layout, node),
-		   sizeof(ItemPointerData) * node->ntids);
-	other->ntids += node->ntids;
+	Assert(node->ntids == 1);
+	if (!there)
+		HNSW_TIDS(&ix->layout, other)[other->ntids++] = HNSW_TIDS(&ix->layout, node)[0];
 	other->error = Max(other->error, node->error);
 	for (int level = node->top_level; level >= 0; level--)
 		hnsw_memory_node(ix, slot - level)->flags |= HNSW_DEAD;
@@ -248,6 +251,7 @@ make_order(HnswBuild *build)
 	uint32		ntwins = 0;
 	uint32		n = 0;
 	uint32		first = 0;
+	char	   *copy = palloc_extended(ix->max_bytes, MCXT_ALLOC_HUGE);
 
 	merge_duplicates(build, keys, twins, &ntwins);
 	shared->nslots = 0;
@@ -263,6 +267,13 @@ make_order(HnswBuild *build)
 		if (node->level > 0)
 			continue;
 		keys[n].hash = hnsw_hash_row(HNSW_TIDS(&ix->layout, node), 0);
+		if (ix->many)
+		{
+			/* the vectors of a row are near one another */
+			NvStored	v = vector_of(ix, slot, copy);
+
+			keys[n].hash = nv_mix(keys[n].hash ^ hash_stored(&v));
+		}
 		keys[n].attributes = 0;
 		keys[n].row = row_of(ix, node);
 		keys[n].slot = slot;
@@ -299,6 +310,7 @@ make_order(HnswBuild *build)
 			place++;
 		}
 	}
+	pfree(copy);
 	pfree(keys);
 	shared->by_parts = n > ntwins && hnsw_parts_fit(build, n - ntwins);
 	if (shared->by_parts)

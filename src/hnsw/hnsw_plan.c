@@ -24,6 +24,7 @@
 #include "am/am_build.h"
 #include "am/am_custom.h"
 #include "am/am_opclass.h"
+#include "am/am_rowvectors.h"
 #include "cluster/kmeans.h"
 #include "quant/rotation.h"
 #include "utils/memutils.h"
@@ -49,6 +50,7 @@
 
 /* Rows that are looked at first, by blocks, and rows that probes are measured against. */
 #define FIRST_BLOCKS 300
+#define FIRST_BLOCKS_MANY 10	/* where each row has many vectors */
 #define MOST_BLOCKS 10000
 #define MOST_ROWS 30000
 
@@ -90,6 +92,7 @@ typedef struct Sample
 	NvQuery		query;
 	MemoryContext scratch;
 	bool		dense;
+	bool		many;			/* vectors a row */
 	uint64		seen;
 	uint64		random;
 	double	   *sum;			/* of elements */
@@ -110,6 +113,30 @@ distance_of(const Sample *s, const float *a, const float *b)
 	return sqrtf(nv_kern.l2sq_f32(a, b, s->space.dims));
 }
 
+/* Take a vector, s->query, in the first look. */
+static void
+look_at_vector(Sample *s, ItemPointer tid)
+{
+	size_t		place = nv_sample_place(s->dense ? PROBES : SPARSE_SIZES, &s->seen, &s->random);
+
+	if (!s->dense)
+	{
+		if (place < SPARSE_SIZES)
+			s->sizes[place] = s->query.raw.bytes;
+		return;
+	}
+	for (int i = 0; i < s->space.dims; i++)
+		s->sum[i] += s->query.elements[i];
+	if (place < PROBES)
+	{
+		Probe	   *probe = &s->probes[place];
+
+		s->nprobes = Max(s->nprobes, (int) place + 1);
+		probe->tid = *tid;
+		memcpy(probe->elements, s->query.elements, sizeof(float) * s->space.dims);
+	}
+}
+
 /* Take a row in the first look: it may become a probe, and counts for the mean and for sizes. */
 static void
 look_at_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
@@ -117,32 +144,16 @@ look_at_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool ali
 	Sample	   *s = arg;
 	MemoryContext old;
 	NvRow		row;
+	NvRowVectors vectors;
 
 	if (!nv_row_take(&row, values, isnull))
 		return;
 	old = MemoryContextSwitchTo(s->scratch);
-	if (nv_query_set(&s->space, row.vector, &s->query))
+	nv_row_vectors(&s->space, s->many, &row, &vectors);
+	for (int i = 0; i < vectors.n; i++)
 	{
-		size_t		place = nv_sample_place(s->dense ? PROBES : SPARSE_SIZES, &s->seen, &s->random);
-
-		if (!s->dense)
-		{
-			if (place < SPARSE_SIZES)
-				s->sizes[place] = s->query.raw.bytes;
-		}
-		else
-		{
-			for (int i = 0; i < s->space.dims; i++)
-				s->sum[i] += s->query.elements[i];
-			if (place < PROBES)
-			{
-				Probe	   *probe = &s->probes[place];
-
-				s->nprobes = Max(s->nprobes, (int) place + 1);
-				probe->tid = *tid;
-				memcpy(probe->elements, s->query.elements, sizeof(float) * s->space.dims);
-			}
-		}
+		if (nv_query_set(&s->space, nv_row_vector(&vectors, i), &s->query))
+			look_at_vector(s, tid);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(s->scratch);
@@ -169,19 +180,26 @@ note_distance(Probe *probe, float distance)
 	}
 }
 
-/* Take a row in the second look, which measures it against the probes. */
+/*
+ * Take a row in the second look, which measures it against the probes: but for those of
+ * the row itself, since it does not matter which of a row's vectors is found.
+ */
 static void
 measure_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *arg)
 {
 	Sample	   *s = arg;
 	MemoryContext old;
 	NvRow		row;
+	NvRowVectors vectors;
 
 	if (!nv_row_take(&row, values, isnull) || s->measured >= MOST_ROWS)
 		return;
 	old = MemoryContextSwitchTo(s->scratch);
-	if (nv_query_set(&s->space, row.vector, &s->query))
+	nv_row_vectors(&s->space, s->many, &row, &vectors);
+	for (int v = 0; v < vectors.n; v++)
 	{
+		if (!nv_query_set(&s->space, nv_row_vector(&vectors, v), &s->query))
+			continue;
 		s->measured++;
 		for (int i = 0; i < s->nprobes; i++)
 		{
@@ -209,10 +227,13 @@ static void
 take_sample(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *meta, Sample *s)
 {
 	const NvElementType *type = nv_element_type(meta->element);
+	double		first;
 	double		blocks;
 
 	memset(s, 0, sizeof(*s));
 	s->dense = type->dense != NULL;
+	s->many = nv_opclass_many(rel);
+	first = s->many ? FIRST_BLOCKS_MANY : FIRST_BLOCKS;
 	nv_space_init(&s->space, meta->element, meta->metric,
 				  s->dense ? NV_FORM_FLOAT4 : meta->form, meta->dims, meta->dims, NULL, NULL);
 	if (heap == NULL || meta->form == NV_FORM_BITS)
@@ -231,7 +252,7 @@ take_sample(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *meta, 
 	}
 	else
 		s->sizes = palloc(sizeof(uint32) * SPARSE_SIZES);
-	for (blocks = FIRST_BLOCKS;; blocks *= 8)
+	for (blocks = first;; blocks *= 8)
 	{
 		forget_rows(s);
 		nv_sample_blocks(heap, rel, info, (BlockNumber) Min(blocks, MOST_BLOCKS), look_at_row, s);
@@ -243,7 +264,7 @@ take_sample(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *meta, 
 	if (!s->dense || s->seen < FEW_ROWS || nv_space_is_custom(&s->space))
 		return;
 	blocks = ceil((double) MOST_ROWS / s->seen * Min(blocks, MOST_BLOCKS));
-	nv_sample_blocks(heap, rel, info, (BlockNumber) Min(Max(blocks, FIRST_BLOCKS), MOST_BLOCKS),
+	nv_sample_blocks(heap, rel, info, (BlockNumber) Min(Max(blocks, first), MOST_BLOCKS),
 					 measure_row, s);
 }
 

@@ -105,6 +105,9 @@ typedef struct HnswSearcher
 	float		widened;		/* by the search itself, since estimates are poor */
 	bool		going_on;		/* beyond the first ef; then limits count */
 	bool		finished;		/* the search found all that it will */
+	bool		out_of_memory;	/* since it had no memory to go on */
+	const char *strategy;		/* how it searches, for people */
+	int			rounds;			/* how often it went on, and the first time */
 	bool		reading;		/* it left the graph, and reads on when rows have gone out */
 	int64		nvisited;		/* rows of nodes visited */
 	int			ninside;		/* nodes visited that are within the radius, if there is one */
@@ -255,6 +258,9 @@ set_horizon(HnswSearcher *s, bool first)
 static void
 read_on(HnswSearcher *s)
 {
+	if (hnsw_nvisited(s->search) > 0 && !s->reading)
+		s->strategy = s->base.goal.filter == NULL ? "graph, then all other nodes" :
+			"graph, then all other nodes that may match";
 	s->reading = s->base.goal.any_order;
 	s->reading = hnsw_search_rest(s->search) && s->reading;
 	s->finished = !s->reading;
@@ -405,7 +411,10 @@ start(NvSearcher *base)
 
 	s->ef = first_ef(s);
 	s->going_on = s->finished = s->reading = false;
+	s->strategy = "graph";
+	s->rounds = 1;
 	s->tries = 0;
+	s->out_of_memory = false;
 	s->nvisited = 0;
 	s->ninside = 0;
 	s->widened = 1;
@@ -419,6 +428,7 @@ start(NvSearcher *base)
 		if (s->passing.n <= s->most_read)
 		{
 			hnsw_search_skip_graph(s->search, &s->base.goal.query);
+			s->strategy = "nodes that may match";
 			read_passing(s);
 			return;
 		}
@@ -508,12 +518,14 @@ go_on(HnswSearcher *s)
 		return false;
 	Assert(ef > s->ef);
 	s->ef = ef;
+	s->rounds++;
 	/* when it ends, what was visited beyond the horizon is all there is left */
 	if (s->nvisited >= s->base.goal.most)
 		s->finished = true;
 	else if (!may_read_rest(s, ef) || !read_rest(s))
 	{
 		s->finished = !hnsw_search_more(s->search, ef, s->base.goal.memory);
+		s->out_of_memory = s->finished && !hnsw_search_ran_out(s->search);
 		read_unreached(s);
 	}
 	set_horizon(s, false);
@@ -539,11 +551,39 @@ next(NvSearcher *base, NvResult *result)
 	return true;
 }
 
+/* Why the search ended, if next() said so. */
+static NvSearchEnd
+end_of(const HnswSearcher *s)
+{
+	if (!s->base.ended)
+		return NV_END_ENOUGH;
+	if (has_radius(s))
+		return NV_END_RADIUS;
+	if (s->base.goal.order == NV_ITERATIVE_OFF && !s->finished)
+		return NV_END_EFFORT;
+	if (s->nvisited >= s->base.goal.most)
+		return NV_END_MOST;
+	return s->out_of_memory ? NV_END_MEMORY : NV_END_ALL;
+}
+
+/* Tell what the search did. */
+static void
+count(const NvSearcher *base, NvSearchCounts *counts)
+{
+	const HnswSearcher *s = (const HnswSearcher *) base;
+
+	counts->strategy = s->strategy;
+	counts->rounds = s->rounds;
+	counts->end = end_of(s);
+	hnsw_search_count(s->search, counts);
+}
+
 const NvSearchMethod hnsw_search_method = {
 	.open = open_searcher,
 	.take_settings = take_settings,
 	.most_effort = most_effort,
 	.start = start,
 	.step = step,
-	.next = next
+	.next = next,
+	.count = count
 };

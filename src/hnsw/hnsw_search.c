@@ -125,6 +125,7 @@ struct HnswSearch
 	int			kept;			/* candidates and distances: what ef may become */
 	Frontier	frontier;
 	uint32		nvisited;
+	uint64		nneighbors;		/* of these, whose distances were estimated, or measured */
 	float		expected;		/* estimate of the node to visit */
 	double		errors;			/* sum of squares, of estimates of visited nodes */
 
@@ -305,6 +306,20 @@ uint32
 hnsw_nvisited(const HnswSearch *s)
 {
 	return s->nvisited;
+}
+
+/* Tell what the search did. */
+void
+hnsw_search_count(const HnswSearch *s, NvSearchCounts *counts)
+{
+	counts->visited = s->nvisited;
+	/* without codes neighbors are measured */
+	if (s->ix->meta.bits > 0)
+		counts->estimated = (int64) s->nneighbors;
+	else
+		counts->visited += (int64) s->nneighbors;
+	counts->passed = s->nmatches;
+	counts->refused = s->nvisited - s->nmatches;
 }
 
 /* Have visited nodes handed to a function. */
@@ -1076,6 +1091,7 @@ measure_neighbors(HnswSearch *s, const uint32 *neighbors, int n)
 		v = hnsw_stored(s->ix, &ref);
 		distance = nv_distance_from_query(&s->ix->space, s->query, &v);
 		hnsw_release(&ref);
+		s->nneighbors++;
 		consider(s, neighbors[i], hash_slot(s, neighbors[i]), distance);
 	}
 }
@@ -1124,6 +1140,7 @@ visit(HnswSearch *s, uint32 slot, float *distance, bool *passes)
 	reserve(s, n);
 	if (codes)
 	{
+		s->nneighbors += n;
 		hash_neighbors(s, neighbors, n, hashes);
 		estimate_neighbors(s, ref.node, *distance, weight, estimates);
 	}
@@ -1374,6 +1391,7 @@ hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 	s->level = level;
 	s->nfound = s->nvectors = 0;
 	s->nvisited = 0;
+	s->nneighbors = 0;
 	s->errors = 0;
 	s->limit = 0;
 	s->stopped = false;

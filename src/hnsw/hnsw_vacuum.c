@@ -872,6 +872,8 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	v.callback = callback;
 	v.callback_state = state;
 	stats->num_index_tuples = 0;
+	/* rows have many nodes each, which are what is counted */
+	stats->estimated_count = v.ix.many;
 	stats->pages_free = 0;
 
 	mark_dead(&v);

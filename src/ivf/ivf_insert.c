@@ -456,7 +456,7 @@ choose_list(IvfInserter *inserter)
 
 /* Insert a row, whose vector is the inserter's query, and whose attributes its image. */
 static void
-insert_row(NvInserter *base, ItemPointer tid)
+insert_row(NvInserter *base, ItemPointer tid, int ordinal)
 {
 	IvfInserter *inserter = (IvfInserter *) base;
 	IvfIndex   *ix = &inserter->ix;

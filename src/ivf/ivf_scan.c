@@ -108,6 +108,13 @@ typedef struct IvfSearcher
 	double		nout;			/* results that went out */
 	double		nentries_before;	/* in the lists before these, of a search that is not strict */
 
+	/* of all rounds, for people */
+	int			rounds;
+	int64		nmeasured;		/* vectors */
+	int64		nestimated;		/* from codes */
+	int64		npassed;		/* entries that passed the filter, and that did not */
+	int64		nrefused;
+
 	/* a round takes entries in (after, upto] */
 	Candidate	after;
 	Candidate	upto;
@@ -782,6 +789,17 @@ look_into_lists(IvfSearcher *s, int first, int end)
 	}
 }
 
+/* Add what a round did to the counts. */
+static void
+count_round(IvfSearcher *s)
+{
+	s->rounds++;
+	s->nmeasured += s->by_bound ? (int64) s->nentries : s->nrefined;
+	s->nestimated += s->by_bound ? 0 : (int64) s->nentries;
+	s->npassed += (int64) s->nentries;
+	s->nrefused += (int64) (s->nseen - s->nentries);
+}
+
 /*
  * Look into the lists for entries behind s->after, and add the best to the
  * results.
@@ -818,6 +836,7 @@ run_round(IvfSearcher *s, bool entering)
 	s->nrefined = 0;
 	NV_TEST_POINT("ivf_looked");
 	refine(s);
+	count_round(s);
 	let_out(s, nv_results_waiting(&s->base.results) - waiting);
 }
 
@@ -874,6 +893,9 @@ start(NvSearcher *base)
 	/* whoever drives the search may have asked for any number */
 	base->goal.effort = Min(base->goal.effort, (int) ix->meta.lists);
 	s->nout = 0;
+	s->rounds = 0;
+	s->nmeasured = s->nestimated = s->npassed = s->nrefused = 0;
+	s->by_bound = false;
 	if (base->goal.filter != NULL && base->goal.filter->never)
 		return;
 	s->candidates = NULL;
@@ -976,10 +998,39 @@ next(NvSearcher *base, NvResult *result)
 	return true;
 }
 
+/* Why the search ended, if next() said so. */
+static NvSearchEnd
+end_of(const IvfSearcher *s)
+{
+	if (!s->base.ended)
+		return NV_END_ENOUGH;
+	if (s->rounds > 0 && s->covered)
+		return NV_END_RADIUS;
+	if (s->rounds == 0 || s->first + s->nlists >= (int) s->ix.meta.lists)
+		return NV_END_ALL;
+	return s->base.goal.order == NV_ITERATIVE_OFF ? NV_END_EFFORT : NV_END_MOST;
+}
+
+/* Tell what the search did. */
+static void
+count(const NvSearcher *base, NvSearchCounts *counts)
+{
+	const IvfSearcher *s = (const IvfSearcher *) base;
+
+	counts->strategy = s->by_bound ? "vectors of lists" : "codes of lists, then vectors";
+	counts->visited = s->nmeasured;
+	counts->estimated = s->nestimated;
+	counts->rounds = s->rounds;
+	counts->passed = s->npassed;
+	counts->refused = s->nrefused;
+	counts->end = end_of(s);
+}
+
 const NvSearchMethod ivf_search_method = {
 	.open = open_searcher,
 	.take_settings = take_settings,
 	.most_effort = most_effort,
 	.start = start,
-	.next = next
+	.next = next,
+	.count = count
 };

@@ -19,6 +19,7 @@
 /* 8 sums, 2 rows of b and one of a leave room in 16 registers */
 #define TILE_A 4
 #define TILE_B 2
+#define MAXIMA_TRIPLES 2
 #define vpin(v) __asm__ volatile("" : : "x"(v))
 
 typedef __m256 vec;

@@ -17,6 +17,7 @@
 #define VEC_LANES 16
 #define TILE_A 4
 #define TILE_B 4
+#define MAXIMA_TRIPLES 4
 #define vpin(v) __asm__ volatile("" : : "v"(v))
 
 typedef __m512 vec;

@@ -19,6 +19,7 @@
 #define VEC_LANES 4
 #define TILE_A 4
 #define TILE_B 4
+#define MAXIMA_TRIPLES 1
 #define vpin(v) ((void) 0)
 
 typedef float32x4_t vec;

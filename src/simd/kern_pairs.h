@@ -6,8 +6,9 @@
  *		decoding of 16-bit codes, the many-to-many distances and the Hadamard transform.
  *
  * Besides those operations the including file defines TILE_A and TILE_B, the
- * rows of a and b that l2sq_many keeps in registers at once, and
- * butterfly_in_vec(v), the stages of the transform inside one register.
+ * rows of a and b that l2sq_many keeps in registers at once, MAXIMA_TRIPLES, which
+ * is about the same of max_ip, and butterfly_in_vec(v), the stages of the transform
+ * inside one register.
  *
  *-------------------------------------------------------------------------
  */
@@ -157,6 +158,8 @@ l2sq_many(const float *a, size_t na, const float *b, size_t nb, size_t dim, floa
 	}
 }
 
+#include "simd/kern_maxima.h"
+
 /* Kernel: the Walsh-Hadamard transform, in place. */
 static NV_TARGET void
 hadamard(float *x, size_t n)
@@ -209,4 +212,5 @@ hadamard(float *x, size_t n)
 	.step_f32_u16 = step_f32_u16, \
 	.decode_u16 = decode_u16, \
 	.l2sq_many = l2sq_many, \
+	.max_ip = max_ip, \
 	.hadamard = hadamard

@@ -15,6 +15,7 @@
 #define VEC_LANES 1
 #define TILE_A 2
 #define TILE_B 2
+#define MAXIMA_TRIPLES 1
 
 typedef float vec;
 

@@ -95,6 +95,9 @@ typedef struct NvBitCounts
 	uint64_t	either;
 } NvBitCounts;
 
+/* Columns of a panel for max_ip. */
+#define NV_MAXIMA 16
+
 /* So many columns of codes are looked at side by side, against so many rows. */
 #define NV_PANEL 64
 #define NV_PANEL_ROWS 8
@@ -214,6 +217,14 @@ typedef struct NvPanelColumns
 							 float *x, float *y)) \
 	/* squared L2 of na x dim against nb x dim rows; out is na x nb, row by row */ \
 	K(void, l2sq_many, (const float *a, size_t na, const float *b, size_t nb, size_t dim, float *out)) \
+	/* \
+	 * Many to many: best[c] becomes the greatest of itself and the inner products of \
+	 * column c of a panel with nrows rows.  A panel holds element 0 of NV_MAXIMA \
+	 * columns, then element 1 of each; rows lie so many bytes apart.  Returns 0, or \
+	 * NaN when a product was not finite; what is in best does not count then. \
+	 */ \
+	K(float, max_ip, (const float *panel, const nv_f32 *rows, size_t nrows, size_t stride, \
+					  size_t dim, float *best)) \
 	/* \
 	 * Many codes against many: out[r][c] = sum of row[r][i] * column[c][i], of \
 	 * NV_PANEL_ROWS rows of n codes less 128, and npanels * NV_PANEL columns.  n is a \

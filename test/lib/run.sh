@@ -70,7 +70,9 @@ while [ $# -gt 0 ]; do
 		shift
 	done
 	heading "$suite"
+	begun=$SECONDS
 	"suite_$suite" ${arguments[@]+"${arguments[@]}"}
+	say "$suite took $((SECONDS - begun)) seconds"
 done
 
 watch_report

@@ -91,11 +91,22 @@ sql()
 
 cleanup()
 {
-	local status=$?
+	local status=$? groups group file i
 
-	if [ -n "${server_running:-}" ]; then
-		as_user "$bin/pg_ctl" -D "$work/run/data" -m immediate -w stop > /dev/null 2>&1 || true
-	fi
+	# tests that were interrupted, and servers that they left
+	groups=$(jobs -rp)
+	for group in $groups; do
+		kill -TERM -- "-$group" 2> /dev/null || true
+	done
+	for group in $groups; do
+		for ((i = 0; i < 600; i++)); do
+			kill -0 -- "-$group" 2> /dev/null || break
+			sleep 0.1
+		done
+	done
+	while read -r file; do
+		as_user "$bin/pg_ctl" -D "$(dirname "$file")" -m immediate -w stop > /dev/null 2>&1 || true
+	done < <(find "$work" -name postmaster.pid 2> /dev/null)
 	if [ -n "${KEEP:-}" ]; then
 		say "kept: $work"
 	else

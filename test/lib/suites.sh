@@ -32,10 +32,18 @@ check_runner()
 # Run a command that prints TAP; print what matters of it.
 run_tap()
 {
-	local suite=$1 log=$work/$1.log before=$failed status=0
+	local suite=$1 status=0
 	shift
 
-	"$@" > "$log" 2>&1 || status=$?
+	"$@" > "$work/$suite.log" 2>&1 || status=$?
+	report_tap "$suite" "$status"
+}
+
+# The same of one that has run, with that status
+report_tap()
+{
+	local suite=$1 log=$work/$1.log before=$failed status=$2
+
 	count_tap "$suite" "$log"
 	check_runner "$suite" "$status" "$before"
 	! grep -q '^# NOT RUN: ' "$log" || not_run+=("$suite: $(sed -n 's/^# NOT RUN: //p' "$log")")
@@ -153,24 +161,57 @@ suite_isolation()
 # Perl tests with servers of their own: all of test/t, or the files named
 suite_tap()
 {
-	local files=("$@") file name before
+	local files=("$@") file lanes names=()
 
 	if [ ${#files[@]} -eq 0 ]; then
 		files=($(cd "$top" && ls test/t/*.pl))
 	fi
 	[[ " ${files[*]} " != *_peer.pl\ * ]] || provide_pgvector
+	# each has servers of its own, and waits for them half of the time
+	lanes=$(($(nproc) < 4 ? $(nproc) : 4))
 	for file in "${files[@]}"; do
-		name=$(basename "$file" .pl)
+		while [ "$(jobs -rp | wc -l)" -ge "$lanes" ]; do
+			sleep 0.2
+		done
+		report_tap_files
+		names+=("$(basename "$file" .pl)")
+		# a group of processes, which cleanup can end
+		set -m
+		run_tap_file "$file" &
+		set +m
+	done
+	while [ ${#names[@]} -gt 0 ]; do
+		report_tap_files
+		sleep 0.2
+	done
+}
+
+# Run a file, and leave its status behind.
+run_tap_file()
+{
+	local file=$1 name=$(basename "$1" .pl) status=0
+
+	as_user_with_disk env PATH="$bin:$PATH" PERL5LIB="$pgxs/src/test/perl:$work/src/test/t" \
+		PG_REGRESS="$pgxs/src/test/regress/pg_regress" NANOVEC_SRC="$work/src" \
+		NANOVEC_PG_CONFIG="$pg_config" NANOVEC_BIN="$bin" NANOVEC_PEER_BIN="${peer_bin:-}" \
+		NANOVEC_PEER_MISSING="${peer_missing:-}" TESTDIR="$work/run" TESTDATADIR="$work/run/tap" \
+		TESTLOGDIR="$work/run/tap/log" perl "$work/src/$file" > "$work/$name.log" 2>&1 || status=$?
+	echo "$status" > "$work/$name.status"
+}
+
+# Report the first of the files in "names", as far as they have ended.
+report_tap_files()
+{
+	local before
+
+	while [ ${#names[@]} -gt 0 ] && [ -s "$work/${names[0]}.status" ]; do
 		before=$failed
-		run_tap "$name" as_user_with_disk env PATH="$bin:$PATH" \
-			PERL5LIB="$pgxs/src/test/perl:$work/src/test/t" \
-			PG_REGRESS="$pgxs/src/test/regress/pg_regress" NANOVEC_SRC="$work/src" \
-			NANOVEC_PG_CONFIG="$pg_config" NANOVEC_BIN="$bin" NANOVEC_PEER_BIN="${peer_bin:-}" \
-			NANOVEC_PEER_MISSING="${peer_missing:-}" TESTDIR="$work/run" TESTDATADIR="$work/run/tap" \
-			TESTLOGDIR="$work/run/tap/log" perl "$work/src/$file"
+		report_tap "${names[0]}" "$(cat "$work/${names[0]}.status")"
 		if [ "$failed" -gt "$before" ]; then
-			tail -n 30 "$work"/run/*/log/*"$name"* 2> /dev/null || true
+			tail -n 30 "$work"/run/*/log/*"${names[0]}"* 2> /dev/null || true
 		fi
+		rm "$work/${names[0]}.status"
+		names=("${names[@]:1}")
 	done
 }
 

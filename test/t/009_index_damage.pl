@@ -18,7 +18,7 @@ my $seed = $ENV{NANOVEC_DAMAGE_SEED} // time();
 my $timeout = $ENV{NANOVEC_DAMAGE_TIMEOUT} // 20;
 my $node = start_node('damage');
 my %operator = (v => '<->', wide => '<=>', b => '<~>', s => '<->', h => '<#>', f => '<->', lv => '<->',
-	lwide => '<=>', lh => '<#>', lb => '<~>', c => '<->', lc => '<#>', la => '<->', li => '<->');
+	lwide => '<=>', lh => '<#>', lb => '<~>', c => '<->', lc => '<#>', la => '<->', li => '<->', mv => '@#');
 
 srand($seed);
 note "seed $seed";
@@ -35,10 +35,10 @@ $node->restart;
 $node->safe_psql('postgres', q{
 	CREATE TABLE items (id serial, v vector(16), wide vector(3000), h halfvec(20), b bit(100),
 		s sparsevec(5000), lv vector(64), lwide vector(9000), lh halfvec(20), lb bit(100),
-		c vector(200), lc vector(64), la vector(64), li vector(5), f vector(16),
+		c vector(200), lc vector(64), la vector(64), li vector(5), f vector(16), mv vector(16)[],
 		t int DEFAULT random() * 20, w int[] DEFAULT ARRAY[(random() * 9)::int, 10]);
 	CREATE FUNCTION fill(first int, last int) RETURNS void LANGUAGE sql AS $$
-		INSERT INTO items (v, wide, h, b, s, lv, lwide, lh, lb, c, lc, la, li, f)
+		INSERT INTO items (v, wide, h, b, s, lv, lwide, lh, lb, c, lc, la, li, f, mv)
 		SELECT (SELECT array_agg(sin(i * j)) FROM generate_series(1, 16) AS j)::vector,
 			(SELECT array_agg(sin(i % 50 * 7 + j)) FROM generate_series(1, 3000) AS j)::vector,
 			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 20) AS j)::vector,
@@ -53,7 +53,9 @@ $node->safe_psql('postgres', q{
 			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 64) AS j)::vector,
 			(SELECT array_agg(sin(i * j)) FROM generate_series(1, 64) AS j)::vector,
 			(SELECT array_agg(cos(i * j)) FROM generate_series(1, 5) AS j)::vector,
-			(SELECT array_agg(sin(i * j)) FROM generate_series(1, 16) AS j)::vector
+			(SELECT array_agg(sin(i * j)) FROM generate_series(1, 16) AS j)::vector,
+			(SELECT array_agg((SELECT array_agg(cos((i + k % 3) * j)) FROM generate_series(1, 16) AS j)::vector)
+				FROM generate_series(1, 1 + i % 6) AS k)
 		FROM generate_series(first, last) AS i
 	$$;
 	SELECT fill(1, 300);
@@ -68,6 +70,7 @@ $node->safe_psql('postgres', q{
 	CREATE INDEX items_lb ON items USING ivf (lb bit_hamming_ops);
 	CREATE INDEX items_c ON items USING hnsw (c vector_l2_ops) WITH (m = 6, ef_construction = 20);
 	CREATE INDEX items_f ON items USING hnsw (f vector_l2_ops, t, w) WITH (m = 6, ef_construction = 20);
+	CREATE INDEX items_mv ON items USING hnsw (mv vector_maxsim_ops, t, w) WITH (m = 6, ef_construction = 20);
 	CREATE INDEX items_lc ON items USING ivf (lc vector_ip_ops) WITH (lists = 3);
 	CREATE INDEX items_la ON items USING ivf (la vector_l2_ops, t, w) WITH (lists = 3);
 	CREATE INDEX items_li ON items USING ivfflat (li vector_l2_ops, t, w) WITH (lists = 3);
@@ -139,7 +142,7 @@ sub uses_of
 
 	$sql .= sprintf($search, 1 + int(rand(300)), $_) foreach (1, 20, 500);
 	# with conditions that many rows match, and that few do
-	foreach my $where ($column =~ /^(f|la|li)$/ ? ('t > 3', 't = 7', 'w && ARRAY[1]', 'w @> ARRAY[10] AND t < 15') : ())
+	foreach my $where ($column =~ /^(f|la|li|mv)$/ ? ('t > 3', 't = 7', 'w && ARRAY[1]', 'w @> ARRAY[10] AND t < 15') : ())
 	{
 		$sql .= sprintf($search =~ s/items ORDER/items WHERE $where ORDER/r, 1 + int(rand(300)), $_) foreach (5, 500);
 	}

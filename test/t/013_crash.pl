@@ -52,12 +52,17 @@ make_tables($node, '');
 # long enough that an ivf index has codes of them
 $node->safe_psql('postgres', q{
 	CREATE FUNCTION young_vector(i int, version int) RETURNS vector LANGUAGE sql IMMUTABLE AS
-		$$ SELECT v || v || v || v FROM a_vector(i, version) v $$});
+		$$ SELECT v || v || v || v FROM a_vector(i, version) v $$;
+	-- many vectors a row: some of them twice, and one that all rows have
+	CREATE FUNCTION many_vector(i int, version int) RETURNS vector[] LANGUAGE sql IMMUTABLE AS
+		$$ SELECT array_agg(a_vector(i + n % 4, version)) || a_vector(40, 0) FROM generate_series(1, 1 + i % 7) n $$;
+	CREATE TABLE many (id int PRIMARY KEY, version int, embedding vector(16)[]);
+	CREATE INDEX many_hnsw ON many USING hnsw (embedding vector_maxsim_ops, version) WITH (m = 8, ef_construction = 32)});
 
 # ---- what the clients do ----
 
 # what makes the vectors of a table
-my %function = (items => 'a_vector', longs => 'long_vector', young => 'young_vector');
+my %function = (items => 'a_vector', longs => 'long_vector', young => 'young_vector', many => 'many_vector');
 
 # what a client's ids are, by "table id": the version of the row.  And its next id.
 my @rows = map { {} } 0 .. CLIENTS;
@@ -71,7 +76,8 @@ sub inserted
 	return "INSERT INTO $table VALUES ($id, $version, $function{$table}($id, $version));\n";
 }
 
-# Insert n rows of a client; each tenth goes into the table of long vectors, too.
+# Insert n rows of a client; each tenth goes into the table of long vectors, too, and
+# another tenth into that of many vectors a row.
 sub insert_rows
 {
 	my ($client, $n, $version, @tables) = @_;
@@ -81,7 +87,7 @@ sub insert_rows
 	{
 		my $id = $next_id[$client]++;
 
-		foreach my $table (@tables ? @tables : $id % 10 == 0 ? qw(items longs) : 'items')
+		foreach my $table (@tables ? @tables : $id % 10 == 0 ? qw(items longs) : $id % 10 == 5 ? qw(items many) : 'items')
 		{
 			$sql .= inserted($table, $id, $version);
 			push @changes, [ "$table $id" => $version ];
@@ -186,7 +192,7 @@ my @builds = (
 	DROP INDEX CONCURRENTLY items_more',
 	'CREATE INDEX CONCURRENTLY longs_more ON longs USING ivf (embedding vector_ip_ops);
 	DROP INDEX longs_more',
-	map { ("REINDEX INDEX $_", "REINDEX INDEX CONCURRENTLY $_") } qw(items_hnsw items_ivf longs_hnsw longs_flat));
+	map { ("REINDEX INDEX $_", "REINDEX INDEX CONCURRENTLY $_") } qw(items_hnsw items_ivf longs_hnsw longs_flat many_hnsw));
 
 sub searches
 {
@@ -195,7 +201,7 @@ sub searches
 	return 'SET enable_seqscan = off',
 	  map { qq{SELECT 1 / (count(DISTINCT id) = count(*) AND coalesce(min(version), 0) >= 0)::int FROM
 		(SELECT id, version FROM $_->[0] ORDER BY embedding $_->[1] $function{$_->[0]}($q, 0) LIMIT 50) s} }
-	  [ 'items', '<->' ], [ 'items', '<#>' ], [ 'longs', '<=>' ], [ 'longs', '<->' ];
+	  [ 'items', '<->' ], [ 'items', '<#>' ], [ 'longs', '<=>' ], [ 'longs', '<->' ], [ 'many', '@#' ];
 }
 
 # ---- test points ----
@@ -250,7 +256,7 @@ sub start_victim
 
 		return start_client('victim', '', $insert,
 			{ sql => $delete, changes => [ map { [ $_ => undef ] } @gone ] },
-			{ alone => "${set}VACUUM items;\nVACUUM longs;\n" });
+			{ alone => "${set}VACUUM items;\nVACUUM longs;\nVACUUM many;\n" });
 	}
 	if ($way eq 'group')
 	{
@@ -328,6 +334,7 @@ sub rows_of
 
 	return $server->safe_psql('postgres', q{
 		SELECT 'items ' || id, version FROM items UNION ALL SELECT 'longs ' || id, version FROM longs
+		UNION ALL SELECT 'many ' || id, version FROM many
 		UNION ALL SELECT 'young ' || id, version FROM young}) =~ /^(\w+ \d+)\|(-?\d+)$/mg;
 }
 
@@ -389,7 +396,7 @@ sub check_everything
 	failed($round, $_) foreach grep { !/cannot be reached/ } @problems;
 	failed($round, $_) foreach scan_problems($server);
 	check_recall($round, $server);
-	$server->safe_psql('postgres', 'VACUUM items, longs, young');
+	$server->safe_psql('postgres', 'VACUUM items, longs, many, young');
 	failed($round, "after vacuum: $_") foreach index_problems($server), scan_problems($server);
 	return;
 }
@@ -453,7 +460,7 @@ foreach my $round (1 .. $rounds)
 	my $pid;
 
 	# others that would wait for the victim, or let it wait, leave it alone
-	push @others, start_client('vacuum', '', map { alone('VACUUM items', 'VACUUM longs', 'CHECKPOINT') } 1 .. 100) if !$exclusive;
+	push @others, start_client('vacuum', '', map { alone('VACUUM items', 'VACUUM longs', 'VACUUM many', 'CHECKPOINT') } 1 .. 100) if !$exclusive;
 	push @others, start_client('build', '', map { alone($_) } shuffle((@builds) x 10)) if !$point;
 	push @others, start_client('search', '', map { alone(searches()) } 1 .. 100);
 	my @clients = map { start_client("client$_", '', random_transactions($_, 300)) } 1 .. CLIENTS;

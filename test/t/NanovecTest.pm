@@ -233,7 +233,8 @@ sub scan_problems
 	foreach (@indexes)
 	{
 		my ($index, $table, $dims, $operator) = @$_;
-		my $order = "ORDER BY embedding $operator '[" . join(',', (0.5) x $dims) . "]'";
+		my $query = '[' . join(',', (0.5) x $dims) . ']';
+		my $order = "ORDER BY embedding $operator '" . ($operator eq '@#' ? qq({"$query"}) : $query) . "'";
 
 		$sql .= "SELECT 'search $index'; EXPLAIN (COSTS off) SELECT FROM $table $order;"
 		  . "SELECT '$index found', id, version FROM $table $order;";

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * check_matrix.c
- *		Distances of many rows to many rows, and the Hadamard transform.
+ *		Distances of many rows to many rows, their greatest products, and the
+ *		Hadamard transform.
  *
  * References are in double, which is exact for whole numbers and otherwise
  * far more precise than the bound; long double would be slow in emulators.
@@ -127,6 +128,142 @@ check_l2sq_many(const NvVariant *v)
 	tap_end();
 }
 
+/* ---- max_ip ---- */
+
+#define MAXIMA_ROWS_MAX 27
+
+/*
+ * Whole numbers, of which products are exact: the greatest of a column with nrows rows that
+ * lie some bytes apart, and with what is there already.
+ */
+static void
+check_maxima_whole(const NvKernels *k, size_t nrows, size_t dim, size_t gap, bool at_end)
+{
+	size_t		stride = dim * sizeof(float) + gap;
+	size_t		bytes_panel = dim * NV_MAXIMA * sizeof(float);
+	size_t		bytes_rows = nrows == 0 ? 0 : (nrows - 1) * stride + dim * sizeof(float);
+	float	   *panel = (float *) (memory_a.end - bytes_panel);
+	uint8_t    *rows = at_end ? memory_b.end - bytes_rows : memory_b.start;
+	uint8_t    *out_bytes = at_end ? memory_out.end - NV_MAXIMA * sizeof(float) :
+		memory_out.start;
+	float	   *best = (float *) out_bytes;
+
+	region_fill(memory_b);
+	for (size_t i = 0; i < dim * NV_MAXIMA; i++)
+		panel[i] = (float) random_int(-8, 8);
+	for (size_t r = 0; r < nrows; r++)
+	{
+		for (size_t i = 0; i < dim; i++)
+			((nv_f32 *) (rows + r * stride))[i] = (float) random_int(-8, 8);
+	}
+	region_fill(memory_out);
+	for (int c = 0; c < NV_MAXIMA; c++)
+		best[c] = c % 2 == 0 ? -INFINITY : 100;
+	if (k->max_ip(panel, (const nv_f32 *) rows, nrows, stride, dim, best) != 0)
+		tap_fail("%zu rows of %zu: finite products are not finite", nrows, dim);
+	for (int c = 0; c < NV_MAXIMA; c++)
+	{
+		double		want = c % 2 == 0 ? -INFINITY : 100;
+
+		for (size_t r = 0; r < nrows; r++)
+		{
+			double		product = 0;
+
+			for (size_t i = 0; i < dim; i++)
+				product += (double) panel[i * NV_MAXIMA + c] *
+					(double) ((const nv_f32 *) (rows + r * stride))[i];
+			want = product > want ? product : want;
+		}
+		if (best[c] != (float) want)
+			tap_fail("column %d, %zu rows of %zu, %zu bytes between: %.9g, not %.9g", c, nrows,
+					 dim, gap, (double) best[c], want);
+	}
+	if (!canaries_intact(memory_out, out_bytes, out_bytes + NV_MAXIMA * sizeof(float)))
+		tap_fail("%zu rows: wrote outside of the result", nrows);
+}
+
+/* One large term and many that vanish when they are added to it one by one. */
+static void
+check_maxima_long(const NvKernels *k)
+{
+	size_t		dim = LONG_MAX;
+	float	   *panel = malloc(dim * NV_MAXIMA * sizeof(float));
+	float	   *row = malloc(dim * sizeof(float));
+	double		want = 1;
+	float		best[NV_MAXIMA];
+
+	for (size_t i = 0; i < dim; i++)
+	{
+		row[i] = i == 0 ? 1.0f : 0x1.fcp-13f;
+		for (int c = 0; c < NV_MAXIMA; c++)
+			panel[i * NV_MAXIMA + c] = row[i];
+		want += i == 0 ? 0 : (double) row[i] * row[i];
+	}
+	for (int c = 0; c < NV_MAXIMA; c++)
+		best[c] = -INFINITY;
+	k->max_ip(panel, row, 1, 0, dim, best);
+	for (int c = 0; c < NV_MAXIMA; c++)
+	{
+		if (!(fabs(best[c] - want) <= NV_KERNEL_RELERR(dim) * want))
+			tap_fail("a large term and %zu small ones: %.9g, not %.9g", dim - 1, (double) best[c],
+					 want);
+	}
+	free(panel);
+	free(row);
+}
+
+/* A product that overflows, of any row and column, is told, whichever is the greatest. */
+static void
+check_maxima_overflow(const NvKernels *k)
+{
+	enum
+	{
+		DIM = 7, ROWS = 26
+	};
+
+	for (int row = 0; row < ROWS; row++)
+	{
+		float		panel[DIM * NV_MAXIMA];
+		float		rows[ROWS * DIM];
+		float		best[NV_MAXIMA];
+
+		for (int i = 0; i < DIM * NV_MAXIMA; i++)
+			panel[i] = 1;
+		for (int i = 0; i < ROWS * DIM; i++)
+			rows[i] = 1;
+		for (int c = 0; c < NV_MAXIMA; c++)
+			best[c] = -INFINITY;
+		/* infinity less infinity, in one column */
+		rows[row * DIM + 1] = 3e38f;
+		rows[row * DIM + 2] = -3e38f;
+		panel[NV_MAXIMA + row % NV_MAXIMA] = panel[2 * NV_MAXIMA + row % NV_MAXIMA] = 3e38f;
+		if (!isnan(k->max_ip(panel, rows, ROWS, DIM * sizeof(float), DIM, best)))
+			tap_fail("row %d: an overflow is not told", row);
+	}
+}
+
+static void
+check_max_ip(const NvVariant *v)
+{
+	tap_begin("%s max_ip", v->name);
+	for (size_t d = 0; d < NUM_DIMS; d++)
+	{
+		for (size_t n = 0; n <= MAXIMA_ROWS_MAX; n++)
+		{
+			if (dims[d] > 300 && quick_mode() && n % 4 != 0)
+				continue;
+			check_maxima_whole(v->kernels, n, dims[d], 0, true);
+			check_maxima_whole(v->kernels, n, dims[d], 8, n % 2 == 0);
+			check_maxima_whole(v->kernels, n, dims[d], 5, true);
+		}
+	}
+	check_maxima_long(v->kernels);
+	check_maxima_overflow(v->kernels);
+	tap_end();
+}
+
+/* ---- the Hadamard transform ---- */
+
 /* Element i of the transform of n whole numbers, by definition. */
 static long
 transformed(const long *x, size_t n, size_t i)
@@ -223,13 +360,15 @@ check_matrix(const NvVariant *v)
 {
 	if (memory_a.start == NULL)
 	{
-		memory_a = region_create(ROWS_MAX * DIM_MAX * sizeof(float));
-		memory_b = region_create(ROWS_MAX * DIM_MAX * sizeof(float));
+		memory_a = region_create(NV_MAXIMA * DIM_MAX * sizeof(float));
+		memory_b = region_create(MAXIMA_ROWS_MAX * (DIM_MAX * sizeof(float) + 8));
 		memory_out = region_create((TRANSFORM_MAX + 100) * sizeof(float));
 	}
 	random_seed(4);
 	if (v->kernels->l2sq_many != NULL)
 		check_l2sq_many(v);
+	if (v->kernels->max_ip != NULL)
+		check_max_ip(v);
 	if (v->kernels->hadamard != NULL)
 		check_hadamard(v);
 }
