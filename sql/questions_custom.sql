@@ -229,16 +229,22 @@ DO $$ BEGIN
 		'OPERATOR 1 <-|> (vector, vector) FOR ORDER BY float_ops,');
 	EXECUTE pg_temp.class_of('sq8_ops', 'sq8vec', 'hnsw', 'nanovec_custom_metric', 'nanovec_sq8vec_support',
 		'OPERATOR 1 <-> (sq8vec, sq8vec) FOR ORDER BY float_ops,');
+	EXECUTE pg_temp.class_of('other_ops', 'halfvec', 'hnsw', 'nanovec_custom_metric', 'nanovec_vector_support',
+		'OPERATOR 1 <-|> (halfvec, halfvec) FOR ORDER BY float_ops,');
+	EXECUTE pg_temp.class_of('many_ops', 'vector[]', 'hnsw', 'nanovec_custom_metric', 'nanovec_vector_support',
+		'OPERATOR 1 @# (vector[], vector[]) FOR ORDER BY float_ops,');
 END $$;
-CREATE TABLE wrong (v vector(3), q sq8vec(3));
+CREATE TABLE wrong (v vector(3), q sq8vec(3), h halfvec(3), m vector(3)[]);
 SELECT test.full_error_of(c) FROM unnest(ARRAY['CREATE INDEX ON wrong USING hnsw (v none_ops)',
 	'CREATE INDEX ON wrong USING ivf (v ivf_ops)', 'CREATE INDEX ON wrong USING hnsw (q sq8_ops)',
+	'CREATE INDEX ON wrong USING hnsw (h other_ops)', 'CREATE INDEX ON wrong USING hnsw (m many_ops)',
 	'CREATE INDEX ON wrong USING hnsw (v weighted_ops) WITH (storage = sq8)',
 	'CREATE INDEX ON wrong USING hnsw (v weighted_ops) WITH (storage = float4)']) WITH ORDINALITY AS u (c, n) ORDER BY n;
 -- amvalidate tells, too
 SET client_min_messages = info;
 ALTER FUNCTION weighted_l2 STABLE;
-SELECT opcname, amvalidate(oid) FROM pg_opclass WHERE opcname IN ('none_ops', 'sq8_ops', 'weighted_ops') ORDER BY 1;
+SELECT opcname, amvalidate(oid) FROM pg_opclass WHERE opcname IN ('none_ops', 'sq8_ops', 'other_ops', 'many_ops',
+	'weighted_ops') ORDER BY 1;
 ALTER FUNCTION weighted_l2 IMMUTABLE;
 CREATE OR REPLACE FUNCTION weighted_l2(a vector, b vector) RETURNS double precision
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

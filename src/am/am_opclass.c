@@ -33,6 +33,39 @@ vector_column(Relation rel)
 	return TupleDescAttr(rel->rd_att, NV_VECTOR_COLUMN - 1);
 }
 
+/*
+ * Whether a type is the one that this support function knows, or where there are many
+ * vectors a row an array of it, whatever the search_path: they are in one schema, except
+ * that bit is PostgreSQL's.
+ */
+static bool
+is_type_of(Oid type, const NvElementType *element, Oid proc)
+{
+	HeapTuple	tuple;
+	Form_pg_type form;
+	bool		same;
+
+	if (element->kind == NV_ELEMENT_BIT)
+		return type == BITOID;
+	if (OidIsValid(get_element_type(type)))
+		type = get_element_type(type);
+	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", type);
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	same = strcmp(NameStr(form->typname), element->name) == 0 &&
+		form->typnamespace == get_func_namespace(proc);
+	ReleaseSysCache(tuple);
+	return same;
+}
+
+/* Whether it is that type itself, as a function of the user's takes it. */
+static bool
+is_custom_type(Oid type, const NvElementType *element, Oid proc)
+{
+	return !OidIsValid(get_element_type(type)) && is_type_of(type, element, proc);
+}
+
 /* Ask the support functions of an index's operator class. */
 void
 nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric)
@@ -62,7 +95,10 @@ nv_opclass_of(Relation rel, NvElementKind *element, NvSpaceMetric *metric)
 		DatumGetPointer(FunctionCall1(index_getprocinfo(rel, NV_VECTOR_COLUMN, NV_TYPE_PROC),
 									  PointerGetDatum(NULL)));
 	if (m == NULL || type == NULL || !nv_metric_valid(type->kind, *m) ||
-		(nv_opclass_many(rel) && *m != NV_SPACE_IP))
+		(nv_opclass_many(rel) && *m != NV_SPACE_IP) ||
+		(*m == NV_SPACE_CUSTOM &&
+		 !is_custom_type(rel->rd_opcintype[NV_VECTOR_COLUMN - 1], type,
+						 index_getprocid(rel, NV_VECTOR_COLUMN, NV_TYPE_PROC))))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("operator class of index \"%s\" has no distance that nanovec knows",
@@ -255,32 +291,6 @@ validate_operators(CatCList *operators, const char *family, bool *valid)
 	}
 }
 
-/*
- * Whether a type is the one that this support function knows, or where there are many
- * vectors a row an array of it, whatever the search_path: they are in one schema, except
- * that bit is PostgreSQL's.
- */
-static bool
-is_type_of(Oid type, const NvElementType *element, Oid proc)
-{
-	HeapTuple	tuple;
-	Form_pg_type form;
-	bool		same;
-
-	if (element->kind == NV_ELEMENT_BIT)
-		return type == BITOID;
-	if (OidIsValid(get_element_type(type)))
-		type = get_element_type(type);
-	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for type %u", type);
-	form = (Form_pg_type) GETSTRUCT(tuple);
-	same = strcmp(NameStr(form->typname), element->name) == 0 &&
-		form->typnamespace == get_func_namespace(proc);
-	ReleaseSysCache(tuple);
-	return same;
-}
-
 /* Check the support functions of a family for one type.  Returns whether the metric is custom. */
 static bool
 validate_procs(CatCList *procs, const char *family, Oid type, bool *valid)
@@ -311,7 +321,8 @@ validate_procs(CatCList *procs, const char *family, Oid type, bool *valid)
 		complain(valid, family, "lacks a support function");
 	else if (!nv_metric_valid(element->kind, *metric))
 		complain(valid, family, "has a metric that does not suit its type");
-	else if (!is_type_of(type, element, type_proc))
+	else if (!is_type_of(type, element, type_proc) ||
+			 (*metric == NV_SPACE_CUSTOM && !is_custom_type(type, element, type_proc)))
 		complain(valid, family, "has support functions for another type");
 	return metric != NULL && *metric == NV_SPACE_CUSTOM;
 }
