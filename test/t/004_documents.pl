@@ -46,7 +46,7 @@ is($node->psql('postgres', join("\n", @examples), stdout => \$out, stderr => \$e
 
 # So does that of other pages, each in a database of its own.  What a page shows of plans
 # is what EXPLAIN says.
-foreach my $page (qw(questions filters multivector))
+foreach my $page (qw(questions filters multivector hybrid))
 {
 	my @blocks = slurp_file(source_file("docs/$page.md")) =~ /^```(\w*)\n(.*?)^```$/msg;
 	my %of_language;
