@@ -15,7 +15,7 @@ block || /^(--|\\|$)/ { next }
 {
 	if (statement ~ /^CREATE (FUNCTION|AGGREGATE) /)
 		sub(/^CREATE/, "CREATE OR REPLACE", statement)
-	else if (statement !~ /^COMMENT ON |sq8vec|bm25stats|ACCESS METHOD ivf | USING ivf /)
+	else if (statement !~ /^COMMENT ON |sq8vec|bm25stats|maxsim|ACCESS METHOD ivf | USING ivf /)
 		statement = support_functions()
 	printf "%s", statement
 	statement = ""

@@ -298,7 +298,8 @@ check_rows(NvCustom *custom, const Rows *rows)
 							format_procedure(custom->function.fn_oid)),
 					 errdetail("The distance of two vectors of the table is %g, and in the other order %g.",
 							   one, other),
-					 errhint("An index needs a distance that is the same in both directions; the mean of both is.")));
+					 errhint("An index needs a distance that is the same in both directions; "
+							 "the mean of both is.")));
 		}
 	}
 }
