@@ -20,8 +20,15 @@ HERE = Path(__file__).resolve().parent
 CARRIED = HERE / "engine"
 ENGINE = CARRIED if CARRIED.exists() else HERE.parent
 # what the extension is built from
-FILES = ["Makefile", "*.control", "src/**/*.[ch]", "src/**/*.mk", "sql/ext/*", "sql/collections/*",
-         "sql/shards/*"]
+FILES = [
+    "Makefile",
+    "*.control",
+    "src/**/*.[ch]",
+    "src/**/*.mk",
+    "sql/ext/*",
+    "sql/collections/*",
+    "sql/shards/*",
+]
 
 
 def engine_files():
