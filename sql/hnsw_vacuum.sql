@@ -159,3 +159,30 @@ SELECT c, u.* FROM unnest(ARRAY['v vector_l2_ops', 'v vector_ip_ops',
 	'(subvector(v, 1, 3)::vector(3)) vector_l2_ops',
 	'(binary_quantize(v)::bit(128)) bit_hamming_ops']) AS c, pg_temp.upper(c) AS u;
 DROP TABLE hv_centres, hv_towns, hv_missed, hv_upper;
+
+-- Of ten spheres around a point the inner five die, which were the nearest to all others.
+CREATE TABLE hv_spheres (id int, v vector(32)) WITH (autovacuum_enabled = off);
+CREATE FUNCTION pg_temp.on_sphere(radius int) RETURNS vector LANGUAGE sql AS $$
+	SELECT (l2_normalize(array_agg(sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random()))::vector)
+			* array_agg(radius)::vector)
+	FROM generate_series(1, 32)
+$$;
+SELECT setseed(0.5);
+INSERT INTO hv_spheres SELECT i, pg_temp.on_sphere(i % 10 + 1) FROM generate_series(0, 3999) AS i;
+CREATE TABLE hv_asked AS SELECT pg_temp.on_sphere(i % 10 + 1) AS v FROM generate_series(0, 199) AS i;
+CREATE INDEX hv_spheres_idx ON hv_spheres USING hnsw (v vector_l2_ops);
+DELETE FROM hv_spheres WHERE id % 10 < 5;
+VACUUM hv_spheres;
+SELECT count(*) FROM nanovec_index_check('hv_spheres_idx');
+CREATE FUNCTION pg_temp.found() RETURNS numeric LANGUAGE sql AS $$
+	SELECT avg((SELECT count(*) FROM (SELECT s.v <-> a.v AS d FROM hv_spheres AS s
+										ORDER BY s.v <-> a.v LIMIT 10) AS n
+				WHERE d <= (SELECT d FROM (SELECT 0 + (s.v <-> a.v) AS d FROM hv_spheres AS s) AS e
+							ORDER BY d OFFSET 9 LIMIT 1)))
+	FROM hv_asked AS a
+$$;
+SELECT pg_temp.found() AS vacuumed \gset
+REINDEX INDEX hv_spheres_idx;
+SELECT CASE WHEN :vacuumed >= fresh - 0.05 THEN 'as good as fresh'
+	ELSE format('%s of 10, fresh %s', :vacuumed, fresh) END FROM pg_temp.found() AS fresh;
+DROP TABLE hv_spheres, hv_asked;
