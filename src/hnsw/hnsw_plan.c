@@ -407,13 +407,19 @@ peer_rows_per_page(const HnswMeta *meta)
 	return 1 / (1 / floor(Max(room / element, 1)) + 1 / floor(room / neighbors));
 }
 
-/* The fewest nodes to a page that keep an index within its size; upper levels count too. */
+/*
+ * The fewest nodes with codes to a page that keep an index within its size; upper
+ * levels count too.
+ */
 static int
 fewest_slots(const HnswMeta *meta)
 {
-	double		nodes_per_row = 1 + 1.0 / (hnsw_level_ratio(meta) - 1);
+	HnswMeta	coded = *meta;
 	double		most = meta->sampled > 0 ? MOST_SIZE : MOST_SIZE_UNSEEN;
+	double		nodes_per_row;
 
+	coded.length = nv_rotation_padded(meta->dims);
+	nodes_per_row = 1 + 1.0 / (hnsw_level_ratio(&coded) - 1);
 	return (int) Max(ceil(peer_rows_per_page(meta) * nodes_per_row / most), 1);
 }
 

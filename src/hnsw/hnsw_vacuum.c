@@ -34,6 +34,9 @@
 /* A node with fewer live neighbors than this part of its places gets new ones by a search. */
 #define MANY_LIVE 0.625
 
+/* Where a search takes so many times as long to meet enough live nodes, a region has died. */
+#define REGION_DIED 4
+
 /* A node above level 0, seen by pass 1. */
 typedef struct UpperNode
 {
@@ -63,6 +66,9 @@ typedef struct Vacuum
 	uint64		ndead;
 	uint32		highest;		/* a live node of the highest level seen, or HNSW_NO_SLOT */
 	int			highest_level;
+	uint8	   *moved;			/* nodes around which a region died */
+	bool		again;			/* these are repaired once more */
+	bool		gave_up;		/* edges to live nodes, as it may be */
 	HnswSearch *search;			/* its memory is this context's */
 	MemoryContext context;
 	NvQuery		query;
@@ -541,6 +547,16 @@ offer_way_back(Vacuum *v, const Repair *repair, float farthest_kept, int kept, i
 	}
 }
 
+/* Ask the first n neighbors of a repaired node for an edge back. */
+static void
+ask_for_edges(Vacuum *v, const Repair *repair, int n)
+{
+	HnswCandidate self = {.slot = repair->slot, .stored = repair->node.stored};
+
+	for (int i = 0; i < n; i++)
+		hnsw_offer_edge(&v->ix, repair->candidates[i].slot, &self);
+}
+
 /* Count the nodes that are alive. */
 static int
 count_live(const Vacuum *v)
@@ -593,6 +609,9 @@ add_found(Vacuum *v, Repair *repair)
 	while (count_live(v) < wanted && ef < most && hnsw_search_more(v->search, ef *= 2, 0))
 		NV_VACUUM_DELAY_POINT();
 	MemoryContextSwitchTo(old);
+	Assert(repair->slot < v->nslots);
+	if (ef >= REGION_DIED * wanted)
+		nv_set_bit(v->moved, repair->slot);
 
 	found = hnsw_found(v->search, &nfound);
 	for (int i = 0; i < nfound; i++)
@@ -613,7 +632,8 @@ add_found(Vacuum *v, Repair *repair)
  * Put better neighbors in the place of dead ones: neighbors of these (after Singh
  * et al., "FreshDiskANN", 2021, algorithm 4), or where many died, or a whole region,
  * what a search finds, and a few neighbors of those dead ones that were farther.
- * Those alive stay, so that what could be reached through them still can.
+ * Those alive stay, so that what could be reached through them still can.  But a
+ * node that is repaired again chooses and asks as a new one does.
  * False when the node changed meanwhile.
  */
 static bool
@@ -622,9 +642,12 @@ try_repair(Vacuum *v, uint32 slot)
 	HnswIndex  *ix = &v->ix;
 	int			limit = hnsw_chosen_edges(ix);
 	Repair		repair = {.slot = slot, .room = 256};
+	/* by the inner product what is left in a list is mostly what nobody asks for */
+	bool		anew = v->again || ix->space.ip;
 	float		farthest_kept;
 	bool		many_live;
 	int			kept;
+	int			nstrict;
 	int			n;
 
 	if (!hnsw_copy_node(ix, slot, &repair.node) || repair.node.dead)
@@ -632,9 +655,8 @@ try_repair(Vacuum *v, uint32 slot)
 	repair.candidates = palloc(sizeof(HnswCandidate) * repair.room);
 	for (int i = 0; i < repair.node.nedges; i++)
 		add_candidate(v, &repair, repair.node.edges[i]);
-	/* by the inner product what is left in a list is mostly what nobody asks for */
-	kept = ix->space.ip ? 0 : repair.n;
-	many_live = kept >= limit * MANY_LIVE && repair.node.level == 0;
+	kept = anew ? 0 : repair.n;
+	many_live = !anew && kept >= limit * MANY_LIVE && repair.node.level == 0;
 	if (many_live)
 		add_beyond_dead(v, &repair, HNSW_MAX_SLOTS, -INFINITY);
 	if (!many_live || repair.n == kept)
@@ -644,11 +666,14 @@ try_repair(Vacuum *v, uint32 slot)
 	Assert(kept <= repair.n && repair.n <= repair.room);
 	farthest_kept = farthest_from(&repair, 0, kept);
 	n = hnsw_choose_beside(ix, &repair.node.stored, repair.candidates, kept, repair.n, slot,
-						   limit, true, NULL);
+						   limit, true, &nstrict);
 	if (!hnsw_replace_edges(ix, slot, repair.node.version, &repair.node.stored,
 							repair.candidates, n))
 		return false;
-	if (kept > 0 || ix->space.ip)
+	v->gave_up |= anew;
+	if (v->again && !ix->space.ip)
+		ask_for_edges(v, &repair, Min(nstrict, ix->meta.m));
+	else if (kept > 0 || ix->space.ip)
 		offer_way_back(v, &repair, farthest_kept, kept, n);
 	return true;
 }
@@ -696,6 +721,22 @@ find_broken(Vacuum *v, BlockNumber block, uint32 *broken)
 	return n;
 }
 
+/*
+ * Repair once more the nodes around which a region died: some met few live ones, and those
+ * that they have as neighbors now do not know them.  By now no live node leads to a dead
+ * one, so that searches meet nothing else.
+ */
+static void
+repair_moved(Vacuum *v)
+{
+	v->again = true;
+	for (uint32 slot = 0; slot < v->nslots; slot++)
+	{
+		if (nv_bit(v->moved, slot))
+			repair_node(v, slot);
+	}
+}
+
 /* Repair all nodes that lead to dead ones. */
 static void
 repair_all(Vacuum *v)
@@ -703,6 +744,7 @@ repair_all(Vacuum *v)
 	uint32	   *broken = palloc(sizeof(uint32) * v->ix.meta.slots_per_page);
 
 	v->context = CurrentMemoryContext;
+	v->moved = nv_bitmap_alloc(v->nslots);
 	v->search = hnsw_search_begin(&v->ix, true);
 	nv_query_alloc(&v->ix.space, &v->query);
 	/* pages added since hold nodes that never had dead neighbors */
@@ -724,6 +766,7 @@ repair_all(Vacuum *v)
 				repair_node(v, broken[i]);
 		}
 	}
+	repair_moved(v);
 	pfree(broken);
 }
 
@@ -851,11 +894,8 @@ mend(Vacuum *v)
 	if (v->ndead == 0)
 		return;
 	repair_all(v);
-	/*
-	 * By the inner product nodes have given up live neighbors, some of which inserts
-	 * relied on, or had just made: so all is looked at again.
-	 */
-	if (v->ix.space.ip)
+	/* inserts relied on some of the edges that were given up, or had just made them */
+	if (v->gave_up)
 	{
 		take_size(v);
 		survey(v);

@@ -65,13 +65,14 @@ HNSW_VECTOR = """
     offset 48           ip
     offset 64           l2* ip cosine l1
     offset 384          l2
-    towns 2             l2 l1
-    towns 16            l2 ip cosine
+    towns 2 x8          l2 l1
+    towns 16 x8         l2 ip cosine
     clusters 64         l2* ip* cosine*
     clusters 128        l1
     clusters 128 x8     l2
     specks 16           l2 cosine
     specks 64           l2 ip cosine
+    spheres 32          l2
     city 2              l2 l1
     cities 2            l2* l1
     grid 2 4900         l2 l1
@@ -80,7 +81,8 @@ HNSW_VECTOR = """
     lowrank 128         l2 ip cosine
     lowrank 768         l2 cosine
     norms 16            l2* ip cosine
-    norms 64            l2 ip
+    norms 64            ip
+    norms 64 x8         l2
     copies 16           l2 ip* cosine l1
     copies 64           l2
     halfequal 48        l2 ip cosine

@@ -151,6 +151,17 @@ def city(rng: random.Random, latitude: float, longitude: float) -> Vector:
     return [round(latitude + rng.gauss(0.0, 0.05), 6), round(longitude + rng.gauss(0.0, 0.07), 6)]
 
 
+@kind("spheres", doomed="id % 10 < 5")
+def spheres(want: Draw) -> Iterator[Vector]:
+    """Ten spheres around one point; the inner five may go, which are nearest to all others."""
+    rng, start = want.source(), 100.0 * want.away
+    for i in range(want.count):
+        x = [rng.gauss(0.0, 1.0) for _ in range(want.dims)]
+        radius = 1.0 + (rng.randrange(10) if want.asks else i % 10)
+        scale = radius / math.hypot(*x)
+        yield [start + scale * y for y in x]
+
+
 @kind("city")
 def one_city(want: Draw) -> Iterator[Vector]:
     """Coordinates in one city; the other place is another city."""
