@@ -604,6 +604,14 @@ class AsyncCollection:
         """See Collection.end_batches()."""
         await self._client._run(self._operations.batch_end(True))
 
+    async def begin_load(self, rows: int) -> bool:
+        """What the HTTP server does when so many rows come: see nanovec.load_begin() in SQL."""
+        return await self._client._run(self._operations.load_begin(rows))
+
+    async def end_load(self) -> None:
+        """Build the index after begin_load()."""
+        await self._client._run(self._operations.load_end())
+
     async def stats(self) -> dict[str, Any]:
         """See Collection.stats()."""
         return await self._client._run(self._operations.stats())
@@ -749,6 +757,10 @@ class AsyncClient:
     async def drop_database(self, name: str, *, cascade: bool = False) -> None:
         """See Client.drop_database()."""
         await self._run(ops.drop_database(Space(self.space.tenant, name), cascade))
+
+    async def list_loading(self) -> list[tuple[Space, UUID]]:
+        """Where a load that begin_load() began is under way, or was left open."""
+        return await self._run(ops.list_loading())
 
     async def collection_sizes(self) -> list[CollectionSize]:
         """Estimated rows and exact sizes of all collections, of any tenant, that one may read."""
