@@ -159,6 +159,14 @@ def served(embedded):
         conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def api(served):
+    """A client of the server, which has no collections yet."""
+    with httpx.Client(base_url=served.url, timeout=60) as client:
+        assert client.post("/api/v2/reset").status_code == 200
+        yield client
+
+
 _results: list[str] = []
 
 

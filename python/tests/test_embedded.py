@@ -281,6 +281,45 @@ def test_as_root(directory):
         nanovec.open(closed / "data")
 
 
+def open_as(user, directory):
+    """What happens when another user opens a directory."""
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        # not by a program of its own: Python may be where this user cannot go
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+        try:
+            nanovec.open(directory).close()
+            said = "opened"
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"
+        os.write(theirs, said.encode())
+        os._exit(0)
+    os.close(theirs)
+    os.waitpid(pid, 0)
+    with os.fdopen(ours) as file:
+        return file.read()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be several users")
+def test_other_users(directory):
+    """A directory is its owner's: root works as that user, and others are told whose it is."""
+    directory.mkdir()
+    os.chown(directory, 65534, 65534)
+    with nanovec.open(directory) as db, db.connection() as conn:
+        assert Path(f"/proc/{conn.info.backend_pid}").stat().st_uid == 65534
+        assert open_as(65534, directory) == "opened"
+        for user in (1, 12345):
+            said = open_as(user, directory)
+            assert said.startswith("ServerError") and str(directory) in said
+    assert gone(directory)
+    os.chown(directory, 12345, 12345)
+    with pytest.raises(nanovec.ServerError, match="12345"):
+        nanovec.open(directory)
+
+
 async def test_open_async(directory):
     async with await nanovec.open_async(directory) as db:
         c = await db.create_collection("c", 2)
