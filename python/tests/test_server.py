@@ -295,6 +295,7 @@ def test_observed(api, served):
     eventually(lambda: any(x.get("path", "").endswith("secret-name") for x in logged()))
     lines = logged()
     assert any(line.get("request_id") == "my-id_1" for line in lines)
+    assert lines[0]["message"] == "serving" and lines[0]["url"] == served.url
     last = next(x for x in reversed(lines) if x.get("path", "").endswith("secret-name"))
     assert last["status"] == 404 and last["milliseconds"] > 0 and last["method"] == "GET"
     # paths that are not there are not a figure each

@@ -137,7 +137,7 @@ def create_app(
             if on_failure is not None:
                 on_failure(error)
             raise
-        _log.info("serving", extra={"version": __version__})
+        _log.info("serving", extra={"version": __version__, "url": options.url})
         yield
         await backend.stop()
         _log.info("stopped")
@@ -177,7 +177,7 @@ def create_app(
 class _JsonLines(logging.Formatter):
     """A line of the log is a JSON object."""
 
-    _EXTRA = ("request_id", "method", "path", "status", "milliseconds", "client", "version")
+    _EXTRA = ("request_id", "method", "path", "status", "milliseconds", "client", "version", "url")
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
