@@ -1,10 +1,12 @@
 """Embedded servers: who starts and stops them, and what crashes leave."""
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -108,6 +110,34 @@ def test_several_processes_and_threads_of_one(directory):
     assert gone(directory)
     for other in others:
         other.communicate() if not other.stdin.closed else other.stdout.close()
+
+
+def test_the_last_one_waits_for_the_end(directory, monkeypatch):
+    """Who closes it last stops the server before going on, whoever looks at that moment."""
+    db = nanovec.open(directory)
+    stop_if_unused = _watch.stop_if_unused
+
+    def stop_late(*arguments):
+        # as on a machine that has much to do
+        time.sleep(0.1)
+        return stop_if_unused(*arguments)
+
+    monkeypatch.setattr(_watch, "stop_if_unused", stop_late)
+    users = os.open(directory / "users", os.O_RDWR)
+
+    def look():
+        # as the process that watches does, but slowly
+        fcntl.flock(users, fcntl.LOCK_EX)
+        time.sleep(0.3)
+        fcntl.flock(users, fcntl.LOCK_UN)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    time.sleep(0.1)
+    db.close()
+    assert pid_of(directory) is None
+    watcher.join()
+    os.close(users)
 
 
 def test_two_start_at_once(directory):
