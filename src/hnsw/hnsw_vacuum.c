@@ -67,7 +67,7 @@ typedef struct Vacuum
 	uint32		highest;		/* a live node of the highest level seen, or HNSW_NO_SLOT */
 	int			highest_level;
 	uint8	   *moved;			/* nodes around which a region died */
-	bool		again;			/* these are repaired once more */
+	bool		again;			/* the first of these is repaired once more, or was */
 	HnswSearch *search;			/* its memory is this context's */
 	MemoryContext context;
 	NvQuery		query;
@@ -411,18 +411,25 @@ survey_page(Vacuum *v, BlockNumber block, uint32 *rests)
 	return n;
 }
 
-/* Take notes on all nodes.  Inserts that could still lead to dead ones are done, so they hold. */
+/*
+ * Take notes on all nodes, in place of those that there are.  Inserts that could still lead
+ * to dead ones are done, so they hold.  The rests of vectors are looked at the first time
+ * only.
+ */
 static void
 survey(Vacuum *v)
 {
 	uint32	   *rests = palloc(sizeof(uint32) * v->ix.meta.slots_per_page);
+	bool		first = v->ix.notes == NULL;
 
+	if (!first)
+		hnsw_notes_end(v->ix.notes);
 	v->ix.notes = hnsw_notes_begin(v->nslots, (Size) maintenance_work_mem * 1024);
 	for (BlockNumber block = v->first_block; block < v->nblocks; block++)
 	{
 		int			n = survey_page(v, block, rests);
 
-		for (int i = 0; v->ndead > 0 && i < n; i++)
+		for (int i = 0; first && v->ndead > 0 && i < n; i++)
 			use_rest(v, rests[i]);
 	}
 	pfree(rests);
@@ -720,11 +727,12 @@ find_broken(Vacuum *v, BlockNumber block, uint32 *broken)
 static void
 repair_moved(Vacuum *v)
 {
-	v->again = true;
 	for (uint32 slot = 0; slot < v->nslots; slot++)
 	{
-		if (nv_bit(v->moved, slot))
-			repair_node(v, slot);
+		if (!nv_bit(v->moved, slot))
+			continue;
+		v->again = true;
+		repair_node(v, slot);
 	}
 }
 
@@ -885,6 +893,15 @@ mend(Vacuum *v)
 	if (v->ndead == 0)
 		return;
 	repair_all(v);
+	/*
+	 * By the inner product, and where they chose anew, nodes have given up live neighbors,
+	 * some of which inserts relied on, or had just made: so all is looked at again.
+	 */
+	if (v->ix.space.ip || v->again)
+	{
+		take_size(v);
+		survey(v);
+	}
 	/* a node that took another neighbor may have given up the only way to one */
 	hnsw_connect_all(&v->ix, entry, v->dead, v->nslots);
 	NV_TEST_POINT("vacuum_repaired");
