@@ -94,6 +94,22 @@ SELECT nanovec.batch_begin('many');
 SELECT nanovec.rebuild('many');
 SELECT nanovec.vector_index('many');
 SELECT nanovec.batch_end('many', true);
+-- loads, which servers begin where rows are many beside those that are there: 3000
+SELECT nanovec.load_begin('many', 999), nanovec.vector_index('many') IS NOT NULL AS indexed;
+SELECT nanovec.load_begin('many', 1000), nanovec.load_begin('many', 1);
+SELECT nanovec.vector_index('many'), nanovec.describe_collection('many') -> 'loading';
+SELECT nanovec.load_end('many');
+SELECT nanovec.vector_index('many') IS NOT NULL AS indexed, nanovec.describe_collection('many') -> 'loading';
+SELECT nanovec.load_end('many');
+SELECT nanovec.load_begin('many', 1000), nanovec.rebuild('many');
+SELECT nanovec.vector_index('many') IS NOT NULL AS indexed;
+-- not within a batch, and a batch within one ends without an index
+SELECT nanovec.batch_begin('many'), nanovec.load_begin('many', 1000), nanovec.batch_end('many');
+SELECT nanovec.load_begin('many', 1000), nanovec.batch_begin('many'), nanovec.batch_end('many');
+SELECT nanovec.vector_index('many');
+SELECT nanovec.load_end('many');
+SELECT nanovec.vector_index('many') IS NOT NULL AS indexed;
+SELECT test.errors_of(ARRAY[$$SELECT nanovec.load_begin('nothing', 1000)$$, $$SELECT nanovec.load_end('nothing')$$]);
 -- another index
 SELECT nanovec.rebuild('many', '{"type": "ivf", "n_clusters": 20, "n_probe": 5}');
 SELECT pg_get_indexdef(nanovec.vector_index('many'));

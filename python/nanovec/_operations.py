@@ -128,6 +128,12 @@ def collection_sizes() -> Operation[list[CollectionSize]]:
     return [CollectionSize(*row) for row in rows]
 
 
+def list_loading() -> Operation[list[tuple[Space, UUID]]]:
+    """Where first loads are under way, or were when a server crashed."""
+    rows = yield Fetch("SELECT tenant, database, id FROM nanovec.collections WHERE loading")
+    return [(Space(tenant, database), id_) for tenant, database, id_ in rows]
+
+
 def list_databases(tenant: str) -> Operation[list[str]]:
     """The databases of a tenant, in order of name."""
     rows = yield Fetch(
@@ -549,6 +555,14 @@ class CollectionOperations:
     def batch_end(self, all_batches: bool) -> Operation[None]:
         """Build the index after batch_begin()."""
         yield from call("batch_end", self.info.name, all_batches, *self._where)
+
+    def load_begin(self, rows: int) -> Operation[bool]:
+        """Drop the index until load_end(), if so many rows are worth it."""
+        return (yield from call("load_begin", self.info.name, rows, *self._where))
+
+    def load_end(self) -> Operation[None]:
+        """Build the index after load_begin()."""
+        yield from call("load_end", self.info.name, *self._where)
 
     def stats(self) -> Operation[dict[str, Any]]:
         """Rows, sizes and index."""

@@ -48,11 +48,32 @@ def stop(directory, timeout=300.0):
         time.sleep(0.01)
 
 
+def take_if_unused(users):
+    """Take the file of users, with the lock held; False if somebody uses the server.
+
+    The process that watches has it for a moment when the last user lets go.  It does not
+    come back before it has the lock, so that the second look is a true one.
+    """
+    looks = 2
+    while looks > 0:
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            pass
+        try:
+            # users share it
+            fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(users, fcntl.LOCK_UN)
+            looks -= 1
+        except OSError:
+            time.sleep(0.002)
+    return False
+
+
 def stop_if_unused(directory, users):
     """With the lock held: stop the server unless somebody uses it or wants it to stay."""
-    try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if not take_if_unused(users):
         return False
     try:
         if not os.path.exists(os.path.join(directory, "keep")):  # noqa: PTH110, PTH118

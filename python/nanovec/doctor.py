@@ -132,8 +132,20 @@ def _collection(conn: psycopg.Connection, client: Client, name: str) -> list[Fin
                 "if nobody is loading it: nanovec rebuild " + name,
             )
         )  # fmt: skip
+    elif info.loading:
+        findings.append(
+            Finding(
+                "advice", what, "a first load is under way, after which it gets its index",
+                "if no server is loading it: nanovec rebuild " + name,
+            )
+        )  # fmt: skip
     if info.vector_index is None:
-        if not info.batches and info.dimension and info.index["type"] != "none":
+        if (
+            not info.batches
+            and not info.loading
+            and info.dimension
+            and info.index["type"] != "none"
+        ):
             findings.append(
                 Finding("problem", what, "its index is missing", "nanovec rebuild " + name)
             )

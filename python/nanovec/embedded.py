@@ -68,7 +68,14 @@ class Account:
     def _unprivileged(directory: Path) -> pwd.struct_passwd:
         owner = directory.stat().st_uid if directory.exists() else 0
         if owner != 0:
-            return pwd.getpwuid(owner)
+            try:
+                return pwd.getpwuid(owner)
+            except KeyError:
+                raise ServerError(
+                    f"{directory} belongs to user number {owner}, who has no name on this "
+                    "machine, and PostgreSQL runs as nobody without a name: make such a user, "
+                    "or give the directory to another one"
+                ) from None
         for name in ("postgres", "nobody"):
             with contextlib.suppress(KeyError):
                 return pwd.getpwnam(name)

@@ -40,6 +40,8 @@ class CollectionInfo(BaseModel):
     text_search: str | None
     metadata: dict[str, Any]
     batches: int
+    #: whether a first load by a server is under way, after which there will be an index
+    loading: bool
     created_at: datetime
     #: the schema that nanovec is in, quoted
     vector_schema: str

@@ -159,12 +159,23 @@ def served(embedded):
         conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def api(served):
+    """A client of the server, which has no collections yet."""
+    with httpx.Client(base_url=served.url, timeout=60) as client:
+        assert client.post("/api/v2/reset").status_code == 200
+        yield client
+
+
 _results: list[str] = []
 
 
 def pytest_runtest_logreport(report):
     """Write results as TAP, for test/lib/run.sh to count."""
     tap = os.environ.get("NANOVEC_TAP")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # the process that workers report to writes it
+        return
     if tap is None or (report.when != "call" and report.outcome == "passed"):
         return
     with Path(tap).open("a") as file:

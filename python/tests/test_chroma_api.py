@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -21,6 +22,14 @@ from chromadb.errors import (
 from langchain_chroma import Chroma
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
+from llama_index.core.schema import TextNode
+from llama_index.core.vector_stores import (
+    FilterOperator,
+    MetadataFilter,
+    MetadataFilters,
+    VectorStoreQuery,
+)
+from llama_index.vector_stores.chroma import ChromaVectorStore
 
 import nanovec
 
@@ -389,3 +398,56 @@ def test_langchain(chroma):
     assert store.as_retriever(search_kwargs={"k": 1}).invoke("face")[0].id == "2"
     store.delete_collection()
     assert chroma.count_collections() == 0
+
+
+def test_llamaindex(chroma):
+    """LlamaIndex's store for Chroma."""
+    books = chroma.create_collection("books", metadata={"hnsw:space": "cosine"}, **NONE)
+    store = ChromaVectorStore(chroma_collection=books)
+    texts = ["About cats", "About dogs", "About fish"]
+    vectors = np.eye(3)
+    nodes = [
+        TextNode(id_=f"n{n}", text=text, embedding=vectors[n].tolist(), metadata={"n": n})
+        for n, text in enumerate(texts)
+    ]
+    assert store.add(nodes) == ["n0", "n1", "n2"]
+    asked = {"query_embedding": [1.0, 0.1, 0.0], "similarity_top_k": 2}
+    found = store.query(VectorStoreQuery(**asked))
+    assert found.ids == ["n0", "n1"] and [n.text for n in found.nodes] == texts[:2]
+    only = MetadataFilters(filters=[MetadataFilter(key="n", value=1, operator=FilterOperator.GTE)])
+    assert store.query(VectorStoreQuery(**asked, filters=only)).ids == ["n1", "n2"]
+    assert [n.text for n in store.get_nodes(["n2"])] == texts[2:]
+    store.delete_nodes(["n0"])
+    assert books.count() == 2
+
+
+def test_thin_client(chroma, served):
+    """The package chromadb-client, of the same name as chromadb: in a process of its own."""
+    where = os.environ.get("NANOVEC_CHROMADB_CLIENT")
+    if where is None:
+        pytest.skip("NANOVEC_CHROMADB_CLIENT is not set")
+    code = """
+import asyncio, sys, chromadb
+assert chromadb.is_thin_client
+where = {"host": "127.0.0.1", "port": int(sys.argv[1])}
+none = {"embedding_function": None}
+books = chromadb.HttpClient(**where).create_collection("books", **none)
+books.add(ids=["a", "b"], embeddings=[[1, 0], [0, 1]], documents=["x", "y"], metadatas=[{"n": 1}, {"n": 2}])
+books.update(ids=["b"], metadatas=[{"k": 3}])
+assert books.query(query_embeddings=[[1, 0]], n_results=1, where={"n": {"$gt": 1}})["metadatas"] == [[{"n": 2, "k": 3}]]
+async def main():
+    client = await chromadb.AsyncHttpClient(**where)
+    books = await client.get_collection("books", **none)
+    await books.delete(ids=["a"])
+    assert (await books.get())["ids"] == ["b"]
+    try:
+        await client.get_collection("nothing", **none)
+    except chromadb.errors.NotFoundError:
+        print("ok")
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(served.port)], capture_output=True, text=True,
+        check=False, timeout=60, env=os.environ | {"PYTHONPATH": where},
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stdout == "ok\n", done.stdout + done.stderr

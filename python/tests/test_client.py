@@ -231,6 +231,17 @@ def test_many_threads(client):
     assert not failures and c.count() == 240
 
 
+def test_one_connection_will_do(dsn):
+    """Who asks one thing after another uses one process of PostgreSQL's."""
+    with nanovec.connect(dsn) as client:
+        c = client.create_collection("c", 2)
+        for _ in range(5):
+            c.query([1, 2])
+        with client.connection() as conn:
+            count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            assert conn.execute(count).fetchone() == (1,)
+
+
 def test_tenants(dsn):
     with nanovec.connect(dsn) as admin, admin.connection() as conn:
         name = "role_" + dsn.split("dbname=")[1].split()[0]

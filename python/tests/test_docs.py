@@ -1,11 +1,13 @@
 """What the documents say in Python and for a shell runs, in order, in a directory of its own."""
 
+import configparser
 import os
 import re
 import shlex
 import socket
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -51,9 +53,17 @@ def test_shell(directory, embedded):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_http(directory):
+CHROMA_DIRECTORY = """
+import chromadb
+client = chromadb.PersistentClient("chroma_directory")
+client.create_collection("old", embedding_function=None).add(ids=["a"], embeddings=[[1, 2]])
+"""
+
+
+@pytest.mark.parametrize("file", ["docs/server.md", "docs/chroma.md"])
+def test_http(file, directory):
     """Both kinds of blocks, in order, with a server that the first one starts."""
-    text = (TOP / "docs/http.md").read_text()
+    text = (TOP / file).read_text()
     found = re.findall(r"```(sh|python)\n(.*?)```", text, re.DOTALL)
     assert {language for language, _ in found} == {"sh", "python"}
     with socket.socket() as free:
@@ -68,8 +78,26 @@ def test_http(directory):
         "PATH": f"{bin_}:{os.environ['PATH']}", "PYTHONSAFEPATH": "1", "HOME": str(directory),
         "NANOVEC_PORT": port,
     }  # fmt: skip
+    if "chroma_directory" in text:
+        subprocess.run([sys.executable, "-c", CHROMA_DIRECTORY], cwd=directory, check=True)
     done = subprocess.run(
         ["sh", "-c", "\n".join(script).replace("8000", port)], cwd=directory, capture_output=True, text=True, check=False,
-        env=os.environ | environment, timeout=120,
+        env=os.environ | environment, timeout=180,
     )  # fmt: skip
-    assert done.returncode == 0 and "[['a']]" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    for said in ("[['a']]", "cafe face", "['n1']") if "chroma" in file else ("r0", '"a1"'):
+        assert said in done.stdout, done.stdout + done.stderr
+
+
+def test_unit():
+    """What systemd is to start is a command that there is."""
+    text = (TOP / "docs/server.md").read_text()
+    unit = configparser.ConfigParser(interpolation=None)
+    lines = re.search(r"^    \[Unit\].*?^(?=\S)", text, re.DOTALL | re.MULTILINE)[0]
+    unit.read_string(textwrap.dedent(lines))
+    program, *arguments = unit["Service"]["ExecStart"].split()
+    assert Path(program).name == "nanovec" and arguments[-1] == "serve"
+    # the program is told to stop, and stops PostgreSQL itself
+    assert unit["Service"]["KillMode"] == "mixed"
+    command = [Path(sys.executable).parent / "nanovec", *arguments, "--help"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0

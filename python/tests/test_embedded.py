@@ -1,10 +1,12 @@
 """Embedded servers: who starts and stops them, and what crashes leave."""
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -108,6 +110,34 @@ def test_several_processes_and_threads_of_one(directory):
     assert gone(directory)
     for other in others:
         other.communicate() if not other.stdin.closed else other.stdout.close()
+
+
+def test_the_last_one_waits_for_the_end(directory, monkeypatch):
+    """Who closes it last stops the server before going on, whoever looks at that moment."""
+    db = nanovec.open(directory)
+    stop_if_unused = _watch.stop_if_unused
+
+    def stop_late(*arguments):
+        # as on a machine that has much to do
+        time.sleep(0.1)
+        return stop_if_unused(*arguments)
+
+    monkeypatch.setattr(_watch, "stop_if_unused", stop_late)
+    users = os.open(directory / "users", os.O_RDWR)
+
+    def look():
+        # as the process that watches does, but slowly
+        fcntl.flock(users, fcntl.LOCK_EX)
+        time.sleep(0.3)
+        fcntl.flock(users, fcntl.LOCK_UN)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    time.sleep(0.1)
+    db.close()
+    assert pid_of(directory) is None
+    watcher.join()
+    os.close(users)
 
 
 def test_two_start_at_once(directory):
@@ -279,6 +309,45 @@ def test_as_root(directory):
     closed.mkdir(mode=0o700)
     with pytest.raises(nanovec.ServerError, match="cannot reach"):
         nanovec.open(closed / "data")
+
+
+def open_as(user, directory):
+    """What happens when another user opens a directory."""
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        # not by a program of its own: Python may be where this user cannot go
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+        try:
+            nanovec.open(directory).close()
+            said = "opened"
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"
+        os.write(theirs, said.encode())
+        os._exit(0)
+    os.close(theirs)
+    os.waitpid(pid, 0)
+    with os.fdopen(ours) as file:
+        return file.read()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be several users")
+def test_other_users(directory):
+    """A directory is its owner's: root works as that user, and others are told whose it is."""
+    directory.mkdir()
+    os.chown(directory, 65534, 65534)
+    with nanovec.open(directory) as db, db.connection() as conn:
+        assert Path(f"/proc/{conn.info.backend_pid}").stat().st_uid == 65534
+        assert open_as(65534, directory) == "opened"
+        for user in (1, 12345):
+            said = open_as(user, directory)
+            assert said.startswith("ServerError") and str(directory) in said
+    assert gone(directory)
+    os.chown(directory, 12345, 12345)
+    with pytest.raises(nanovec.ServerError, match="12345"):
+        nanovec.open(directory)
 
 
 async def test_open_async(directory):

@@ -1,8 +1,12 @@
 """Migrations: a real Chroma directory, and tables of pgvector's kind."""
 
+import socket
 import subprocess
 import sys
+import time
+from pathlib import Path
 
+import httpx
 import numpy as np
 import psycopg
 import pytest
@@ -74,6 +78,36 @@ def test_chroma(client, chroma):
         list(migrate.migrate_chroma(client, str(chroma), names=["x"]))
     with pytest.raises(nanovec.InvalidArgumentError, match="no directory"):
         list(migrate.migrate_chroma(client, str(chroma.parent)))
+
+
+def test_chroma_server(local, chroma):
+    """A server of Chroma's, and one that speaks its API: the client is the same."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = Path(sys.executable).parent / "chroma"
+    server = subprocess.Popen(
+        [program, "run", "--path", chroma, f"--port={port}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=chroma.parent,
+    )  # fmt: skip
+    try:
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            try:
+                httpx.get(f"{url}/api/v2/heartbeat").raise_for_status()
+                break
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        done = list(migrate.migrate_chroma(local, url, names=["col-l2", "empty"]))
+        assert [(m.rows, m.rows_there, m.bad) for m in done] == [(300, 300, 0), (0, 0, 0)]
+        assert done[0].agreement > 0.99
+        got = local.get_collection("col-l2").get(["i7"])
+        assert got.documents == ["doc 7 \u00fc"] and got.metadatas[0]["s"] == "x'y"
+    finally:
+        server.terminate()
+        server.wait()
+    with pytest.raises(nanovec.ServerError, match="cannot be opened"):
+        list(migrate.migrate_chroma(local, url))
 
 
 def test_pgvector(client, dsn):

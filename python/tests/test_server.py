@@ -1,11 +1,9 @@
-"""`nanovec serve`: our own API, who may use it, limits, hostile input, crashes."""
+"""`nanovec serve`: our own API, who may use it, limits, hostile input."""
 
-import asyncio
 import base64
 import http.client
 import json
 import os
-import signal
 import socket
 import subprocess
 import threading
@@ -17,50 +15,14 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 import pytest
+from api_calls import RNG, call, eventually, make
 
 from nanovec.errors import InvalidArgumentError
 from nanovec.server import ServerOptions
 
-RNG = np.random.default_rng(5)
 ARROW = {"Content-Type": "application/vnd.apache.arrow.stream"}
 BYTES = {"Content-Type": "application/octet-stream"}
 TOKEN = "a-token-of-some-length"
-
-
-@pytest.fixture
-def api(served):
-    """A client of the server, which has no collections yet."""
-    with httpx.Client(base_url=served.url, timeout=60) as client:
-        assert client.post("/api/v2/reset").status_code == 200
-        yield client
-
-
-def call(api, method, path, status=200, **arguments):
-    """The content of an answer, whose status must be this."""
-    response = api.request(method, path, **arguments)
-    assert response.status_code == status, response.text
-    if status == 204:
-        return None
-    content = response.json()
-    if status >= 400:
-        assert set(content) == {"error", "message"} and content["message"]
-        return content["message"]
-    return content
-
-
-def make(api, name="books", rows=0, dimension=4, **more):
-    call(api, "POST", "/v1/collections", 201, json={"name": name, "dimension": dimension, **more})
-    vectors = RNG.normal(size=(rows, dimension)).astype(np.float32)
-    for begin in range(0, rows, 2000):
-        part = range(begin, min(begin + 2000, rows))
-        call(
-            api, "POST", f"/v1/collections/{name}/add",
-            json={
-                "ids": [f"r{n:05}" for n in part], "embeddings": vectors[part].tolist(),
-                "documents": [f"row {n}" for n in part], "metadatas": [{"n": n} for n in part],
-            },
-        )  # fmt: skip
-    return vectors
 
 
 # -- the API
@@ -246,6 +208,77 @@ def test_index(api):
     assert "nanovec_database_up 1.0" in text and "nanovec_pool_connections" in text
 
 
+def test_first_load(api, served):
+    """A load gets its index afterwards, and is searched exactly until then; others do not."""
+    books = "/v1/collections/books"
+
+    def loading():
+        return call(api, "GET", books)["loading"]
+
+    def has_index():
+        return call(api, "GET", f"{books}/stats")["vector_index"] is not None
+
+    make(api, rows=100)
+    assert not loading() and has_index()
+    vectors = RNG.normal(size=(4000, 4)).astype(np.float32)
+
+    def load(begin, rows, how="add"):
+        part = range(begin, begin + rows)
+        body = {"ids": [f"l{n}" for n in part], "embeddings": vectors[part].tolist()}
+        assert call(api, "POST", f"{books}/{how}", json=body) == {"rows": rows}
+
+    load(0, 1000)
+    assert loading() and not has_index()
+    load(1000, 1000, "upsert")
+    body = {"embeddings": [vectors[1500].tolist()], "k": 1, "include": []}
+    assert call(api, "POST", f"{books}/query", json=body)["ids"] == [["l1500"]]
+    eventually(lambda: not loading())
+    assert has_index()
+    # too few rows beside those that are there: inserts take less time
+    load(2000, 600)
+    assert not loading() and has_index()
+    # a batch of one's own is left alone, and so is a collection that needs no index
+    call(api, "POST", f"{books}/batch/begin", 204)
+    load(2600, 1400)
+    assert not loading()
+    call(api, "POST", f"{books}/batch/end", 204)
+    make(api, "plain", index={"type": "none"})
+    body = {"ids": [f"l{n}" for n in range(1000)], "embeddings": vectors[:1000].tolist()}
+    call(api, "POST", "/v1/collections/plain/add", json=body)
+    assert not call(api, "GET", "/v1/collections/plain")["loading"]
+    # dropped while it is loaded
+    make(api, "short")
+    call(api, "POST", "/v1/collections/short/add", json=body)
+    call(api, "DELETE", "/v1/collections/short", 204)
+    time.sleep(2.5)
+    assert "cannot be built" not in served.log.read_text()
+
+
+def test_short_way(api, served):
+    """What express.py passes on is answered in the same way: tenants, odd bodies and names."""
+    call(api, "POST", "/api/v2/tenants", json={"name": f"acme{served.port}"})
+    make(api, rows=3)
+    books, where = "/v1/collections/books", f"?tenant=acme{served.port}"
+    call(api, "POST", f"/v1/collections{where}", 201, json={"name": "books", "dimension": 4})
+    rows = {"ids": ["acme"], "embeddings": [[1, 2, 3, 4]]}
+    assert call(api, "POST", f"{books}/add{where}", json=rows) == {"rows": 1}
+    query = {"embeddings": [[1, 2, 3, 4]]}
+    assert call(api, "POST", f"{books}/query{where}", json=query)["ids"] == [["acme"]]
+    assert len(call(api, "POST", f"{books}/query", json=query)["ids"][0]) == 3
+    database = f"{where}&database=nothing"
+    assert "does not exist" in call(api, "POST", f"{books}/query{database}", 404, json=query)
+    for odd, status in (("?tenant=", 404), (f"?tenant={'x' * 600}", 400), ("?tenant=nobody", 404)):
+        assert call(api, "POST", f"{books}/query{odd}", status, json=query)
+    assert "embeddings" in call(api, "POST", f"{books}/query", 400, json={"embedding": []})
+    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+        headers = {"Content-Type": kind}
+        call(api, "POST", f"{books}/query", 400, content=json.dumps(query), headers=headers)
+    headers = {"Content-Type": "application/json; charset=utf-8"}
+    call(api, "POST", f"{books}/query", content=json.dumps(query), headers=headers)
+    text = api.get("/metrics").text
+    assert 'route="/v1/collections/{name}/query",status="200"' in text
+
+
 def test_observed(api, served):
     response = api.get("/health", headers={"X-Request-ID": "my-id_1"})
     assert response.headers["x-request-id"] == "my-id_1"
@@ -254,8 +287,15 @@ def test_observed(api, served):
         made = api.get("/health", headers={"X-Request-ID": given}).headers["x-request-id"]
         assert len(made) == 32
     call(api, "GET", "/v1/collections/secret-name", 404)
-    lines = [json.loads(line) for line in served.log.read_text().splitlines()]
+
+    def logged():
+        return [json.loads(line) for line in served.log.read_text().splitlines()]
+
+    # an answer is there before its line
+    eventually(lambda: any(x.get("path", "").endswith("secret-name") for x in logged()))
+    lines = logged()
     assert any(line.get("request_id") == "my-id_1" for line in lines)
+    assert lines[0]["message"] == "serving" and lines[0]["url"] == served.url
     last = next(x for x in reversed(lines) if x.get("path", "").endswith("secret-name"))
     assert last["status"] == 404 and last["milliseconds"] > 0 and last["method"] == "GET"
     # paths that are not there are not a figure each
@@ -544,190 +584,28 @@ def test_slow_requests(embedded, start_server, tmp_path):
         process.wait()
 
 
-# -- load and crashes
-
-
-def connections_of(dsn):
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        return conn.execute(
-            "SELECT count(*), count(*) FILTER (WHERE state <> 'idle') FROM pg_stat_activity "
-            "WHERE application_name = 'nanovec serve' AND datname = current_database()"
-        ).fetchone()
-
-
-class LeanClient:
-    """A client with one connection: httpx takes more time than the server does."""
-
-    def __init__(self, port):
-        self.port = port
-        self.streams = None
-
-    async def post(self, path, content):
-        """The status of the answer to a request, and its headers."""
-        if self.streams is None:
-            self.streams = await asyncio.open_connection("127.0.0.1", self.port)
-        reader, writer = self.streams
-        body = json.dumps(content).encode()
-        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in lines if line)
-        await reader.readexactly(int(headers["content-length"]))
-        return int(status.split()[1]), headers
-
-    def leave(self):
-        """Go away, whatever is under way."""
-        if self.streams is not None:
-            self.streams[1].transport.abort()
-            self.streams = None
-
-
-async def test_many_clients(api, served):
-    """200 clients, some of which go away at once: no error but 503, no connection is lost."""
-    make(api, rows=2000, dimension=32)
-    vectors = RNG.normal(size=(64, 32)).tolist()
-    statuses = {}
-    end = time.monotonic() + 8
-    before = served.memory()
-
-    async def one(n):
-        client, i = LeanClient(served.port), 0
-        while time.monotonic() < end:
-            i += 1
-            if n % 10 == 0:
-                path, body = "upsert", {"ids": [f"c{n}-{i % 50}"], "embeddings": [vectors[i % 64]]}
-            else:
-                path, body = "query", {"embeddings": [vectors[i % 64]], "k": 10, "include": []}
-            asked = client.post(f"/v1/collections/books/{path}", body)
-            try:
-                status, headers = await asyncio.wait_for(asked, 0.01 if n % 20 == 1 else 60)
-            except asyncio.TimeoutError:
-                client.leave()
-                await asyncio.sleep(0.2)
-                continue
-            statuses[status] = statuses.get(status, 0) + 1
-            if status == 503:
-                assert headers["retry-after"] == "1"
-                await asyncio.sleep(0.05)
-        client.leave()
-
-    await asyncio.gather(*(one(n) for n in range(200)))
-    assert set(statuses) <= {200, 503} and statuses[200] > 500, statuses
-    assert served.memory() < before + (100 << 20)
-    for _ in range(50):
-        there, active = connections_of(served.dsn)
-        if active == 0:
-            break
-        time.sleep(0.1)
-    assert active == 0 and there <= 12
-    text = api.get("/metrics").text
-    assert "nanovec_pool_waiting_requests 0.0" in text
-    assert "nanovec_requests_in_progress 1.0" in text
-
-
-class Writer(threading.Thread):
-    """Writes rows one by one, and remembers which were acknowledged."""
-
-    def __init__(self, url):
-        super().__init__()
-        self.url, self.acknowledged, self.failed, self.ended = url, [], 0, False
-
-    def run(self):
-        n = 0
-        while not self.ended:
-            n += 1
-            body = {"ids": [f"{self.name}-{n}"], "embeddings": [[n % 7, n % 11, 1]]}
-            try:
-                response = httpx.post(
-                    f"{self.url}/v1/collections/kept/upsert", json=body, timeout=20
-                )
-                ok = response.status_code == 200
-                assert ok or response.status_code in (503, 504), response.text
-            except httpx.TransportError:
-                ok = False
-            if ok:
-                self.acknowledged.append(body["ids"][0])
-            else:
-                self.failed += 1
-                time.sleep(0.02)
-
-
-def test_crashes(directory, start_server):
-    """kill -9 of a backend, of PostgreSQL and of the server, under load."""
-    server = start_server("--path", str(directory))
-    with httpx.Client(base_url=server.url, timeout=20) as api:
-        make(api, "kept", dimension=3)
-    writers = [Writer(server.url) for _ in range(4)]
-    for writer in writers:
-        writer.start()
-
-    def progress():
-        """Wait until each writer has written something more."""
-        before = [len(w.acknowledged) for w in writers]
-        for _ in range(600):
-            if all(len(w.acknowledged) > b for w, b in zip(writers, before, strict=True)):
-                return
-            assert all(w.is_alive() for w in writers)
-            time.sleep(0.05)
-        raise AssertionError(f"nothing is written any more:\n{server.log.read_text()[-3000:]}")
-
-    try:
-        progress()
-        postmaster = int((directory / "pgdata" / "postmaster.pid").read_text().split()[0])
-        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-        backend = [c for c in children if b"[local]" in Path(f"/proc/{c}/cmdline").read_bytes()]
-        os.kill(int(backend[0]), signal.SIGKILL)
-        progress()
-        os.kill(postmaster, signal.SIGKILL)
-        progress()
-        server.kill()
-        took = server.start()
-        assert took < 10
-        progress()
-    finally:
-        for writer in writers:
-            writer.ended = True
-        for writer in writers:
-            writer.join()
-    with httpx.Client(base_url=server.url, timeout=20) as api:
-        there = set(call(api, "POST", "/v1/collections/kept/get", json={"include": []})["ids"])
-        assert "nanovec_database_restarts_total" in api.get("/metrics").text
-    for writer in writers:
-        assert writer.failed and set(writer.acknowledged) <= there
-
-
-def test_graceful_stop(directory, start_server):
-    """Requests that are under way are finished; the embedded server stops, too."""
-    server = start_server("--path", str(directory))
-    with httpx.Client(base_url=server.url, timeout=20) as api:
-        make(api, rows=2000, dimension=64)
-        answers = []
-        ask = threading.Thread(
-            target=lambda: answers.append(
-                api.post("/v1/collections/books/recall", json={"queries": 300})
-            )
-        )
-        ask.start()
-        time.sleep(0.3)
-        server.stop()
-        ask.join()
-        assert answers[0].status_code == 200
-    assert not (directory / "pgdata" / "postmaster.pid").exists()
-    assert server.start() < 5
+# -- the command
 
 
 def test_command(directory, tmp_path):
     """Settings that cannot be are said in a line."""
-    nanovec = Path(os.sys.executable).parent / "nanovec"
+    program = Path(os.sys.executable).parent / "nanovec"
     for flags, environment in (
         (["--host=0.0.0.0"], {}),
         ([], {"NANOVEC_TOKEN": "short"}),
         (["--port=99999"], {}),
     ):
         done = subprocess.run(
-            [nanovec, "--path", directory, "serve", *flags], capture_output=True, text=True,
+            [program, "--path", directory, "serve", *flags], capture_output=True, text=True,
             check=False, env=os.environ | environment, timeout=30,
         )  # fmt: skip
         assert done.returncode == 1 and done.stderr.startswith("nanovec: ")
         assert "Traceback" not in done.stderr
     assert not directory.exists()
+    # a database that is not there is no reason for a traceback either
+    done = subprocess.run(
+        [program, "--dsn", "postgresql://127.0.0.1:1/x", "serve", "--port=0"], capture_output=True,
+        text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1 and "nanovec: connection failed" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -140,6 +140,7 @@ BEGIN
 	c.text_search := text_search::text;
 	c.metadata := coalesce(metadata, '{}');
 	c.batches := 0;
+	c.loading := false;
 	c.created_at := now();
 	schema := coalesce(t.schema, schema);
 	IF schema IS NULL THEN

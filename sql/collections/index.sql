@@ -61,7 +61,7 @@ CREATE FUNCTION nanovec.create_vector_index(c nanovec.collections)
 DECLARE
 	options text;
 BEGIN
-	IF c.index ->> 'type' = 'none' OR c.dimension IS NULL OR c.batches > 0
+	IF c.index ->> 'type' = 'none' OR c.dimension IS NULL OR c.batches > 0 OR c.loading
 		OR nanovec.vector_index(c.relation) IS NOT NULL THEN
 		RETURN;
 	END IF;

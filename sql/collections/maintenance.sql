@@ -4,9 +4,9 @@
 CREATE FUNCTION nanovec.change_index(c nanovec.collections)
 	RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	UPDATE nanovec.collections AS x SET index = c.index, batches = c.batches WHERE x.id = c.id;
+	UPDATE nanovec.collections AS x SET index = c.index, batches = c.batches, loading = c.loading WHERE x.id = c.id;
 	PERFORM nanovec.check_changed(FOUND, c.name);
-	IF c.batches > 0 THEN
+	IF c.batches > 0 OR c.loading THEN
 		PERFORM nanovec.drop_vector_index(c);
 	ELSE
 		PERFORM nanovec.create_vector_index(c);
@@ -21,6 +21,7 @@ DECLARE
 	c nanovec.collections := nanovec.find_locked(collection, tenant, database, 'SHARE ROW EXCLUSIVE');
 BEGIN
 	c.index := coalesce(nanovec.normal_index(rebuild.index, c.metric), c.index);
+	c.loading := false;
 	PERFORM nanovec.drop_vector_index(c);
 	PERFORM nanovec.change_index(c);
 END $$;
@@ -63,6 +64,46 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION nanovec.batch_end(text, boolean, text, text) IS 'builds the index after batch_begin(), when the last of several batches ends; or ends all, those that were left open, too';
 
+-- What servers do when many rows come into a collection that has few: building the index
+-- once takes a fraction of the time of so many inserts into it.  It is no batch, since nobody
+-- asked for one; so a server that finds a load that another one left open may end it.
+CREATE FUNCTION nanovec.load_begin(collection text, rows bigint, tenant text DEFAULT 'default_tenant',
+		database text DEFAULT 'default_database')
+	-- searches wait behind this lock, so that it must not wait for long
+	RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+DECLARE
+	c nanovec.collections := nanovec.find(collection, tenant, database);
+	many boolean;
+BEGIN
+	IF c.loading OR c.batches > 0 OR c.index ->> 'type' = 'none' THEN
+		RETURN c.loading;
+	END IF;
+	-- with more rows than this, inserts take less time than building the index anew
+	EXECUTE format('SELECT count(*) > 3 * $1 FROM (SELECT FROM %s LIMIT 3 * $1 + 1) AS r', c.relation)
+		INTO many USING rows;
+	IF many THEN
+		RETURN false;
+	END IF;
+	c := nanovec.find_locked(collection, tenant, database, 'ACCESS EXCLUSIVE');
+	c.loading := true;
+	PERFORM nanovec.change_index(c);
+	RETURN true;
+END $$;
+COMMENT ON FUNCTION nanovec.load_begin(text, bigint, text, text) IS 'drops the index of a collection until load_end(), if so many rows are worth it; says whether a load is under way';
+
+CREATE FUNCTION nanovec.load_end(collection text, tenant text DEFAULT 'default_tenant',
+		database text DEFAULT 'default_database')
+	RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	c nanovec.collections := nanovec.find_locked(collection, tenant, database, 'SHARE ROW EXCLUSIVE');
+BEGIN
+	IF c.loading THEN
+		c.loading := false;
+		PERFORM nanovec.change_index(c);
+	END IF;
+END $$;
+COMMENT ON FUNCTION nanovec.load_end(text, text, text) IS 'builds the index after load_begin(), unless that was done';
+
 CREATE FUNCTION nanovec.stats(collection text, tenant text DEFAULT 'default_tenant',
 		database text DEFAULT 'default_database')
 	RETURNS jsonb LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -77,7 +118,7 @@ BEGIN
 	END IF;
 	RETURN jsonb_build_object('name', c.name, 'rows', nanovec.count(collection, NULL, NULL, tenant, database),
 		'dimension', c.dimension, 'metric', c.metric, 'batches', c.batches,
-		'table_bytes', pg_table_size(c.relation), 'index_bytes', pg_indexes_size(c.relation),
+		'loading', c.loading, 'table_bytes', pg_table_size(c.relation), 'index_bytes', pg_indexes_size(c.relation),
 		'total_bytes', pg_total_relation_size(c.relation), 'vector_index', CASE WHEN i IS NOT NULL THEN
 			jsonb_build_object('name', i::text, 'bytes', pg_relation_size(i), 'definition', pg_get_indexdef(i), 'info', info) END);
 END $$;

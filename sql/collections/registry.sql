@@ -42,6 +42,8 @@ CREATE TABLE nanovec.collections (
 	metadata jsonb NOT NULL,
 	-- how many batches are open, during which there is no index
 	batches int NOT NULL DEFAULT 0 CHECK (batches >= 0),
+	-- whether a first load is under way, after which there will be an index
+	loading boolean NOT NULL DEFAULT false,
 	created_at timestamptz NOT NULL DEFAULT now(),
 	UNIQUE (tenant, database, name),
 	FOREIGN KEY (tenant, database) REFERENCES nanovec.databases ON UPDATE CASCADE ON DELETE RESTRICT

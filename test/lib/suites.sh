@@ -315,6 +315,16 @@ setup_npm()
 		cp "$lock" "$npm/installed.json"
 }
 
+# The package chromadb-client, which cannot be where chromadb is
+setup_thin_client()
+{
+	local target=$python_build/chromadb-client client=chromadb-client==$1
+
+	[ "$(cat "$target/installed" 2> /dev/null)" = "$client" ] && return
+	rm -rf "$target" && "$python_build/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps \
+		--target "$target" "$client" && echo "$client" > "$target/installed"
+}
+
 # The environment of the Python tests, with all that requirements.lock names, and
 # the package: installed where there is no compiler, since a wheel needs none
 setup_python()
@@ -326,7 +336,7 @@ setup_python()
 			"$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$lock" &&
 			{ python3 --version && cat "$lock"; } > "$venv/installed" || return
 	fi
-	setup_npm && build_wheel "$venv" &&
+	setup_npm && setup_thin_client "$(sed -n 's/^chromadb==//p' "$lock")" && build_wheel "$venv" &&
 		env PATH=/nonexistent "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps \
 			--force-reinstall "$python_dist"/*.whl
 }
@@ -353,7 +363,8 @@ suite_python()
 	(cd "$top/python" && env PYTHONDONTWRITEBYTECODE=1 NANOVEC_TAP="$work/python.tap" NANOVEC_SRC="$top" \
 		NANOVEC_TEST_DSN="host=$work/run port=${PGPORT:-5432} user=postgres dbname=python" TMPDIR="$work" \
 		NANOVEC_NPM="$python_build/npm" HYPOTHESIS_STORAGE_DIRECTORY="$work/hypothesis" \
-		"$bin_/pytest" -q -p no:cacheprovider --import-mode=importlib --durations=10 "$@") > "$log" 2>&1 || status=$?
+		NANOVEC_CHROMADB_CLIENT="$python_build/chromadb-client" \
+		"$bin_/pytest" -q -p no:cacheprovider --import-mode=importlib --durations=10 -n 2 --dist loadfile "$@") > "$log" 2>&1 || status=$?
 	for check in "ruff check --no-cache ." "ruff format --no-cache --check ." "pyright --pythonpath $bin_/python"; do
 		(cd "$top/python" && PYRIGHT_PYTHON_CACHE_DIR=$python_build/pyright "$bin_/"$check) >> "$log" 2>&1 &&
 			echo "ok - ${check%% -*}" >> "$work/python.tap" || echo "not ok - ${check%% -*}" >> "$work/python.tap"

@@ -2,9 +2,11 @@
 
 options.py   what can be set
 backend.py   connections, collections that were looked up, the embedded server
+loads.py     first loads, which get their index afterwards
 faults.py    errors as answers
 gate.py      what every request goes through: logs, tokens, limits
 requests.py  how bodies are read and answers are written
+express.py   a short way to the routes that are asked most often
 routes.py    this package's own API
 chroma.py    Chroma's API, version 2
 metrics.py   figures for Prometheus

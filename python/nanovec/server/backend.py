@@ -14,6 +14,7 @@ from ..client import AsyncClient, AsyncCollection, connect_async
 from ..embedded import EmbeddedServer
 from ..errors import NanovecError
 from .faults import is_disconnect
+from .loads import Loads
 from .metrics import Metrics
 from .options import ServerOptions
 
@@ -46,6 +47,7 @@ class Backend:
         self._known: OrderedDict[tuple[Space, str | UUID], tuple[float, AsyncCollection]]
         self._known = OrderedDict()
         self._mending = False
+        self.loads = Loads(self.slow)
 
     async def start(self) -> None:
         """Start or join the embedded server, and connect."""
@@ -64,6 +66,7 @@ class Backend:
             raise
         if self._server is not None:
             self._begin(self._keep_running(self._server))
+        self.loads.resume(await self.client.list_loading())
 
     async def _connect(self, dsn: str, size: int, timeout: float, waiting: int) -> AsyncClient:
         milliseconds = str(round(timeout * 1000))
@@ -81,6 +84,7 @@ class Backend:
 
     async def stop(self) -> None:
         """Give back connections; the embedded server stops if nobody else uses it."""
+        await self.loads.stop(self._options.stop_timeout)
         for task in list(self._tasks):
             task.cancel()
         await self.client.close()

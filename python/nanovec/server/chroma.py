@@ -33,6 +33,7 @@ from .requests import (
     check_batch,
     database_version,
     get_limited,
+    loads_of,
     options_of,
     query_limited,
     vectors_of,
@@ -272,7 +273,7 @@ async def delete_database(tenant: str, database: str, backend: BackendOf) -> Res
 # -- collections
 
 _COLLECTIONS = "/tenants/{tenant}/databases/{database}/collections"
-_COLLECTION = _COLLECTIONS + "/{collection_id}"
+COLLECTION = _COLLECTIONS + "/{collection_id}"
 
 
 def _visible(metadata: Metadata | None) -> Metadata | None:
@@ -419,7 +420,7 @@ async def delete_collection(name: str, space: SpaceOf, backend: BackendOf) -> Re
     return answer({})
 
 
-@router.put(_COLLECTION)
+@router.put(COLLECTION)
 async def modify_collection(
     body: ChangedCollection, collection: Written, backend: BackendOf
 ) -> Response:
@@ -466,23 +467,27 @@ def _with_uris(body: Records) -> Sequence[Metadata | None] | None:
     ]
 
 
-@router.post(_COLLECTION + "/add")
+@router.post(COLLECTION + "/add")
 async def add(body: Records, request: Request, collection: Written) -> Response:
     """Add records; those whose ids are there stay as they are."""
     check_batch(request, body.ids)
-    await collection.add(body.ids, vectors_of(body.embeddings), body.documents, _with_uris(body))
+    vectors, metadatas = vectors_of(body.embeddings), _with_uris(body)
+    async with loads_of(request).writing(collection, len(body.ids)):
+        await collection.add(body.ids, vectors, body.documents, metadatas)
     return answer({}, 201)
 
 
-@router.post(_COLLECTION + "/upsert")
+@router.post(COLLECTION + "/upsert")
 async def upsert(body: Records, request: Request, collection: Written) -> Response:
     """Add records, or update those whose ids are there."""
     check_batch(request, body.ids)
-    await collection.upsert(body.ids, vectors_of(body.embeddings), body.documents, _with_uris(body))
+    vectors, metadatas = vectors_of(body.embeddings), _with_uris(body)
+    async with loads_of(request).writing(collection, len(body.ids)):
+        await collection.upsert(body.ids, vectors, body.documents, metadatas)
     return answer({})
 
 
-@router.post(_COLLECTION + "/update")
+@router.post(COLLECTION + "/update")
 async def update(body: Records, request: Request, collection: Written) -> Response:
     """Update records; ids that are not there are ignored."""
     check_batch(request, body.ids)
@@ -490,7 +495,7 @@ async def update(body: Records, request: Request, collection: Written) -> Respon
     return answer({})
 
 
-@router.post(_COLLECTION + "/delete")
+@router.post(COLLECTION + "/delete")
 async def delete(body: DeleteBody, request: Request, collection: Written) -> Response:
     """Delete records by ids and filters."""
     ids, where, where_document = body.ids, body.where, body.where_document
@@ -504,22 +509,23 @@ async def delete(body: DeleteBody, request: Request, collection: Written) -> Res
     return answer({"deleted": deleted})
 
 
-@router.get(_COLLECTION + "/count")
+@router.get(COLLECTION + "/count")
 async def count(collection: Read) -> Response:
     """How many records there are."""
     return answer(await collection.count())
 
 
-@router.get(_COLLECTION + "/indexing_status")
+@router.get(COLLECTION + "/indexing_status")
 async def indexing_status(collection: Read) -> Response:
-    """All records are in the index as soon as they are there."""
+    """All records are in the index as soon as they are there, but for those of a first load."""
     rows = await collection.count()
+    indexed = 0 if collection.info.loading else rows
     return answer(
         {
-            "num_indexed_ops": rows,
-            "num_unindexed_ops": 0,
+            "num_indexed_ops": indexed,
+            "num_unindexed_ops": rows - indexed,
             "total_ops": rows,
-            "op_indexing_progress": 1.0,
+            "op_indexing_progress": indexed / rows if rows else 1.0,
         }
     )
 
@@ -547,7 +553,7 @@ def _columns(
     }
 
 
-@router.post(_COLLECTION + "/get")
+@router.post(COLLECTION + "/get")
 async def get(body: GetBody, request: Request, collection: Read) -> Response:
     """Records by ids and filters."""
     found = await get_limited(
@@ -558,7 +564,7 @@ async def get(body: GetBody, request: Request, collection: Read) -> Response:
     return answer({"ids": found.ids, **columns, "include": body.include})
 
 
-@router.post(_COLLECTION + "/query")
+@router.post(COLLECTION + "/query")
 async def query(body: QueryBody, request: Request, collection: Read) -> Response:
     """The nearest records to each query."""
     vectors = vectors_of(body.query_embeddings)
@@ -591,11 +597,11 @@ async def query(body: QueryBody, request: Request, collection: Read) -> Response
 # -- what only Chroma's own service does
 
 
-@router.post(_COLLECTION + "/fork")
-@router.post(_COLLECTION + "/search")
-@router.post(_COLLECTION + "/functions/attach")
-@router.get(_COLLECTION + "/functions/{name}")
-@router.post(_COLLECTION + "/attached_functions/{name}/detach")
+@router.post(COLLECTION + "/fork")
+@router.post(COLLECTION + "/search")
+@router.post(COLLECTION + "/functions/attach")
+@router.get(COLLECTION + "/functions/{name}")
+@router.post(COLLECTION + "/attached_functions/{name}/detach")
 async def not_there(request: Request) -> Response:
     """Say so."""
     what = request.url.path.rpartition("/")[2]
@@ -603,7 +609,17 @@ async def not_there(request: Request) -> Response:
     raise Refused(501, "ChromaError", message)
 
 
-@router.get(_COLLECTION + "/fork_count")
+@router.get(COLLECTION + "/fork_count")
 async def fork_count(collection: Read) -> Response:
     """There are no forks."""
     return answer({"count": 0})
+
+
+#: routes that express.py serves, too: what they do, with which body, whether they write
+FREQUENT = [
+    (add, Records, True),
+    (upsert, Records, True),
+    (update, Records, True),
+    (get, GetBody, False),
+    (query, QueryBody, False),
+]

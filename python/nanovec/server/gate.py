@@ -48,7 +48,8 @@ async def answer(send: Send, fault: Fault, close: bool = False) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _header(scope: Scope, name: bytes) -> bytes | None:
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """The value of a header, whose name is in small letters; None where it is missing."""
     return next((value for key, value in scope["headers"] if key == name), None)
 
 
@@ -64,7 +65,7 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = _header(scope, b"x-request-id")
+        given = header(scope, b"x-request-id")
         request_id = given if given and _REQUEST_ID.match(given) else uuid4().hex.encode()
         scope["request_id"] = request_id.decode()
         began = time.perf_counter()
@@ -125,8 +126,8 @@ class Guarded:
         await self._app(scope, receive, send)
 
     def _fault(self, scope: Scope) -> Fault | None:
-        origin = _header(scope, b"origin")
-        host = (_header(scope, b"host") or b"").decode("latin-1")
+        origin = header(scope, b"origin")
+        host = (header(scope, b"host") or b"").decode("latin-1")
         if origin is not None and not self._is_known(origin.decode("latin-1"), host):
             return Fault(403, "AuthError", "pages of this origin may not use the server")
         if self._token is None:
@@ -144,7 +145,7 @@ class Guarded:
     @staticmethod
     def _is_allowed(scope: Scope, token: bytes) -> bool:
         for name in (b"authorization", b"x-chroma-token"):
-            given = _header(scope, name) or b""
+            given = header(scope, name) or b""
             if given[:7].lower() == b"bearer ":
                 given = given[7:]
             if hmac.compare_digest(given, token):
@@ -160,7 +161,10 @@ def _host_name(host: str) -> str:
 
 
 class Bounded:
-    """Reads the whole body before a route sees it, so that a slow client holds nothing else."""
+    """Reads the whole body before a route sees it, so that a slow client holds nothing else.
+
+    Applications behind it find it in the scope, too.
+    """
 
     def __init__(self, app: App, options: ServerOptions) -> None:
         self._app = app
@@ -186,6 +190,7 @@ class Bounded:
                 return
             if body is None:
                 return
+            scope["body"] = body
             sent = False
 
             async def replay() -> MutableMapping[str, Any]:
@@ -201,9 +206,9 @@ class Bounded:
 
     async def _read(self, scope: Scope, receive: Receive, held: _Held) -> bytes | None:
         """The body; None if the client went away."""
-        if _header(scope, b"content-encoding") not in (None, b"identity"):
+        if header(scope, b"content-encoding") not in (None, b"identity"):
             raise Refused(415, "InvalidArgumentError", "the body must not be compressed")
-        declared = _header(scope, b"content-length") or b"0"
+        declared = header(scope, b"content-length") or b"0"
         if int(declared) > _DRAINED * self._options.max_body:
             raise self._too_large()
         pieces: list[bytes] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -45,8 +46,17 @@ class Metrics:
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        counter, histogram = self._series(method, route, status)
+        counter.inc()
+        histogram.observe(seconds)
+
+    @functools.lru_cache(maxsize=4096)  # noqa: B019 - there is one of this, as long as the process
+    def _series(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        """The figures of such requests: to find them takes longer than to count."""
+        return (
+            self._requests.labels(method, route, str(status)),
+            self._seconds.labels(method, route),
+        )
 
     def count_restart(self) -> None:
         """Count a restart of the embedded server."""

@@ -63,6 +63,12 @@ class ServerOptions:
                 raise InvalidArgumentError(f"{name} must be at least 1")
 
     @property
+    def url(self) -> str:
+        """Where clients find the server, as far as this machine knows."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
     def is_loopback(self) -> bool:
         """Can only this machine reach the address?"""
         if self.host == "localhost":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Coroutine, Sequence
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Annotated, Any
 
 import anyio
@@ -20,6 +21,7 @@ from ..errors import InvalidArgumentError, ServerError
 from ..models import FloatArray, Include
 from .backend import Backend
 from .faults import Refused
+from .loads import Loads
 from .options import ServerOptions
 
 #: routes with this tag may take the time of building an index
@@ -42,6 +44,16 @@ Vectors = Annotated[
 ]
 
 
+@contextlib.contextmanager
+def time_limit(seconds: float, options: ServerOptions) -> Iterator[None]:
+    """Raise Refused when a request takes so long, not counting the wait for a connection."""
+    try:
+        with anyio.fail_after(seconds + options.wait_seconds):
+            yield
+    except TimeoutError:
+        raise Refused(504, "InternalError", "the request took too long") from None
+
+
 class _JsonRequest(Request):
     async def json(self) -> Any:
         # orjson: vectors are long
@@ -60,12 +72,8 @@ class Route(APIRoute):
 
         async def handle(request: Request) -> Response:
             options = options_of(request)
-            limit = options.build_timeout if slow else options.timeout
-            try:
-                with anyio.fail_after(limit + options.wait_seconds):
-                    return await handler(_JsonRequest(request.scope, request.receive))
-            except TimeoutError:
-                raise Refused(504, "InternalError", "the request took too long") from None
+            with time_limit(options.build_timeout if slow else options.timeout, options):
+                return await handler(_JsonRequest(request.scope, request.receive))
 
         return handle
 
@@ -77,6 +85,11 @@ class Route(APIRoute):
 async def backend_of(request: Request) -> Backend:
     """The database of a request."""
     return request.app.state.backend
+
+
+def loads_of(request: Request) -> Loads:
+    """The first loads that are under way."""
+    return request.app.state.backend.loads
 
 
 def options_of(request: Request) -> ServerOptions:

@@ -26,6 +26,7 @@ from .requests import (
     check_batch,
     database_version,
     get_limited,
+    loads_of,
     matrix_of,
     query_limited,
     space_of,
@@ -235,7 +236,7 @@ async def health(backend: BackendOf) -> Response:
 # -- collections
 
 _COLLECTIONS = "/v1/collections"
-_COLLECTION = _COLLECTIONS + "/{name}"
+COLLECTION = _COLLECTIONS + "/{name}"
 
 
 def _described(info: CollectionInfo, status: int = 200) -> Response:
@@ -264,13 +265,13 @@ async def create_collection(body: NewCollection, space: SpaceOf, backend: Backen
     )
 
 
-@router.get(_COLLECTION, response_model=CollectionInfo, tags=["collections"])
+@router.get(COLLECTION, response_model=CollectionInfo, tags=["collections"])
 async def describe_collection(collection: Written) -> Response:
     """What a collection is."""
     return _described(collection.info)
 
 
-@router.patch(_COLLECTION, response_model=CollectionInfo, tags=["collections"])
+@router.patch(COLLECTION, response_model=CollectionInfo, tags=["collections"])
 async def change_collection(
     body: ChangedCollection, collection: Written, backend: BackendOf
 ) -> Response:
@@ -287,7 +288,7 @@ async def change_collection(
     return _described(collection.info)
 
 
-@router.delete(_COLLECTION, status_code=204, tags=["collections"])
+@router.delete(COLLECTION, status_code=204, tags=["collections"])
 async def drop_collection(name: Name, space: SpaceOf, backend: BackendOf) -> Response:
     """Drop a collection with all its rows."""
     await backend.at(space).drop_collection(name)
@@ -298,24 +299,27 @@ async def drop_collection(name: Name, space: SpaceOf, backend: BackendOf) -> Res
 # -- rows
 
 
-@router.post(_COLLECTION + "/add", response_model=Number, tags=["rows"])
+@router.post(COLLECTION + "/add", response_model=Number, tags=["rows"])
 async def add(body: Rows, request: Request, collection: Written) -> Response:
     """Add rows; those whose ids are there stay as they are and are not counted."""
     check_batch(request, body.ids)
     vectors = vectors_of(body.embeddings)
-    return answer({"rows": await collection.add(body.ids, vectors, body.documents, body.metadatas)})
+    async with loads_of(request).writing(collection, len(body.ids)):
+        rows = await collection.add(body.ids, vectors, body.documents, body.metadatas)
+    return answer({"rows": rows})
 
 
-@router.post(_COLLECTION + "/upsert", response_model=Number, tags=["rows"])
+@router.post(COLLECTION + "/upsert", response_model=Number, tags=["rows"])
 async def upsert(body: Rows, request: Request, collection: Written) -> Response:
     """Add rows, or update those whose ids are there."""
     check_batch(request, body.ids)
     vectors = vectors_of(body.embeddings)
-    rows = await collection.upsert(body.ids, vectors, body.documents, body.metadatas)
+    async with loads_of(request).writing(collection, len(body.ids)):
+        rows = await collection.upsert(body.ids, vectors, body.documents, body.metadatas)
     return answer({"rows": rows})
 
 
-@router.post(_COLLECTION + "/update", response_model=Number, tags=["rows"])
+@router.post(COLLECTION + "/update", response_model=Number, tags=["rows"])
 async def update(body: ChangedRows, request: Request, collection: Written) -> Response:
     """Change what is given of rows that are there; metadata is merged, null removes a field."""
     check_batch(request, body.ids)
@@ -324,14 +328,14 @@ async def update(body: ChangedRows, request: Request, collection: Written) -> Re
     return answer({"rows": rows})
 
 
-@router.post(_COLLECTION + "/delete", response_model=Number, tags=["rows"])
+@router.post(COLLECTION + "/delete", response_model=Number, tags=["rows"])
 async def delete(body: WhichRows, collection: Written) -> Response:
     """Delete rows by ids, by filters, or ids that filters find."""
     rows = await collection.delete(body.ids, where=body.where, where_document=body.where_document)
     return answer({"rows": rows})
 
 
-@router.post(_COLLECTION + "/get", response_model=Got, tags=["rows"])
+@router.post(COLLECTION + "/get", response_model=Got, tags=["rows"])
 async def get(body: GetBody, request: Request, collection: Read) -> Response:
     """Rows by ids and filters, in order of id."""
     found = await get_limited(
@@ -341,7 +345,7 @@ async def get(body: GetBody, request: Request, collection: Read) -> Response:
     return answer(vars(found))
 
 
-@router.post(_COLLECTION + "/count", response_model=Number, tags=["rows"])
+@router.post(COLLECTION + "/count", response_model=Number, tags=["rows"])
 async def count(body: Filters, collection: Read) -> Response:
     """How many rows there are, or filters find."""
     rows = await collection.count(where=body.where, where_document=body.where_document)
@@ -351,7 +355,7 @@ async def count(body: Filters, collection: Read) -> Response:
 # -- searching
 
 
-@router.post(_COLLECTION + "/query", response_model=Found, tags=["search"])
+@router.post(COLLECTION + "/query", response_model=Found, tags=["search"])
 async def query(body: QueryBody, request: Request, collection: Read) -> Response:
     """The k nearest rows to each vector, of those that filters find."""
     found = await query_limited(
@@ -362,7 +366,7 @@ async def query(body: QueryBody, request: Request, collection: Read) -> Response
     return answer(vars(found))
 
 
-@router.post(_COLLECTION + "/hybrid", response_model=Fused, tags=["search"])
+@router.post(COLLECTION + "/hybrid", response_model=Fused, tags=["search"])
 async def hybrid(body: HybridBody, collection: Read) -> Response:
     """The best rows by vector and text together; the collection needs text_search."""
     found = await collection.hybrid(
@@ -385,7 +389,7 @@ def _binary(media_type: str) -> dict[str, Any]:
 
 
 @router.post(
-    _COLLECTION + "/{how}/arrow", response_model=Number, tags=["rows"],
+    COLLECTION + "/{how}/arrow", response_model=Number, tags=["rows"],
     openapi_extra=_binary(_ARROW),
 )  # fmt: skip
 async def write_arrow(
@@ -395,7 +399,9 @@ async def write_arrow(
     ids, matrix, documents, metadatas = arrow_rows(await request.body())
     check_batch(request, ids)
     write = collection.add if how == "add" else collection.upsert
-    return answer({"rows": await write(ids, matrix, documents, metadatas)})
+    async with loads_of(request).writing(collection, len(ids)):
+        rows = await write(ids, matrix, documents, metadatas)
+    return answer({"rows": rows})
 
 
 _FILTER = TypeAdapter(Metadata)
@@ -411,7 +417,7 @@ def _filter(text: str | None, what: str) -> Metadata | None:
 
 
 @router.post(
-    _COLLECTION + "/query/binary", response_model=Found, tags=["search"],
+    COLLECTION + "/query/binary", response_model=Found, tags=["search"],
     openapi_extra=_binary(_BYTES),
 )  # fmt: skip
 async def query_binary(
@@ -437,20 +443,20 @@ async def query_binary(
 # -- looking after it
 
 
-@router.get(_COLLECTION + "/stats", response_model=dict[str, Any], tags=[SLOW])
+@router.get(COLLECTION + "/stats", response_model=dict[str, Any], tags=[SLOW])
 async def stats(collection: Slow) -> Response:
     """Rows, sizes and index."""
     return answer(await collection.stats())
 
 
-@router.post(_COLLECTION + "/recall", response_model=Recall, tags=[SLOW])
+@router.post(COLLECTION + "/recall", response_model=Recall, tags=[SLOW])
 async def recall(body: RecallBody, collection: Slow) -> Response:
     """What share of the nearest rows searches find."""
     found = await collection.recall(body.queries, body.k, body.options)
     return answer(found.model_dump())
 
 
-@router.post(_COLLECTION + "/rebuild", response_model=CollectionInfo, tags=[SLOW])
+@router.post(COLLECTION + "/rebuild", response_model=CollectionInfo, tags=[SLOW])
 async def rebuild(body: NewIndex, collection: Slow, backend: BackendOf) -> Response:
     """Build the index anew, with other options where given."""
     await collection.rebuild(body.index)
@@ -458,14 +464,14 @@ async def rebuild(body: NewIndex, collection: Slow, backend: BackendOf) -> Respo
     return _described(collection.info)
 
 
-@router.post(_COLLECTION + "/batch/begin", status_code=204, tags=[SLOW])
+@router.post(COLLECTION + "/batch/begin", status_code=204, tags=[SLOW])
 async def begin_batch(collection: Slow) -> Response:
     """Drop the index until the batch ends, to load many rows."""
     await collection.begin_batch()
     return Response(status_code=204)
 
 
-@router.post(_COLLECTION + "/batch/end", status_code=204, tags=[SLOW])
+@router.post(COLLECTION + "/batch/end", status_code=204, tags=[SLOW])
 async def end_batch(
     collection: Slow,
     all_batches: Annotated[bool, Query(description="Those that were left open, too")] = False,
@@ -473,3 +479,13 @@ async def end_batch(
     """Build the index, unless another batch is open."""
     await (collection.end_batches() if all_batches else collection.end_batch())
     return Response(status_code=204)
+
+
+#: routes that express.py serves, too: what they do, with which body, whether they write
+FREQUENT = [
+    (add, Rows, True),
+    (upsert, Rows, True),
+    (update, ChangedRows, True),
+    (get, GetBody, False),
+    (query, QueryBody, False),
+]

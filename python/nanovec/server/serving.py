@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import functools
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import orjson
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -22,8 +23,9 @@ from .._version import __version__
 from ..errors import BusyError, NanovecError
 from . import chroma, routes
 from .backend import Backend
+from .express import Express
 from .faults import Fault, Refused, fault_of, unexpected
-from .gate import App, Bounded, Guarded, Observed
+from .gate import App, Bounded, Guarded, Observed, Receive, Scope, Send
 from .metrics import Metrics
 from .options import ServerOptions
 from .requests import answer
@@ -47,6 +49,14 @@ async def _on_error(request: Request, error: Exception) -> Response:
     if fault.status >= 500 and not isinstance(error, BusyError):
         _log.warning("%s", error, extra={"request_id": request.scope.get("request_id")})
     return _answered(fault)
+
+
+async def _on_any(request: Request, error: Exception) -> Response:
+    if isinstance(error, NanovecError):
+        return await _on_error(request, error)
+    if isinstance(error, Refused):
+        return await _on_refused(request, error)
+    raise error
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:
@@ -106,17 +116,28 @@ def _describe_errors(app: FastAPI) -> None:
 
 
 def create_app(
-    path: str | None = None, dsn: str | None = None, options: ServerOptions | None = None
+    path: str | None = None,
+    dsn: str | None = None,
+    options: ServerOptions | None = None,
+    on_failure: Callable[[NanovecError], None] | None = None,
 ) -> App:
-    """The application, for an embedded server in a directory or for any other."""
+    """The application, for an embedded server in a directory or for any other.
+
+    on_failure is told why the database could not be started or reached.
+    """
     options = options or ServerOptions()
     metrics = Metrics()
     backend = Backend(path, dsn, options, metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await backend.start()
-        _log.info("serving", extra={"version": __version__})
+        try:
+            await backend.start()
+        except NanovecError as error:
+            if on_failure is not None:
+                on_failure(error)
+            raise
+        _log.info("serving", extra={"version": __version__, "url": options.url})
         yield
         await backend.stop()
         _log.info("stopped")
@@ -142,7 +163,7 @@ def create_app(
     app.include_router(chroma.router)
     _add_metrics(app, metrics)
     _describe_errors(app)
-    gated: App = Guarded(Bounded(app, options), options)  # pyright: ignore[reportArgumentType]
+    gated: App = Guarded(Bounded(Express(app, backend, options, _on_any), options), options)
     if options.cors_origins:
         gated = CORSMiddleware(
             gated,  # pyright: ignore[reportArgumentType]
@@ -156,19 +177,23 @@ def create_app(
 class _JsonLines(logging.Formatter):
     """A line of the log is a JSON object."""
 
-    _EXTRA = ("request_id", "method", "path", "status", "milliseconds", "client", "version")
+    _EXTRA = ("request_id", "method", "path", "status", "milliseconds", "client", "version", "url")
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-            + f".{int(record.msecs):03d}Z",
+            "time": f"{self._second(int(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "message": record.getMessage(),
         }
         line |= {key: record.__dict__[key] for key in self._EXTRA if key in record.__dict__}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+        return orjson.dumps(line).decode()
+
+    @staticmethod
+    @functools.lru_cache(maxsize=1)
+    def _second(time_: int) -> str:
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time_))
 
 
 class _Protocol(HttpToolsProtocol):
@@ -220,25 +245,53 @@ class _Protocol(HttpToolsProtocol):
             self._timer = None
 
 
+def _without_traceback(app: App, failures: list[NanovecError]) -> App:
+    """The application, whose start fails in silence where serve() says why."""
+
+    async def quiet(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await app(scope, receive, send)
+            return
+
+        async def send_briefly(message: MutableMapping[str, Any]) -> None:
+            if failures and message["type"] == "lifespan.startup.failed":
+                message = {"type": message["type"]}
+            await send(message)
+
+        await app(scope, receive, send_briefly)
+
+    return quiet
+
+
 def serve(path: str | None, dsn: str | None, options: ServerOptions) -> None:
-    """Serve until a signal says to stop; requests that are under way are finished."""
+    """Serve until a signal says to stop; requests that are under way are finished.
+
+    Raises NanovecError when the database cannot be started or reached.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for noisy in ("psycopg.pool", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    failures: list[NanovecError] = []
     protocol = type("Protocol", (_Protocol,), {"header_timeout": options.header_timeout})
-    uvicorn.run(
-        create_app(path, dsn, options),  # pyright: ignore[reportArgumentType]
-        host=options.host,
-        port=options.port,
-        http=protocol,
-        ws="none",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=options.clients,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=round(options.stop_timeout),
-    )
+    app = create_app(path, dsn, options, failures.append)
+    try:
+        uvicorn.run(
+            _without_traceback(app, failures),  # pyright: ignore[reportArgumentType]
+            host=options.host,
+            port=options.port,
+            http=protocol,
+            ws="none",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=options.clients,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=round(options.stop_timeout),
+        )
+    except SystemExit:
+        if failures:
+            raise failures[0] from None
+        raise
