@@ -6,7 +6,7 @@
 SET jit = off;
 SET client_min_messages = warning;
 
-CREATE TABLE ht_items (id int PRIMARY KEY, tenant int, v vector(24));
+CREATE TABLE htw_items (id int PRIMARY KEY, tenant int, v vector(24));
 
 -- Vectors around a place, and the place itself.
 CREATE FUNCTION pg_temp.row_of(middle float8, i int) RETURNS vector LANGUAGE sql AS $$
@@ -15,17 +15,17 @@ SELECT array_agg(middle + (.2 + (test.noise(i, 0) & 65535) / 65536.0)
 FROM generate_series(1, 24) AS j
 $$;
 CREATE FUNCTION pg_temp.fill(middle float8, first int, last int) RETURNS void LANGUAGE sql AS $$
-INSERT INTO ht_items SELECT i, i % 50, pg_temp.row_of(middle, i) FROM generate_series(first, last) AS i
+INSERT INTO htw_items SELECT i, i % 50, pg_temp.row_of(middle, i) FROM generate_series(first, last) AS i
 $$;
 CREATE FUNCTION pg_temp.fill_twins(middle float8, n int) RETURNS void LANGUAGE sql AS $$
-INSERT INTO ht_items SELECT 100000 + i, i % 50, array_fill(middle, ARRAY[24])::vector
+INSERT INTO htw_items SELECT 100000 + i, i % 50, array_fill(middle, ARRAY[24])::vector
 FROM generate_series(1, n) AS i
 $$;
 
 -- Which part of the ten nearest the index finds, for each of 60 queries.
 CREATE FUNCTION pg_temp.recall(middle float8, operator text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-	query text := format('SELECT array_agg(d) FROM (SELECT v %1$s $1 AS d FROM ht_items
+	query text := format('SELECT array_agg(d) FROM (SELECT v %1$s $1 AS d FROM htw_items
 		ORDER BY v %1$s $1 LIMIT 10) AS s', operator);
 	exact float8[];
 	near float8[];
@@ -49,22 +49,22 @@ END $$;
 CREATE FUNCTION pg_temp.try(middle float8, operator text, class text, n int) RETURNS SETOF text
 LANGUAGE plpgsql AS $$
 DECLARE
-	created text := format('CREATE INDEX ht_index ON ht_items USING hnsw (v %s', class);
+	created text := format('CREATE INDEX htw_index ON htw_items USING hnsw (v %s', class);
 BEGIN
 	PERFORM pg_temp.fill(middle, 1, 2000);
 	EXECUTE created || ')';
 	PERFORM pg_temp.fill_twins(middle, n);
 	RETURN NEXT class || ', equal rows last: ' || pg_temp.recall(middle, operator);
-	TRUNCATE ht_items;
+	TRUNCATE htw_items;
 	PERFORM pg_temp.fill_twins(middle, n);
 	PERFORM pg_temp.fill(middle, 1, 2000);
 	RETURN NEXT class || ', equal rows first: ' || pg_temp.recall(middle, operator);
-	DROP INDEX ht_index;
+	DROP INDEX htw_index;
 	EXECUTE created || ', tenant)';
 	RETURN NEXT class || ', built, with a column: ' || pg_temp.recall(middle, operator);
-	RETURN QUERY SELECT problem FROM nanovec_index_check('ht_index');
-	DROP INDEX ht_index;
-	TRUNCATE ht_items;
+	RETURN QUERY SELECT problem FROM nanovec_index_check('htw_index');
+	DROP INDEX htw_index;
+	TRUNCATE htw_items;
 END $$;
 
 SELECT * FROM pg_temp.try(0, '<->', 'vector_l2_ops', 600);
@@ -72,10 +72,10 @@ SELECT * FROM pg_temp.try(1, '<=>', 'vector_cosine_ops', 600);
 
 -- many that are equal, and a query for just these
 SELECT pg_temp.fill_twins(0, 3000), pg_temp.fill(0, 1, 500);
-CREATE INDEX ht_index ON ht_items USING hnsw (v vector_l2_ops);
+CREATE INDEX htw_index ON htw_items USING hnsw (v vector_l2_ops);
 SET enable_seqscan = off;
-SELECT count(*) FROM (SELECT v FROM ht_items
+SELECT count(*) FROM (SELECT v FROM htw_items
 	ORDER BY v <-> array_fill(0, ARRAY[24])::vector LIMIT 10) AS s WHERE vector_norm(v) = 0;
 -- which does not look at all of them
 SELECT visited < 2000 FROM nanovec_last_scan();
-DROP TABLE ht_items;
+DROP TABLE htw_items;
