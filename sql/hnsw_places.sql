@@ -46,4 +46,12 @@ SELECT count(*) FILTER (WHERE exact = found) >= 38 FROM (SELECT
 	(SELECT array_agg(d) FROM (SELECT -(v <#> q) AS d FROM hp_long ORDER BY 1 DESC LIMIT 10) AS s) AS exact,
 	(SELECT array_agg(d) FROM (SELECT -(v <#> q) AS d FROM hp_long ORDER BY v <#> q LIMIT 10) AS s) AS found
 	FROM (SELECT ARRAY[1 + i % 3, 1 + i % 5, 1 + i % 7]::vector AS q FROM generate_series(1, 40) AS i) AS s) AS s;
-DROP TABLE hp_items, hp_long;
+-- with few neighbors each, and yet no insert takes the last way to another node
+CREATE TABLE hp_few (id int, v vector(16));
+CREATE INDEX hp_few_idx ON hp_few USING hnsw (v vector_ip_ops) WITH (m = 4, ef_construction = 16);
+SELECT setseed(.1);
+INSERT INTO hp_few SELECT i, ARRAY(SELECT (random() + random() + random() - 1.5) * exp(6 * length)
+		FROM generate_series(1, 16 + 0 * i))::vector
+	FROM (SELECT i, random() + random() + random() - 1.5 AS length FROM generate_series(1, 4000) AS i) AS s;
+SELECT count(*) FROM nanovec_index_check('hp_few_idx');
+DROP TABLE hp_items, hp_long, hp_few;

@@ -612,6 +612,9 @@ hnsw_level_ef(const HnswIndex *ix, int level)
  */
 extern HnswNotes *hnsw_notes_begin(uint32 nslots, Size limit);
 
+/* Free notes. */
+extern void hnsw_notes_end(HnswNotes *notes);
+
 /* Note the edges of a live node.  A node without a note counts as dead. */
 extern void hnsw_note(HnswNotes *notes, uint32 slot, const HnswNode *node);
 
@@ -697,6 +700,15 @@ extern void hnsw_note_found(HnswSurroundings *around, const HnswFound *found, in
 /* Add an edge, as hnsw_add_edge() does, with what is known at hand. */
 extern bool hnsw_add_edge_near(HnswSurroundings *around, uint32 from,
 							   const HnswCandidate *neighbor, HnswInsistence insistence);
+
+/*
+ * Ask n nodes for an edge to a new one, that no edge leads to yet: the first all_of of them,
+ * and then others until this is enough.  Who is full gives up a neighbor that can still be
+ * reached, if need be through the new node, or declines.  Returns how many agreed.  The
+ * update lock is held; no buffer is locked.
+ */
+extern int	hnsw_ask_for_edges(HnswSurroundings *around, const HnswCandidate *new,
+							   const HnswCandidate *asked, int n, int all_of, int enough);
 
 /* hnsw_slots.c: free slots, new nodes, and nodes of a kind */
 

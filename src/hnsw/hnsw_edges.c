@@ -16,6 +16,18 @@
 
 /* ---- nodes near an edge ---- */
 
+/* Whether a slot is among others. */
+static bool
+contains(const uint32 *slots, int n, uint32 slot)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (slots[i] == slot)
+			return true;
+	}
+	return false;
+}
+
 /*
  * A node that changes of edges have looked at.  Its vector stays the same as long
  * as it lives.  Edges may have changed since: who relies on one looks again.
@@ -51,6 +63,9 @@ struct HnswSurroundings
 {
 	HnswIndex  *ix;
 	known_hash *nodes;
+	uint32		fresh;			/* a node that no edge leads to yet, or HNSW_NO_SLOT */
+	int			nrelied;		/* on so many edges of that others will rely */
+	uint32		relied[HNSW_MAX_SLOTS];	/* where they lead to */
 	int			nested;			/* edges being put back, each because of the one before */
 };
 
@@ -67,6 +82,8 @@ hnsw_surroundings_begin(HnswIndex *ix)
 
 	around->ix = ix;
 	around->nodes = known_create(CurrentMemoryContext, FIRST_KNOWN, NULL);
+	around->fresh = HNSW_NO_SLOT;
+	around->nrelied = 0;
 	around->nested = 0;
 	return around;
 }
@@ -139,6 +156,27 @@ forget_edges(HnswSurroundings *around, uint32 slot)
 		known->nedges = -1;
 }
 
+/* Take a node's edges for those that it is about to get. */
+static void
+expect_edges(HnswSurroundings *around, uint32 slot, const HnswCandidate *list, int n)
+{
+	KnownNode  *known = know(around, slot);
+
+	Assert(n <= hnsw_max_edges(&around->ix->meta));
+	if (known->edges == NULL)
+		known->edges = palloc(sizeof(uint32) * hnsw_max_edges(&around->ix->meta));
+	for (int i = 0; i < n; i++)
+		known->edges[i] = list[i].slot;
+	known->nedges = n;
+}
+
+/* Whether others will rely on an edge of a node that none leads to yet. */
+static bool
+is_relied_on(const HnswSurroundings *around, uint32 from, uint32 to)
+{
+	return from == around->fresh && contains(around->relied, around->nrelied, to);
+}
+
 /* ---- edges ---- */
 
 /* Make a candidate of a node. */
@@ -174,18 +212,6 @@ hnsw_replace_edges(HnswIndex *ix, uint32 slot, uint32 version, const NvStored *s
 	if (ix->notes != NULL)
 		hnsw_note_change(ix->notes, slot);
 	return true;
-}
-
-/* Whether a slot is among others. */
-static bool
-contains(const uint32 *slots, int n, uint32 slot)
-{
-	for (int i = 0; i < n; i++)
-	{
-		if (slots[i] == slot)
-			return true;
-	}
-	return false;
 }
 
 /* A node whose edges are to change, as it is now, without its vector. */
@@ -282,11 +308,11 @@ find_cover(HnswSurroundings *around, const HnswCandidate *list, int n, int place
 
 /* Find the farthest one, but not the new one, that can be reached in another way; -1: none. */
 static int
-find_dispensable(HnswSurroundings *around, Exchange *x, int n, uint32 new_slot)
+find_dispensable(HnswSurroundings *around, uint32 source, Exchange *x, int n, uint32 new_slot)
 {
 	for (int i = n - 1; i >= 0; i--)
 	{
-		if (x->list[i].slot == new_slot)
+		if (x->list[i].slot == new_slot || is_relied_on(around, source, x->list[i].slot))
 			continue;
 		x->cover = find_cover(around, x->list, n, i, -1, new_slot);
 		if (x->cover != HNSW_NO_SLOT)
@@ -340,7 +366,7 @@ find_given_up(HnswSurroundings *around, const Source *source, Exchange *x, int n
 	int			i;
 
 	if (insistence == HNSW_IF_NONE_IS_LOST)
-		return find_dispensable(around, x, n, new_slot);
+		return find_dispensable(around, source->slot, x, n, new_slot);
 	i = insistence == HNSW_ALWAYS ? find_next_of_ring(source, x->list, n, new_slot) : -1;
 	if (i >= 0)
 	{
@@ -357,7 +383,7 @@ find_given_up(HnswSurroundings *around, const Source *source, Exchange *x, int n
 	}
 	if (insistence == HNSW_IF_WORTH_IT)
 		return -1;
-	i = find_dispensable(around, x, n, new_slot);
+	i = find_dispensable(around, source->slot, x, n, new_slot);
 	return i >= 0 ? i : find_victim(x->list, n, new_slot);
 }
 
@@ -406,79 +432,129 @@ plan_exchange(HnswSurroundings *around, const Source *source, const HnswCandidat
 	x->n = n - 1;
 }
 
-/* Give a node an edge in place of its last one.  Returns whether it has it. */
+/*
+ * Give a node an edge in place of the last one that nobody will rely on.  Returns whether it
+ * has it.
+ */
 static bool
 swap_last_edge(HnswSurroundings *around, uint32 from, const HnswCandidate *neighbor)
 {
 	HnswCandidate list[HNSW_MAX_SLOTS];
 	Source		source;
+	int			last;
 
-	if (!look_at_source(around, from, &source) || source.nedges == 0)
+	if (!look_at_source(around, from, &source))
 		return false;
-	for (int i = 0; i < source.nedges - 1; i++)
+	last = source.nedges - 1;
+	while (last >= 0 && is_relied_on(around, from, source.edges[last]))
+		last--;
+	if (last < 0)
+		return false;
+	for (int i = 0; i < source.nedges; i++)
 		list[i].slot = source.edges[i];
-	list[source.nedges - 1] = *neighbor;
+	list[last] = *neighbor;
 	forget_edges(around, from);
 	return hnsw_replace_edges(around->ix, from, source.version, &source.stored, list,
 							  source.nedges);
 }
 
-/* Have what a full node gives up be found through the new neighbor.  Returns whether it is. */
+/*
+ * Have what a full node gives up be found through the new neighbor.  To be sure of that, the
+ * new one may lose an edge for it, if none leads there yet.  Returns whether it can be found.
+ */
 static bool
-pass_on(HnswSurroundings *around, const HnswCandidate *neighbor, const HnswCandidate *given_up)
+pass_on(HnswSurroundings *around, const HnswCandidate *neighbor, const HnswCandidate *given_up,
+		HnswInsistence insistence)
 {
-	return hnsw_add_edge_near(around, neighbor->slot, given_up, HNSW_IF_NONE_IS_LOST) ||
+	if (hnsw_add_edge_near(around, neighbor->slot, given_up, HNSW_IF_NONE_IS_LOST))
+		return true;
+	return (insistence == HNSW_ALWAYS || neighbor->slot == around->fresh) &&
 		swap_last_edge(around, neighbor->slot, given_up);
 }
 
-/* Try to add an edge.  Returns false when the node changed meanwhile. */
-static bool
-try_add_edge(HnswSurroundings *around, uint32 from, const HnswCandidate *neighbor,
-			 HnswInsistence insistence, bool *added)
+/* What a node is to do for a new neighbor. */
+typedef struct EdgePlan
 {
-	Exchange	x;
 	Source		source;
+	Exchange	x;
+	bool		done;			/* it has the edge already */
+} EdgePlan;
 
-	*added = false;
-	if (!look_at_source(around, from, &source))
+/* Plan how a node takes a new neighbor.  Returns false when it does not. */
+static bool
+plan_edge(HnswSurroundings *around, uint32 from, const HnswCandidate *neighbor,
+		  HnswInsistence insistence, EdgePlan *plan)
+{
+	Source	   *source = &plan->source;
+	Exchange   *x = &plan->x;
+
+	if (!look_at_source(around, from, source))
+		return false;
+	plan->done = contains(source->edges, source->nedges, neighbor->slot);
+	if (plan->done)
 		return true;
-	if (contains(source.edges, source.nedges, neighbor->slot))
-	{
-		*added = true;
-		return true;
-	}
-	if (source.nedges < hnsw_max_edges(&around->ix->meta))
+	if (source->nedges < hnsw_max_edges(&around->ix->meta))
 	{
 		/* the others stay as they are, so that their vectors don't matter */
-		for (int i = 0; i < source.nedges; i++)
-			x.list[i].slot = source.edges[i];
-		x.list[source.nedges] = *neighbor;
-		x.n = source.nedges + 1;
-		x.given_up.slot = HNSW_NO_SLOT;
+		for (int i = 0; i < source->nedges; i++)
+			x->list[i].slot = source->edges[i];
+		x->list[source->nedges] = *neighbor;
+		x->n = source->nedges + 1;
+		x->given_up.slot = HNSW_NO_SLOT;
+		return true;
 	}
-	else
-	{
-		plan_exchange(around, &source, neighbor, insistence, &x);
-		if (x.n == 0 || (x.given_up.slot != HNSW_NO_SLOT && x.cover == HNSW_NO_SLOT &&
-						 !pass_on(around, neighbor, &x.given_up)))
-			return true;
-	}
+	plan_exchange(around, source, neighbor, insistence, x);
+	if (x->n == 0)
+		return false;
+	if (x->given_up.slot == HNSW_NO_SLOT || x->cover != HNSW_NO_SLOT)
+		return true;
+	if (!pass_on(around, neighbor, &x->given_up, insistence))
+		return false;
+	x->cover = neighbor->slot;
+	return true;
+}
+
+/* Have a node that may be out of reach found again: from here, or from any that has room. */
+static void
+put_back(HnswSurroundings *around, const Source *source, const HnswCandidate *lost)
+{
+	HnswIndex  *ix = around->ix;
+	uint32		from;
+
+	if (hnsw_add_edge_near(around, source->slot, lost, HNSW_IF_NONE_IS_LOST))
+		return;
+	from = hnsw_find_room(ix, source->level, lost->slot, NULL, hnsw_count_slots(ix));
+	if (from == HNSW_NO_SLOT || !hnsw_add_edge_near(around, from, lost, HNSW_IF_NONE_IS_LOST))
+		hnsw_add_edge_near(around, source->slot, lost, HNSW_ALWAYS);
+}
+
+/* Carry out a plan.  Returns false when the node changed meanwhile. */
+static bool
+carry_out(HnswSurroundings *around, const EdgePlan *plan)
+{
+	const Source *source = &plan->source;
+	const Exchange *x = &plan->x;
+	bool		changed;
+
+	if (plan->done)
+		return true;
 	NV_TEST_POINT("edge_chosen");
-	*added = hnsw_replace_edges(around->ix, from, source.version, &source.stored, x.list, x.n);
-	forget_edges(around, from);
+	changed = hnsw_replace_edges(around->ix, source->slot, source->version, &source->stored,
+								 x->list, x->n);
+	forget_edges(around, source->slot);
 	/*
 	 * The one that was to lead there may have given up the same edge meanwhile,
 	 * relying on this one.  Both look after their change, so one of them sees it.
 	 */
-	if (*added && x.given_up.slot != HNSW_NO_SLOT && x.cover != HNSW_NO_SLOT &&
-		!has_edge(around->ix, x.cover, x.given_up.slot) && around->nested < MOST_NESTED)
+	if (changed && x->given_up.slot != HNSW_NO_SLOT && x->cover != HNSW_NO_SLOT &&
+		!has_edge(around->ix, x->cover, x->given_up.slot) && around->nested < MOST_NESTED)
 	{
 		around->nested++;
-		forget_edges(around, x.cover);
-		hnsw_add_edge_near(around, from, &x.given_up, HNSW_ALWAYS);
+		forget_edges(around, x->cover);
+		put_back(around, source, &x->given_up);
 		around->nested--;
 	}
-	return *added;
+	return changed;
 }
 
 /* Add an edge, trying again as often as the node changes meanwhile. */
@@ -486,10 +562,52 @@ bool
 hnsw_add_edge_near(HnswSurroundings *around, uint32 from, const HnswCandidate *neighbor,
 				   HnswInsistence insistence)
 {
-	bool		added;
+	EdgePlan	plan;
 
-	while (!try_add_edge(around, from, neighbor, insistence, &added))
+	while (plan_edge(around, from, neighbor, insistence, &plan))
+	{
+		if (carry_out(around, &plan))
+			return true;
 		CHECK_FOR_INTERRUPTS();
+	}
+	return false;
+}
+
+/*
+ * All plans are made before the first is carried out: while no edge leads to the new node,
+ * nobody relies on its own, so that they may be given up for those of others.
+ */
+int
+hnsw_ask_for_edges(HnswSurroundings *around, const HnswCandidate *new, const HnswCandidate *asked,
+				   int n, int all_of, int enough)
+{
+	EdgePlan   *plans = palloc(sizeof(EdgePlan) * Max(n, 1));
+	int			nplans = 0;
+	int			added = 0;
+
+	around->fresh = new->slot;
+	around->nrelied = 0;
+	for (int i = 0; i < n && (i < all_of || nplans < enough); i++)
+	{
+		EdgePlan   *plan = &plans[nplans];
+		bool		next_of_ring = i == 0 && nv_stored_equal(&asked[i].stored, &new->stored);
+
+		if (!plan_edge(around, asked[i].slot, new, next_of_ring ? HNSW_ALWAYS : HNSW_IF_WORTH_IT,
+					   plan))
+			continue;
+		nplans++;
+		if (plan->done)
+			continue;
+		expect_edges(around, asked[i].slot, plan->x.list, plan->x.n);
+		if (plan->x.given_up.slot != HNSW_NO_SLOT && plan->x.cover == new->slot &&
+			!is_relied_on(around, new->slot, plan->x.given_up.slot))
+			around->relied[around->nrelied++] = plan->x.given_up.slot;
+	}
+	around->fresh = HNSW_NO_SLOT;
+	for (int i = 0; i < nplans; i++)
+		added += carry_out(around, &plans[i]) ||
+			hnsw_add_edge_near(around, plans[i].source.slot, new, HNSW_IF_WORTH_IT);
+	pfree(plans);
 	return added;
 }
 

@@ -281,18 +281,12 @@ add_reverse_edges(HnswIndex *ix, Placement *place, int level, uint32 slot)
 {
 	HnswCandidate self = {.slot = slot, .stored = place->stored};
 	int			n = place->n[level];
-	int			added = 0;
+	int			added;
 	/* by the inner product, one long vector stands for all others */
 	int			nasked = ix->space.ip ? n : Min(place->nstrict[level], ix->meta.m);
 
-	for (int i = 0; i < n && (i < nasked || added < EDGES_BACK(ix->meta.m)); i++)
-	{
-		const HnswCandidate *asked = &place->neighbors[level][i];
-		bool		next_of_ring = i == 0 && nv_stored_equal(&asked->stored, &place->stored);
-
-		added += hnsw_add_edge_near(place->around, asked->slot, &self,
-									next_of_ring ? HNSW_ALWAYS : HNSW_IF_WORTH_IT);
-	}
+	added = hnsw_ask_for_edges(place->around, &self, place->neighbors[level], n, nasked,
+							   EDGES_BACK(ix->meta.m));
 	if (added == 0 && ix->space.ip)
 	{
 		uint32		from = hnsw_find_room(ix, level, slot, NULL, hnsw_count_slots(ix));

@@ -39,6 +39,16 @@ hnsw_notes_begin(uint32 nslots, Size limit)
 	return notes;
 }
 
+/* Free notes. */
+void
+hnsw_notes_end(HnswNotes *notes)
+{
+	MemoryContextDelete(notes->context);
+	if (notes->nodes != NULL)
+		pfree(notes->nodes);
+	pfree(notes);
+}
+
 /* Copy the edges of a node, as far as there is room. */
 void
 hnsw_note(HnswNotes *notes, uint32 slot, const HnswNode *node)

@@ -272,6 +272,15 @@ nodes_near(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, u
 	return near;
 }
 
+/* Add an edge to a node from any that is reached and has a free place.  Returns whether one did. */
+static bool
+connect_anywhere(const Walk *walk, const HnswCandidate *node, int level)
+{
+	uint32		from = hnsw_find_room(walk->ix, level, node->slot, walk->reached, walk->nslots);
+
+	return from != HNSW_NO_SLOT && hnsw_add_edge(walk->ix, from, node, false);
+}
+
 /* Add an edge to a node from the nearest one that takes it.  Returns whether one did. */
 static bool
 connect_node(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry, uint32 slot)
@@ -286,23 +295,17 @@ connect_node(const Walk *walk, HnswSearch *search, NvQuery *query, uint32 entry,
 	if (!hnsw_copy_node(ix, slot, &node))
 		return false;
 	self.stored = node.stored;
-	if (ix->space.ip)
+	linked = ix->space.ip && connect_anywhere(walk, &self, node.level);
+	if (!linked)
 	{
-		uint32		from = hnsw_find_room(ix, node.level, slot, walk->reached, walk->nslots);
-
-		linked = from != HNSW_NO_SLOT && hnsw_add_edge(ix, from, &self, false);
+		near = nodes_near(walk, search, query, entry, slot, &node, &n);
+		for (int i = 0; i < Min(n, TRIED_GENTLY) && !linked; i++)
+			linked = hnsw_add_edge(ix, near[i], &self, false);
+		linked = linked || connect_anywhere(walk, &self, node.level);
+		for (int i = 0; i < n && !linked; i++)
+			linked = hnsw_add_edge(ix, near[i], &self, true);
+		pfree(near);
 	}
-	if (linked)
-	{
-		pfree(unconstify(void *, node.stored.data));
-		return true;
-	}
-	near = nodes_near(walk, search, query, entry, slot, &node, &n);
-	for (int i = 0; i < Min(n, TRIED_GENTLY) && !linked; i++)
-		linked = hnsw_add_edge(ix, near[i], &self, false);
-	for (int i = 0; i < n && !linked; i++)
-		linked = hnsw_add_edge(ix, near[i], &self, true);
-	pfree(near);
 	pfree(unconstify(void *, node.stored.data));
 	return linked;
 }

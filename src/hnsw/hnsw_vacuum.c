@@ -406,18 +406,25 @@ survey_page(Vacuum *v, BlockNumber block, uint32 *rests)
 	return n;
 }
 
-/* Take notes on all nodes.  Inserts that could still lead to dead ones are done, so they hold. */
+/*
+ * Take notes on all nodes, in place of those that there are.  Inserts that could still lead
+ * to dead ones are done, so they hold.  The rests of vectors are looked at the first time
+ * only.
+ */
 static void
 survey(Vacuum *v)
 {
 	uint32	   *rests = palloc(sizeof(uint32) * v->ix.meta.slots_per_page);
+	bool		first = v->ix.notes == NULL;
 
+	if (!first)
+		hnsw_notes_end(v->ix.notes);
 	v->ix.notes = hnsw_notes_begin(v->nslots, (Size) maintenance_work_mem * 1024);
 	for (BlockNumber block = v->first_block; block < v->nblocks; block++)
 	{
 		int			n = survey_page(v, block, rests);
 
-		for (int i = 0; v->ndead > 0 && i < n; i++)
+		for (int i = 0; first && v->ndead > 0 && i < n; i++)
 			use_rest(v, rests[i]);
 	}
 	pfree(rests);
@@ -844,6 +851,15 @@ mend(Vacuum *v)
 	if (v->ndead == 0)
 		return;
 	repair_all(v);
+	/*
+	 * By the inner product nodes have given up live neighbors, some of which inserts
+	 * relied on, or had just made: so all is looked at again.
+	 */
+	if (v->ix.space.ip)
+	{
+		take_size(v);
+		survey(v);
+	}
 	/* a node that took another neighbor may have given up the only way to one */
 	hnsw_connect_all(&v->ix, entry, v->dead, v->nslots);
 	NV_TEST_POINT("vacuum_repaired");
