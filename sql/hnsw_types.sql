@@ -121,3 +121,23 @@ SELECT pg_temp.add_items(1, 50);
 SELECT * FROM pg_temp.report();
 
 DROP TABLE ht_items, ht_queries, ht_classes;
+
+-- A domain has the dimensions of its type, also of arrays; one without any has none.
+CREATE DOMAIN ht_embedding AS vector(3);
+CREATE DOMAIN ht_any AS vector;
+CREATE DOMAIN ht_parts AS vector(3)[] CHECK (cardinality(VALUE) > 0);
+CREATE TABLE ht_domains (v ht_embedding, w ht_any, parts ht_parts);
+INSERT INTO ht_domains SELECT v, v, ARRAY[v] FROM
+	(SELECT ARRAY[i, i % 3, 1]::vector AS v FROM generate_series(1, 20) AS i) AS s;
+CREATE INDEX ON ht_domains USING hnsw (v vector_l2_ops);
+CREATE INDEX ON ht_domains USING ivf (v vector_l2_ops);
+CREATE INDEX ON ht_domains USING hnsw (parts vector_maxsim_ops);
+SELECT test.full_error_of('CREATE INDEX ON ht_domains USING hnsw (w vector_l2_ops)');
+SET enable_seqscan = off;
+SELECT v FROM ht_domains ORDER BY v <-> '[3,0,1]' LIMIT 2;
+SELECT parts FROM ht_domains ORDER BY parts @# '{"[1,0,0]"}' LIMIT 1;
+RESET enable_seqscan;
+-- who names the table instead of the index
+SELECT test.full_error_of('SELECT nanovec_index_recall(''ht_domains'')');
+DROP TABLE ht_domains;
+DROP DOMAIN ht_embedding, ht_any, ht_parts;

@@ -148,6 +148,30 @@ FROM unnest('{500,700,1000,1500}'::int[]) AS radius,
 	LATERAL (SELECT part * 10) AS m (per_row), LATERAL (SELECT per_row * 4000) AS n (rows),
 	pg_temp.estimate(format('SELECT FROM qr_items AS x, qr_items AS y WHERE y.v <<->> sphere(x.v, %s)', radius)) AS total,
 	LATERAL (SELECT total) AS e (estimate);
+-- A condition on the distance is a filter. Where it leaves fewer rows than are wanted, the search
+-- would go on to its end: sorting is quicker. Also where it is written as a similarity.
+CREATE TABLE qr_filtered (id int PRIMARY KEY, v vector(8));
+INSERT INTO qr_filtered SELECT i, (SELECT array_agg(sin(i * j) ORDER BY j)::vector
+	FROM generate_series(1, 8) AS j) FROM generate_series(1, 8000) AS i;
+CREATE FUNCTION pg_temp.way(condition text, lim int) RETURNS text LANGUAGE sql AS $$
+SELECT CASE WHEN bool_or(line LIKE '%Index Scan using qr_filtered_v%') THEN 'index' ELSE 'sort' END
+FROM test.plan_of(format('SELECT id FROM qr_filtered WHERE %s ORDER BY v <-> ''[1,0,0,0,0,0,0,0]'' LIMIT %s',
+	regexp_replace(condition, '\md\M', '(v <-> ''[1,0,0,0,0,0,0,0]'')'), lim)) AS line
+$$;
+CREATE FUNCTION pg_temp.ways() RETURNS TABLE (condition text, few text, many text) LANGUAGE sql AS $$
+SELECT c, pg_temp.way(c, 5), pg_temp.way(c, 50) FROM unnest('{d < 0.001,d <= 0.001,0.001 > d,1 - d > 0.999,d < 1000,id > 0}'::text[]) AS c
+$$;
+CREATE INDEX qr_filtered_v ON qr_filtered USING hnsw (v vector_l2_ops);
+VACUUM ANALYZE qr_filtered;
+SELECT * FROM pg_temp.ways();
+-- with nothing to go on for it is as it was
+SET hnsw.iterative_scan = off;
+SELECT pg_temp.way('d < 0.001', 50);
+RESET hnsw.iterative_scan;
+DROP INDEX qr_filtered_v;
+CREATE INDEX qr_filtered_v ON qr_filtered USING ivf (v vector_l2_ops);
+SELECT * FROM pg_temp.ways();
+DROP TABLE qr_filtered;
 -- what somebody may not read is not sampled
 CREATE ROLE qr_reader;
 GRANT SELECT (id) ON qr_items TO qr_reader;

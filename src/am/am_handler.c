@@ -17,6 +17,7 @@
 #include "utils/datum.h"
 #include "utils/float.h"
 #include "utils/rel.h"
+#include "utils/spccache.h"
 
 /* Make the part of a handler's answer that all methods share. */
 IndexAmRoutine *
@@ -121,6 +122,24 @@ nv_cost_without_goal(IndexPath *path, const NvCosts *costs)
 	*costs->correlation = 0;
 	*costs->pages = 0;
 	return true;
+}
+
+/* Count what a search reads behind a radius that it does not know. */
+void
+nv_cost_behind_radius(PlannerInfo *root, const IndexPath *path, double part, const NvCosts *costs)
+{
+	const RelOptInfo *rel = path->indexinfo->rel;
+	double		rows;
+	double		page_cost;
+
+	if (!nv_wants_more_than_within(root, path))
+		return;
+	part = Min(part, 1);
+	rows = part * rel->tuples;
+	get_tablespace_page_costs(rel->reltablespace, &page_cost, NULL);
+	*costs->startup += (*costs->total - *costs->startup) * part +
+		Min(rows, rel->pages) * page_cost + rows * cpu_tuple_cost;
+	*costs->total = Max(*costs->total, *costs->startup);
 }
 
 /* Tell how large the index is: amvacuumcleanup. */

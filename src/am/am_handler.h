@@ -46,6 +46,22 @@ typedef struct NvPathConditions
 /* Take a path's conditions apart, and estimate their selectivity; at least one row passes. */
 extern NvPathConditions nv_path_conditions(PlannerInfo *root, const IndexPath *path);
 
+/*
+ * Whether a query asks for more rows than are within the radius of a condition on the distance
+ * that it orders by, as WHERE v <-> q < 1 ORDER BY v <-> q LIMIT 100 may.  That condition is a
+ * filter, of which the index knows nothing, and PostgreSQL takes one row in three to pass.  A
+ * search goes on behind the radius, until it comes to a limit.  Reads some rows of the table
+ * for it, as the estimate of a sphere does (am_selectivity.c).
+ */
+extern bool nv_wants_more_than_within(PlannerInfo *root, const IndexPath *path);
+
+/*
+ * Count in the startup cost of such a path the part of all rows that a search reads behind the
+ * radius, those of the table included: nothing comes of them.
+ */
+extern void nv_cost_behind_radius(PlannerInfo *root, const IndexPath *path, double part,
+								  const NvCosts *costs);
+
 /* amvacuumcleanup: counts pages, where rows were deleted. */
 extern IndexBulkDeleteResult *nv_vacuum_cleanup(IndexVacuumInfo *info,
 												IndexBulkDeleteResult *stats);

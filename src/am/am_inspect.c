@@ -102,7 +102,11 @@ nv_inspect_open(Oid oid, LOCKMODE lock, Relation *heap)
 	if (rel->rd_rel->relkind != RELKIND_INDEX || nv_method_of(rel) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not an index of nanovec", RelationGetRelationName(rel))));
+				 errmsg("\"%s\" is not an index of nanovec", RelationGetRelationName(rel)),
+				 rel->rd_rel->relkind == RELKIND_RELATION ||
+				 rel->rd_rel->relkind == RELKIND_MATVIEW ||
+				 rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ?
+				 errhint("Name an index of vectors, not its table.") : 0));
 	if (RELATION_IS_OTHER_TEMP(rel))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

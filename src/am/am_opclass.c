@@ -151,15 +151,16 @@ nv_opclass_distance(Relation rel)
 	return operator;
 }
 
-/* Take the dimensions from the type of the column. */
+/* Take the dimensions from the type of the column, or from that which its domain is made of. */
 int
 nv_column_dims(Relation rel, const NvElementType *type)
 {
-	int			dims = vector_column(rel)->atttypmod;
+	int32		dims = vector_column(rel)->atttypmod;
+	Oid			base = getBaseTypeAndTypmod(vector_column(rel)->atttypid, &dims);
 	const char *array = nv_opclass_many(rel) ? "[]" : "";
 
 	/* its values differ in length, and the operators of bit take them */
-	if (getBaseType(vector_column(rel)->atttypid) == VARBITOID)
+	if (base == VARBITOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("type not supported for %s index", get_am_name(rel->rd_rel->relam)),

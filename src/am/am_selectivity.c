@@ -18,17 +18,20 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
+#include "am/am_handler.h"
 #include "am/am_opclass.h"
 #include "catalog/pg_amop.h"
 #include "catalog/pg_type.h"
 #include "distance/sphere.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "nodes/pathnodes.h"
 #include "nv_random.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "storage/bufmgr.h"
 #include "utils/acl.h"
+#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -363,34 +366,120 @@ table_of(PlannerInfo *root, Node *node)
 	return rte->relid;
 }
 
-/* Estimate which part of a table's rows is in a sphere. */
-static double
-selectivity_of(PlannerInfo *root, Oid operator, List *args)
+/*
+ * Estimate which part of the rows of a column's table is nearer than a radius to one of them;
+ * false if nothing is known of them.
+ */
+static bool
+part_within(PlannerInfo *root, Node *column, Oid distance, double radius, double *part)
 {
-	Node	   *column = linitial(args);
-	double		part = DEFAULT_SELECTIVITY;
-	double		radius;
 	SampleKey	key;
 	Relation	table;
 	const Sample *sample;
 
-	if (!known_radius(root, lsecond(args), &radius))
-		return part;
 	memset(&key, 0, sizeof(key));
 	key.table = table_of(root, column);
-	key.distance = distance_of(operator);
+	key.distance = distance;
 	if (!OidIsValid(key.table) || !OidIsValid(key.distance) || !ActiveSnapshotSet() ||
 		!may_read(key.table))
-		return part;
+		return false;
 	key.column = ((Var *) column)->varattno;
 	begin_samples();
 	table = table_open(key.table, NoLock);
 	sample = find_sample(&key, table);
 	if (sample != NULL)
-		part = part_less(sample, radius);
+		*part = part_less(sample, radius);
 	table_close(table, NoLock);
+	return sample != NULL;
+}
+
+/* Estimate which part of a table's rows is in a sphere. */
+static double
+selectivity_of(PlannerInfo *root, Oid operator, List *args)
+{
+	double		part = DEFAULT_SELECTIVITY;
+	double		radius;
+
+	if (known_radius(root, lsecond(args), &radius))
+		part_within(root, linitial(args), distance_of(operator), radius, &part);
 	CLAMP_PROBABILITY(part);
 	return part;
+}
+
+/* Find the number that an expression is, if the planner knows it. */
+static bool
+known_number(PlannerInfo *root, Node *node, double *number)
+{
+	const Const *value = (const Const *) estimate_expression_value(root, node);
+
+	if (!IsA(value, Const) || value->consttype != FLOAT8OID || value->constisnull)
+		return false;
+	*number = DatumGetFloat8(value->constvalue);
+	return true;
+}
+
+/* The two arguments of an operator's function, if an expression is that; else false. */
+static bool
+calls(Node *node, Oid function, Node **left, Node **right)
+{
+	const OpExpr *op = (const OpExpr *) node;
+
+	if (!IsA(node, OpExpr) || get_opcode(op->opno) != function)
+		return false;
+	*left = linitial(op->args);
+	*right = lsecond(op->args);
+	return true;
+}
+
+/*
+ * Find the radius, if a condition says that a distance is less than that: distance < radius,
+ * or 1 - distance > similarity, or either the other way round.
+ */
+static bool
+bounds_distance(PlannerInfo *root, Node *condition, const Node *distance, double *radius)
+{
+	Node	   *less;
+	Node	   *more;
+	Node	   *one;
+	Node	   *subtracted;
+	double		whole;
+	double		rest;
+
+	if (!calls(condition, F_FLOAT8LT, &less, &more) &&
+		!calls(condition, F_FLOAT8LE, &less, &more) &&
+		!calls(condition, F_FLOAT8GT, &more, &less) && !calls(condition, F_FLOAT8GE, &more, &less))
+		return false;
+	if (equal(less, distance))
+		return known_number(root, more, radius);
+	if (!calls(more, F_FLOAT8MI, &one, &subtracted) || !equal(subtracted, distance) ||
+		!known_number(root, one, &whole) || !known_number(root, less, &rest))
+		return false;
+	*radius = whole - rest;
+	return true;
+}
+
+/* Whether a query asks for more rows than its condition on the distance leaves. */
+bool
+nv_wants_more_than_within(PlannerInfo *root, const IndexPath *path)
+{
+	const OpExpr *order = path->indexorderbys == NIL ? NULL : linitial(path->indexorderbys);
+	const IndexOptInfo *index = path->indexinfo;
+	ListCell   *lc;
+
+	if (order == NULL || !IsA(order, OpExpr) || root->limit_tuples <= 0)
+		return false;
+	foreach(lc, index->rel->baserestrictinfo)
+	{
+		Node	   *condition = (Node *) lfirst_node(RestrictInfo, lc)->clause;
+		double		radius;
+		double		part;
+
+		if (bounds_distance(root, condition, (const Node *) order, &radius) &&
+			part_within(root, linitial(order->args), get_opcode(order->opno), radius, &part) &&
+			part * index->rel->tuples < root->limit_tuples)
+			return true;
+	}
+	return false;
 }
 
 /* The estimate for a condition on one table. */

@@ -456,6 +456,15 @@ extern Size hnsw_search_memory(const HnswSearch *search);
 /* The ef of the search, which may have become larger than was asked for: see hnsw_search.c. */
 extern int	hnsw_search_ef(const HnswSearch *search);
 
+/*
+ * Where many rows have one vector, such as that of an empty text, and it is among the ef
+ * nearest, its nodes, the twins, take the places of candidates that lead on to others.  What
+ * ef has to be, so that "wanted" nodes are found beside them; it may not be enough yet, so ask
+ * again after going on.  The present ef where there are few twins, or nothing is left.  Counts
+ * twins of level 0 that came near one another in the search, which are most.
+ */
+extern int	hnsw_ef_beside_twins(const HnswSearch *search, int wanted);
+
 /* How many nodes the search has visited on this level. */
 extern uint32 hnsw_nvisited(const HnswSearch *search);
 

@@ -213,6 +213,8 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	if (many)
 		cost_many(root, path, &ic, conditions.nattributes == 0 ? visits * ic.visit : *startup,
 				  visits, costs.numIndexTuples, startup, total);
+	else if (hnsw_iterative_scan != NV_ITERATIVE_OFF)
+		nv_cost_behind_radius(root, path, hnsw_max_scan_tuples / ic.tuples, &out);
 	*selectivity = costs.indexSelectivity;
 	*correlation = 0;
 	*pages = Min(costs.numIndexPages, visits);

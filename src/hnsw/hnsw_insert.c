@@ -62,6 +62,30 @@ search_from_elsewhere(HnswIndex *ix, HnswSearch *search, const NvQuery *query, i
 		hnsw_search_level(search, query, live, level, ix->meta.ef_construction);
 }
 
+/* Whether a search found a node with a vector. */
+static bool
+found_same(HnswSearch *search, const NvStored *v)
+{
+	const HnswFound *nearest = hnsw_nearest(search);
+
+	return nearest != NULL && nv_stored_equal(&nearest->stored, v);
+}
+
+/*
+ * Look for as many candidates beside nodes that have the vector of another one; not for a new
+ * one of these, whose neighbors are theirs.
+ */
+static void
+search_beside_twins(HnswSearch *search, const Placement *place)
+{
+	const int	wanted = hnsw_search_ef(search);
+	int			ef;
+
+	while ((ef = hnsw_ef_beside_twins(search, wanted)) > hnsw_search_ef(search) &&
+		   !found_same(search, &place->stored) && hnsw_search_more(search, ef, 0))
+		CHECK_FOR_INTERRUPTS();
+}
+
 /* Keep what a search found for a level, as far as it makes neighbors. */
 static void
 choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placement *place,
@@ -79,6 +103,8 @@ choose_neighbors(HnswIndex *ix, HnswSearch *search, const NvQuery *query, Placem
 		CHECK_FOR_INTERRUPTS();
 	if (!found_live(search))
 		search_from_elsewhere(ix, search, query, level);
+	if (level == 0)
+		search_beside_twins(search, place);
 	found = hnsw_found(search, &nfound);
 	c = palloc_extended(sizeof(HnswCandidate) * Max(nfound, 1), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < nfound; i++)

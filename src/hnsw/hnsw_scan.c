@@ -427,6 +427,26 @@ start(NvSearcher *base)
 	enter(s);
 }
 
+/*
+ * Search on until there are as many nodes beside those that have the vector of another one
+ * as there should be.  Nothing is nearer than one at no distance.
+ */
+static void
+look_beside_twins(HnswSearcher *s)
+{
+	const int	wanted = hnsw_search_ef(s->search);
+
+	while (!s->finished && (s->ix.space.ip || hnsw_search_radius(s->search) > 0))
+	{
+		int			ef = hnsw_ef_beside_twins(s->search, wanted);
+
+		if (ef == hnsw_search_ef(s->search) ||
+			(may_read_rest(s, ef) && read_rest(s)) ||
+			!hnsw_search_more(s->search, ef, s->base.goal.memory))
+			break;
+	}
+}
+
 /* Visit a node, or begin again; false when the first ef candidates were found. */
 static bool
 step(NvSearcher *base)
@@ -449,10 +469,12 @@ step(NvSearcher *base)
 	if (leave_graph(s, true))
 		return false;
 	Assert(hnsw_search_ef(s->search) >= s->ef);
+	s->going_on = true;
+	look_beside_twins(s);
 	s->widened = (float) hnsw_search_ef(s->search) / s->ef;
 	s->ef = hnsw_search_ef(s->search);
-	s->going_on = true;
-	read_unreached(s);
+	if (!s->finished && !s->reading)
+		read_unreached(s);
 	set_horizon(s, true);
 	return false;
 }

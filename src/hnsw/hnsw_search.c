@@ -25,6 +25,7 @@
 #include "am/am_bitmap.h"
 #include "am/am_heap.h"
 #include "am/am_select.h"
+#include "common/hashfn.h"
 #include "hnsw/hnsw_map.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
@@ -108,6 +109,19 @@ typedef struct Frontier
 	uint32		far_room;
 } Frontier;
 
+/*
+ * What tells a vector from most others.  Of those visited on level 0 a search remembers some,
+ * each where its distance says, so that it sees when most of what is near is one vector.
+ */
+#define NLOOKS 64
+#define LOOK_BYTES 32
+
+typedef struct Look
+{
+	float		distance;
+	uint32		hash;			/* of its first bytes */
+} Look;
+
 struct HnswSearch
 {
 	HnswIndex  *ix;
@@ -126,6 +140,8 @@ struct HnswSearch
 	Frontier	frontier;
 	uint32		nvisited;
 	uint64		nneighbors;		/* of these, whose distances were estimated, or measured */
+	uint32		ntwins;			/* visited nodes that had the vector of another one */
+	Look		looks[NLOOKS];	/* of vectors visited, by their distances */
 	float		expected;		/* estimate of the node to visit */
 	double		errors;			/* sum of squares, of estimates of visited nodes */
 
@@ -300,6 +316,26 @@ int
 hnsw_search_ef(const HnswSearch *s)
 {
 	return s->ef;
+}
+
+/*
+ * Nodes with the vector of another one do not count, when they are more than one part in so
+ * many of the ef that was wanted.  It becomes so many times as large at most.
+ */
+#define TWINS_PART 8
+#define MOST_TWINS 16
+
+/* What ef should be, for as many nodes beside twins as were wanted. */
+int
+hnsw_ef_beside_twins(const HnswSearch *s, int wanted)
+{
+	int			lacking = wanted - s->ef + (int) s->ntwins;
+	int			most = wanted * MOST_TWINS;
+
+	Assert(wanted > 0 && wanted <= s->ef);
+	if (lacking <= wanted / TWINS_PART || hnsw_search_ran_out(s))
+		return s->ef;
+	return Max(Min(s->ef + Max(lacking, s->ef / 2), most), s->ef);
 }
 
 /* How many nodes were visited. */
@@ -995,6 +1031,22 @@ hand_over(HnswSearch *s, uint32 slot, const HnswNode *node, const NvStored *v, f
 		s->stopped = true;
 }
 
+/* Count a visited node if another one had its vector. */
+static inline void
+note_look(HnswSearch *s, const NvStored *v, float distance)
+{
+	Look		look = {distance, 0};
+	Look	   *known;
+	uint32		bits;
+
+	memcpy(&bits, &distance, sizeof(bits));
+	look.hash = hash_bytes((const unsigned char *) v->data, (int) Min(v->bytes, LOOK_BYTES));
+	known = &s->looks[(bits * 2654435769u) / (PG_UINT32_MAX / NLOOKS + 1)];
+	if (known->distance == look.distance && known->hash == look.hash)
+		s->ntwins++;
+	*known = look;
+}
+
 /* Whether a node passes the filter, if there is one.  Its page is locked. */
 static inline bool
 node_passes(HnswSearch *s, uint32 slot, const HnswNode *node)
@@ -1161,7 +1213,11 @@ visit(HnswSearch *s, uint32 slot, float *distance, bool *passes)
 		nv_distance_from_query(&ix->space, s->query, &v);
 	*passes = node_passes(s, slot, ref.node);
 	if (likely(*passes))
+	{
+		if (s->level == 0)
+			note_look(s, &v, *distance);
 		hand_over(s, slot, ref.node, &v, *distance);
+	}
 	n = ref.node->nedges;
 	memcpy(neighbors, HNSW_NEIGHBORS(ref.node), sizeof(uint32) * n);
 	reserve(s, n);
@@ -1420,6 +1476,8 @@ hnsw_search_start(HnswSearch *s, const NvQuery *query, uint32 entry, int level, 
 	s->nvisited = 0;
 	s->nneighbors = 0;
 	s->errors = 0;
+	s->ntwins = 0;
+	memset(s->looks, 0xff, sizeof(s->looks));	/* NaN is no distance */
 	s->limit = 0;
 	s->stopped = false;
 	s->frontier.candidates[MATCHES].n = s->frontier.candidates[BRIDGES].n = 0;

@@ -145,6 +145,8 @@ cost_estimate(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	*total = *startup + costs.numIndexTuples * (cpu_index_tuple_cost + cpu_operator_cost) +
 		*startup * (ivf_rounds(costs.numIndexTuples, (Size) work_mem * 1024) / size.part - 1) *
 		Min(1, costs.numIndexTuples / (tuples * conditions.share));
+	if (ix.settings->iterative_scan != NV_ITERATIVE_OFF)
+		nv_cost_behind_radius(root, path, ix.settings->max_probes / Max(size.lists, 1), &out);
 	*pages = Min(costs.numIndexPages, visited);
 }
 
