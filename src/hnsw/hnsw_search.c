@@ -25,7 +25,6 @@
 #include "am/am_bitmap.h"
 #include "am/am_heap.h"
 #include "am/am_select.h"
-#include "common/hashfn.h"
 #include "hnsw/hnsw_map.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
@@ -114,12 +113,12 @@ typedef struct Frontier
  * each where its distance says, so that it sees when most of what is near is one vector.
  */
 #define NLOOKS 64
-#define LOOK_BYTES 32
+#define LOOK_BYTES 1024
 
 typedef struct Look
 {
 	float		distance;
-	uint32		hash;			/* of its first bytes */
+	uint64		hash;			/* of its bytes, of the first of a long one */
 } Look;
 
 struct HnswSearch
@@ -1031,20 +1030,49 @@ hand_over(HnswSearch *s, uint32 slot, const HnswNode *node, const NvStored *v, f
 		s->stopped = true;
 }
 
-/* Count a visited node if another one had its vector. */
+/*
+ * Hash a vector in words of 8 bytes, four at a time, each multiplied as by FNV-1a: where
+ * distances are the same, this is done for each node visited.
+ */
+static uint64
+hash_look(const NvStored *v)
+{
+	const char *data = v->data;
+	Size		bytes = Min(v->bytes, LOOK_BYTES);
+	uint64		hashes[4] = {1, 2, 3, 4};
+	uint64		words[4];
+
+	for (; bytes > 0; data += Min(bytes, sizeof(words)), bytes -= Min(bytes, sizeof(words)))
+	{
+		if (bytes < sizeof(words))
+			memset(words, 0, sizeof(words));
+		memcpy(words, data, Min(bytes, sizeof(words)));
+		for (int i = 0; i < 4; i++)
+			hashes[i] = (hashes[i] ^ words[i]) * UINT64CONST(0x100000001b3);
+	}
+	return (hashes[0] ^ hashes[1] << 17) + (hashes[2] ^ hashes[3] << 29);
+}
+
+/*
+ * Count a visited node if another one had its vector.  Vectors are looked at only from the
+ * second of a distance on, so that the first two do not count.
+ */
 static inline void
 note_look(HnswSearch *s, const NvStored *v, float distance)
 {
-	Look		look = {distance, 0};
-	Look	   *known;
 	uint32		bits;
+	Look	   *look;
+	uint64		hash = 0;
 
 	memcpy(&bits, &distance, sizeof(bits));
-	look.hash = hash_bytes((const unsigned char *) v->data, (int) Min(v->bytes, LOOK_BYTES));
-	known = &s->looks[(bits * 2654435769u) / (PG_UINT32_MAX / NLOOKS + 1)];
-	if (known->distance == look.distance && known->hash == look.hash)
-		s->ntwins++;
-	*known = look;
+	look = &s->looks[(bits * 2654435769u) / (PG_UINT32_MAX / NLOOKS + 1)];
+	if (unlikely(look->distance == distance))
+	{
+		hash = hash_look(v);
+		s->ntwins += look->hash == hash;
+	}
+	look->distance = distance;
+	look->hash = hash;
 }
 
 /* Whether a node passes the filter, if there is one.  Its page is locked. */
