@@ -120,4 +120,31 @@ CREATE INDEX hb_failed ON hb_items USING hnsw (v vector_cosine_ops);
 RESET statement_timeout;
 SELECT to_regclass('hb_failed') IS NULL;
 
-DROP TABLE hb_items, hb_queries, hb_exact, hb_first, hb_few;
+-- by the inner product, vectors of one length are linked as by L2, also beside shorter ones;
+-- and where a longer one is met that the sample did not have, otherwise
+CREATE TABLE hb_unit (id int, v vector(256));
+SELECT setseed(.5);
+INSERT INTO hb_unit SELECT i, l2_normalize(ARRAY(SELECT random() - .5 + (i % 40 = d % 40)::int FROM generate_series(1, 256) AS d)::vector)
+	FROM generate_series(1, 2500) AS i;
+CREATE INDEX hb_unit_idx ON hb_unit USING hnsw (v vector_ip_ops);
+SELECT recall >= 0.97 FROM nanovec_index_recall('hb_unit_idx', queries => 100);
+SELECT count(*) FROM nanovec_index_check('hb_unit_idx');
+UPDATE hb_unit SET v = v - v WHERE id % 50 = 1;
+REINDEX INDEX hb_unit_idx;
+SELECT recall >= 0.97 FROM nanovec_index_recall('hb_unit_idx', (SELECT array_agg(v) FROM hb_unit WHERE id % 25 = 3));
+CREATE FUNCTION pg_temp.find_longer(longer int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	found int;
+	problems int;
+	recalled bool;
+BEGIN
+	UPDATE hb_unit SET v = v + v + v WHERE id = longer;
+	REINDEX INDEX hb_unit_idx;
+	SELECT id INTO found FROM hb_unit ORDER BY v <#> (SELECT v FROM hb_unit WHERE id = longer) LIMIT 1;
+	SELECT count(*) INTO problems FROM nanovec_index_check('hb_unit_idx');
+	SELECT recall >= 0.97 INTO recalled FROM nanovec_index_recall('hb_unit_idx',
+		(SELECT array_agg(v) FROM hb_unit WHERE id % 25 = 3));
+	RETURN format('%s %s %s', found = longer, problems, recalled);
+END $$;
+SELECT pg_temp.find_longer(i * 333) FROM generate_series(2, 7) AS i;
+DROP TABLE hb_items, hb_queries, hb_exact, hb_first, hb_few, hb_unit;

@@ -19,6 +19,15 @@ import time
 
 def server_pid(directory):
     """The number of the server's process, or None."""
+    pid = named_pid(directory)
+    return pid if pid is not None and works_in(pid, directory) else None
+
+
+def named_pid(directory):
+    """The process that the server's file names, if it lives, or None.
+
+    What a killed server left may name any process by now, as after a restart of a container.
+    """
     try:
         with open(os.path.join(directory, "pgdata", "postmaster.pid")) as file:  # noqa: PTH118, PTH123
             pid = int(file.readline())
@@ -26,6 +35,16 @@ def server_pid(directory):
     except (OSError, ValueError):
         return None
     return None if is_zombie(pid) else pid
+
+
+def works_in(pid, directory):
+    """Is a process the server of this directory?  Where there is no /proc, nobody can say."""
+    if not os.path.exists("/proc/self/cwd"):  # noqa: PTH110
+        return True
+    try:
+        return os.path.samefile(f"/proc/{pid}/cwd", os.path.join(directory, "pgdata"))  # noqa: PTH118, PTH121
+    except OSError:
+        return False
 
 
 def is_zombie(pid):

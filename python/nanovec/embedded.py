@@ -370,12 +370,9 @@ class EmbeddedServer:
 
     def _remove_stale_pid(self, data: Path) -> None:
         """Remove a lock file whose process is another one, as after a restart of a container."""
-        pid = _watch.server_pid(str(self.path))
-        if pid is None:
-            return
-        with contextlib.suppress(OSError):
-            if b"postgres" not in Path(f"/proc/{pid}/cmdline").read_bytes():
-                (data / "postmaster.pid").unlink()
+        path = str(self.path)
+        if _watch.named_pid(path) is not None and _watch.server_pid(path) is None:
+            (data / "postmaster.pid").unlink()
 
     def _configure(self, data: Path) -> None:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20

@@ -237,6 +237,18 @@ def test_a_stale_pid_file(directory):
     assert gone(directory)
 
 
+def test_a_stale_pid_file_is_not_signalled(directory):
+    with nanovec.open(directory):
+        pass
+    assert gone(directory)
+    with subprocess.Popen(["sleep", "60"]) as other:
+        file = Path(directory, "pgdata", "postmaster.pid")
+        file.write_text(f"{other.pid}\n{directory}/pgdata\n0\n5432\n\n\n")
+        _watch.stop(str(directory), timeout=1)
+        assert other.poll() is None
+        other.kill()
+
+
 def test_an_interrupted_start(directory):
     # initdb was killed half way
     directory.mkdir()

@@ -85,6 +85,17 @@ nv_space_init(NvSpace *space, NvElementKind kind, NvSpaceMetric metric, NvForm f
 	nv_space_choose_measures(space);
 }
 
+/* Change the metric of a space of dense vectors. */
+void
+nv_space_change_metric(NvSpace *space, NvSpaceMetric metric)
+{
+	Assert(space->type->dense != NULL && space->mean == NULL);
+	Assert(metric != NV_SPACE_COSINE && nv_metric_valid(space->type->kind, metric));
+	space->metric = metric;
+	space->ip = metric == NV_SPACE_IP;
+	nv_space_choose_measures(space);
+}
+
 /* Count the floats of the mean and of the rotation. */
 Size
 nv_spec_floats(const NvSpaceSpec *spec)

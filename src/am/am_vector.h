@@ -161,6 +161,12 @@ extern void nv_space_init(NvSpace *space, NvElementKind kind, NvSpaceMetric metr
 						  int dims, int length, const float *mean, const float *factors);
 
 /*
+ * Have a space of dense vectors without a mean measure by another metric: L2, inner product or
+ * L1.  What is stored stays valid; queries have to be set again.
+ */
+extern void nv_space_change_metric(NvSpace *space, NvSpaceMetric metric);
+
+/*
  * A space as metapages describe it, and the floats that it keeps at hand: the
  * mean, if it has one, and behind it the rotation, where vectors are rotated.
  */

@@ -23,6 +23,8 @@
 #include "hnsw/hnsw_build.h"
 
 #include "common/hashfn.h"
+#include "hnsw/hnsw_nearest.h"
+#include "hnsw/hnsw_plan.h"
 #include "miscadmin.h"
 #include "nv_random.h"
 
@@ -233,6 +235,44 @@ merge_duplicates(HnswBuild *build, OrderKey *keys, HnswTwin *twins, uint32 *ntwi
 	pfree(into_copy);
 }
 
+/* The squares of lengths that are one differ by this part at most, as vectors are stored. */
+#define STORED_LENGTHS 0.01
+
+/* Whether hardly a vector is longer than others, which neighbors by L2 would not lead to. */
+static bool
+are_of_one_length(HnswBuild *build)
+{
+	uint32		used = pg_atomic_read_u32(&build->shared->memory.used);
+	char	   *copy = palloc_extended(build->ix.max_bytes, MCXT_ALLOC_HUGE);
+	float		longest = 0;
+	uint32		n = 0;
+	uint32		shorter = 0;
+
+	/* first the longest, and then how many are shorter */
+	for (int pass = 0; pass < 2; pass++)
+	{
+		for (uint32 slot = 0; slot < used; slot++)
+		{
+			const HnswNode *node = hnsw_memory_node(&build->ix, slot);
+			NvStored	v;
+			float		norm2;
+
+			CHECK_FOR_INTERRUPTS();
+			if (node->kind != HNSW_SLOT_NODE || node->level > 0 || (node->flags & HNSW_DEAD))
+				continue;
+			v = vector_of(&build->ix, slot, copy);
+			norm2 = nv_stored_norm2(&build->pages.space, &v);
+			n += pass;
+			if (pass == 0)
+				longest = Max(longest, norm2);
+			else
+				shorter += norm2 < longest * (1 - STORED_LENGTHS);
+		}
+	}
+	pfree(copy);
+	return shorter <= n / HNSW_FEW_SHORTER;
+}
+
 /*
  * Nodes of one vector have consecutive slots, the top level first.  Vectors
  * go in the order of a hash of their row's place: a table sorted by topic
@@ -312,7 +352,8 @@ make_order(HnswBuild *build)
 	}
 	pfree(copy);
 	pfree(keys);
-	shared->by_parts = n > ntwins && hnsw_parts_fit(build, n - ntwins);
+	shared->by_parts = n > ntwins && hnsw_parts_fit(build, n - ntwins) &&
+		(build->ix.meta.metric == build->pages.meta.metric || are_of_one_length(build));
 	if (shared->by_parts)
 		hnsw_parts_begin(build, twins, ntwins, n - ntwins);
 	pfree(twins);
@@ -738,7 +779,12 @@ hnsw_link(HnswBuild *build)
 	if (shared->by_parts)
 		hnsw_parts_link(build);
 	else
+	{
+		/* whatever lengths vectors have, searches find neighbors */
+		if (build->ix.meta.metric != build->pages.meta.metric)
+			nv_space_change_metric(&build->ix.space, build->pages.meta.metric);
 		link_by_searches(build);
+	}
 	if (hnsw_build_wait(build))
 		hnsw_connect_all(&build->ix, shared->entry, NULL, pg_atomic_read_u32(&shared->memory.used));
 	hnsw_build_wait(build);

@@ -54,15 +54,22 @@ struct HnswMatrix
 
 /* ---- distances ---- */
 
+/* By the inner product, the nearest of vectors of one length are those by L2. */
+uint8
+hnsw_link_metric(const HnswMeta *meta)
+{
+	return meta->metric == NV_SPACE_IP && meta->one_length ? NV_SPACE_L2 : meta->metric;
+}
+
 /* Whether vectors are dense, whole, and measured by squares. */
 bool
 hnsw_matrix_serves(const HnswMeta *meta)
 {
 	NvSpaceSpec spec = hnsw_spec(meta);
+	uint8		metric = hnsw_link_metric(meta);
 	HnswLayout	layout;
 
-	if (!nv_form_is_dense(meta->form) ||
-		(meta->metric != NV_SPACE_L2 && meta->metric != NV_SPACE_COSINE))
+	if (!nv_form_is_dense(meta->form) || (metric != NV_SPACE_L2 && metric != NV_SPACE_COSINE))
 		return false;
 	hnsw_layout(meta, &layout);
 	return nv_form_max_bytes(meta->form, meta->dims, nv_spec_length(&spec)) <=

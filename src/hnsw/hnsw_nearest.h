@@ -46,6 +46,12 @@ hnsw_list_other(uint64 key, uint32 v)
 /* Distances of many vectors from many, of a process. */
 typedef struct HnswMatrix HnswMatrix;
 
+/*
+ * By which metric (NvSpaceMetric) a build by partitions links the vectors of an index: its
+ * own, or L2 in place of the inner product where the rows sampled are of one length.
+ */
+extern uint8 hnsw_link_metric(const HnswMeta *meta);
+
 /* Whether vectors of an index can be measured so: dense ones that lie in their nodes. */
 extern bool hnsw_matrix_serves(const HnswMeta *meta);
 

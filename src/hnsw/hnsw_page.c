@@ -144,7 +144,8 @@ meta_valid(const void *arg)
 	if (!form_valid(meta) || meta->m < HNSW_MIN_M || meta->m > HNSW_MAX_M ||
 		meta->entry_level > HNSW_MAX_LEVEL ||
 		(meta->group_pages > 0) != (meta->attribute_bytes > 0) ||
-		(meta->bounds_pages > 0) != (meta->attribute_bytes > 0))
+		(meta->bounds_pages > 0) != (meta->attribute_bytes > 0) ||
+		meta->one_length > (meta->metric == NV_SPACE_IP))
 		return false;
 	hnsw_layout(meta, &layout);
 	return layout_valid(meta, &layout);

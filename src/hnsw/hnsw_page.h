@@ -76,7 +76,8 @@ typedef struct HnswMeta
 	uint16		length;			/* elements of rotated vectors, padded; 0: they are not rotated */
 	uint16		short_base;		/* of NvShortFactors */
 	uint8		factors;		/* HnswFactors */
-	uint8		unused[3];
+	uint8		one_length;		/* inner product: sampled rows are of one length, or shorter */
+	uint8		unused[2];
 	uint16		group_pages;	/* slot pages behind each page of the map; 0: no attributes */
 	uint16		bounds_pages;
 } HnswMeta;

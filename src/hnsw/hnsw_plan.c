@@ -64,6 +64,9 @@
 /* Rounding is harmless up to this part of the distances among near neighbors. */
 #define MOST_ROUNDING 0.05
 
+/* The squares of lengths that are taken for one differ by this part at most. */
+#define ONE_LENGTH 0.001
+
 /* If more probes than this have a duplicate in the sample, rows are taken to share vectors. */
 #define FEW_DUPLICATES (PROBES / 20)
 
@@ -96,6 +99,7 @@ typedef struct Sample
 	uint64		seen;
 	uint64		random;
 	double	   *sum;			/* of elements */
+	float		longest;		/* the square of the greatest length */
 	Probe		probes[PROBES];
 	int			nprobes;
 	uint64		measured;		/* rows that probes were measured against */
@@ -113,6 +117,13 @@ distance_of(const Sample *s, const float *a, const float *b)
 	return sqrtf(nv_kern.l2sq_f32(a, b, s->space.dims));
 }
 
+/* The square of a length. */
+static float
+length2_of(const Sample *s, const float *elements)
+{
+	return nv_kern.ip_f32(elements, elements, s->space.dims);
+}
+
 /* Take a vector, s->query, in the first look. */
 static void
 look_at_vector(Sample *s, ItemPointer tid)
@@ -127,6 +138,7 @@ look_at_vector(Sample *s, ItemPointer tid)
 	}
 	for (int i = 0; i < s->space.dims; i++)
 		s->sum[i] += s->query.elements[i];
+	s->longest = Max(s->longest, length2_of(s, s->query.elements));
 	if (place < PROBES)
 	{
 		Probe	   *probe = &s->probes[place];
@@ -218,6 +230,7 @@ forget_rows(Sample *s)
 {
 	s->seen = s->random = 0;
 	s->nprobes = 0;
+	s->longest = 0;
 	if (s->dense)
 		memset(s->sum, 0, sizeof(double) * s->space.dims);
 }
@@ -651,6 +664,17 @@ near_distance(const Sample *s)
 	return distances[n / 2];
 }
 
+/* Whether the rows are of one length, but for a few that are shorter. */
+static bool
+are_of_one_length(const Sample *s)
+{
+	int			shorter = 0;
+
+	for (int i = 0; i < s->nprobes; i++)
+		shorter += length2_of(s, s->probes[i].elements) < s->longest * (1 - ONE_LENGTH);
+	return s->longest > 0 && shorter <= s->nprobes / HNSW_FEW_SHORTER;
+}
+
 /* Choose how the index is laid out. */
 void
 hnsw_plan(Relation heap, Relation rel, IndexInfo *info, HnswMeta *meta, float **mean)
@@ -669,7 +693,11 @@ hnsw_plan(Relation heap, Relation rel, IndexInfo *info, HnswMeta *meta, float **
 	coded = nv_space_has_codes(meta->element, meta->metric) && meta->dims >= FEW_DIMS;
 	take_sample(heap, rel, info, meta, &sample);
 	if (sample.seen >= FEW_ROWS)
+	{
 		meta->sampled = (uint32) Max(sample.measured, 1);
+		meta->one_length = meta->metric == NV_SPACE_IP && sample.dense &&
+			are_of_one_length(&sample);
+	}
 	near = near_distance(&sample);
 	if (meta->metric != NV_SPACE_IP && meta->sampled > 0 && near > 0)
 		meta->short_base = nv_short_base(near * near);

@@ -18,4 +18,10 @@
  */
 extern void hnsw_plan(Relation heap, Relation rel, IndexInfo *info, HnswMeta *meta, float **mean);
 
+/*
+ * By the inner product, vectors of one length are linked as by L2, also when one part in so
+ * many is shorter: no query asks for those.
+ */
+#define HNSW_FEW_SHORTER 16
+
 #endif							/* HNSW_PLAN_H */

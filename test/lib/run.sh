@@ -5,7 +5,10 @@
 #   test/lib/run.sh [unit] [bench] [build] [fuzz [TARGET ...]] [regress [TEST ...]] [isolation [SPEC ...]] [tap [FILE ...]] [clients [LANGUAGE[/FILE] ...]] [python [TEST ...]]
 #   test/lib/run.sh quality [quick | WORD ...]
 #   test/lib/run.sh large|soak
+#   test/lib/run.sh +SUITE ... SUITE ... - SUITE ...
 #   test/lib/run.sh reference
+#
+# A suite with a + runs beside those that follow it, up to the next - or the end.
 #
 # Installs the packages that are missing (as root or through sudo), builds
 # the extension below build/, and installs it into a copy of the
@@ -35,7 +38,7 @@ top=$(cd "$here/../.." && pwd)
 
 case $1 in
 	demo|reference) ;;
-	*) declare -F "suite_$1" > /dev/null || die "no such suite: $1 (there are unit, bench, build, fuzz, regress, isolation, tap, clients, python, quality, large, soak)" ;;
+	*) declare -F "suite_${1#+}" > /dev/null || die "no such suite: $1 (there are unit, bench, build, fuzz, regress, isolation, tap, clients, python, quality, large, soak)" ;;
 esac
 
 # what the tests install has places where they can make it wait
@@ -64,16 +67,25 @@ esac
 while [ $# -gt 0 ]; do
 	suite=$1
 	shift
+	if [ "$suite" = - ]; then
+		report_beside
+		continue
+	fi
 	arguments=()
-	while [ $# -gt 0 ] && ! declare -F "suite_$1" > /dev/null; do
+	while [ $# -gt 0 ] && [ "$1" != - ] && ! declare -F "suite_${1#+}" > /dev/null; do
 		arguments+=("$1")
 		shift
 	done
+	if [[ $suite = +* ]]; then
+		run_beside "${suite#+}" ${arguments[@]+"${arguments[@]}"}
+		continue
+	fi
 	heading "$suite"
 	begun=$SECONDS
 	"suite_$suite" ${arguments[@]+"${arguments[@]}"}
 	say "$suite took $((SECONDS - begun)) seconds"
 done
+report_beside
 
 watch_report
 echo

@@ -18,6 +18,60 @@ count_tap()
 	done < <(sed -nE 's/^not ok [0-9]*( - )?//p' "$log")
 }
 
+# Suites that run beside others, and their processes
+beside=()
+beside_pids=()
+
+# Begin a suite that leaves one processor to others: SUITE [ARGUMENT ...]
+run_beside()
+{
+	local suite=$1
+	shift
+
+	# the server that all use, as the suite wants it
+	start_server
+	[ "$suite" != clients ] || let_clients_in
+	say "$suite runs beside what follows"
+	# a group of processes, which cleanup can end
+	set -m
+	(
+		trap - EXIT
+		passed=0 failed=0 failures=() not_run=() begun=$SECONDS
+		"suite_$suite" "$@"
+		say "$suite took $((SECONDS - begun)) seconds"
+		declare -p passed failed failures not_run | sed 's/^declare \([^ ]* \)/declare \1beside_/' \
+			> "$work/$suite.counts"
+	) > "$work/$suite.said" 2>&1 &
+	set +m
+	beside+=("$suite")
+	beside_pids+=($!)
+}
+
+# Wait for the suites that run beside others, say what they said, and count what they counted.
+report_beside()
+{
+	local i suite
+
+	for i in "${!beside[@]}"; do
+		suite=${beside[i]}
+		wait "${beside_pids[i]}" || true
+		heading "$suite"
+		cat "$work/$suite.said"
+		if [ ! -s "$work/$suite.counts" ]; then
+			failed=$((failed + 1))
+			failures+=("$suite: it did not come to its end")
+			continue
+		fi
+		. "$work/$suite.counts"
+		passed=$((passed + beside_passed))
+		failed=$((failed + beside_failed))
+		failures+=(${beside_failures[@]+"${beside_failures[@]}"})
+		not_run+=(${beside_not_run[@]+"${beside_not_run[@]}"})
+	done
+	beside=()
+	beside_pids=()
+}
+
 # A suite whose runner failed without naming a test still failed.
 check_runner()
 {
