@@ -86,7 +86,7 @@ demo:
 	@test/lib/run.sh demo
 
 check:
-	@test/lib/run.sh +regress unit bench build fuzz - isolation tap python +clients quality quick
+	@test/lib/run.sh +regress unit bench build fuzz - isolation tap clients python quality quick
 
 check-unit check-bench check-build check-fuzz check-regress check-isolation check-tap check-clients check-python check-large: check-%:
 	@test/lib/run.sh $*

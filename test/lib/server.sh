@@ -54,7 +54,6 @@ start_server()
 # user.  Sets $client_port.
 let_clients_in()
 {
-	[ -z "${client_port:-}" ] || return 0
 	client_port=$(free_port)
 	sql -q -d postgres -c "CREATE ROLE client LOGIN CREATEDB PASSWORD 'secret'"
 	echo 'host all client 127.0.0.1/32 scram-sha-256' > "$work/run/data/pg_hba.conf.new"
