@@ -121,7 +121,7 @@ RESET statement_timeout;
 SELECT to_regclass('hb_failed') IS NULL;
 
 -- by the inner product, vectors of one length are linked as by L2, also beside shorter ones;
--- and where a longer one is met that the sample did not have, otherwise
+-- and beside a longer one by searches
 CREATE TABLE hb_unit (id int, v vector(256));
 SELECT setseed(.5);
 INSERT INTO hb_unit SELECT i, l2_normalize(ARRAY(SELECT random() - .5 + (i % 40 = d % 40)::int FROM generate_series(1, 256) AS d)::vector)
@@ -147,4 +147,12 @@ BEGIN
 	RETURN format('%s %s %s', found = longer, problems, recalled);
 END $$;
 SELECT pg_temp.find_longer(i * 333) FROM generate_series(2, 7) AS i;
-DROP TABLE hb_items, hb_queries, hb_exact, hb_first, hb_few, hb_unit;
+-- the sample does not meet the ten longer ones, nor would neighbors by L2 lead to them
+CREATE TABLE hb_long (id int, v vector(16)) WITH (fillfactor = 10);
+SELECT setseed(.5);
+INSERT INTO hb_long SELECT i, CASE WHEN i BETWEEN 1000 AND 1009 THEN u + u ELSE u END
+	FROM (SELECT i, l2_normalize(ARRAY(SELECT random() + random() + random() - 1.5 + 0 * i FROM generate_series(1, 16))::vector) AS u
+		FROM generate_series(1, 12000) AS i) AS s;
+CREATE INDEX hb_long_idx ON hb_long USING hnsw (v vector_ip_ops);
+SELECT recall >= 0.99 FROM nanovec_index_recall('hb_long_idx', (SELECT array_agg(v) FROM hb_long WHERE id % 50 = 3));
+DROP TABLE hb_items, hb_queries, hb_exact, hb_first, hb_few, hb_unit, hb_long;

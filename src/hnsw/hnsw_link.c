@@ -238,6 +238,19 @@ merge_duplicates(HnswBuild *build, OrderKey *keys, HnswTwin *twins, uint32 *ntwi
 /* The squares of lengths that are one differ by this part at most, as vectors are stored. */
 #define STORED_LENGTHS 0.01
 
+/* The square of the length of a node's vector; -1 where it is none of level 0 that lives. */
+static float
+length2_of(HnswBuild *build, uint32 slot, char *copy)
+{
+	const HnswNode *node = hnsw_memory_node(&build->ix, slot);
+	NvStored	v;
+
+	if (node->kind != HNSW_SLOT_NODE || node->level > 0 || (node->flags & HNSW_DEAD))
+		return -1;
+	v = vector_of(&build->ix, slot, copy);
+	return nv_stored_norm2(&build->pages.space, &v);
+}
+
 /* Whether hardly a vector is longer than others, which neighbors by L2 would not lead to. */
 static bool
 are_of_one_length(HnswBuild *build)
@@ -248,26 +261,18 @@ are_of_one_length(HnswBuild *build)
 	uint32		n = 0;
 	uint32		shorter = 0;
 
-	/* first the longest, and then how many are shorter */
-	for (int pass = 0; pass < 2; pass++)
+	for (uint32 slot = 0; slot < used; slot++)
 	{
-		for (uint32 slot = 0; slot < used; slot++)
-		{
-			const HnswNode *node = hnsw_memory_node(&build->ix, slot);
-			NvStored	v;
-			float		norm2;
+		CHECK_FOR_INTERRUPTS();
+		longest = Max(longest, length2_of(build, slot, copy));
+	}
+	for (uint32 slot = 0; slot < used; slot++)
+	{
+		float		length2 = length2_of(build, slot, copy);
 
-			CHECK_FOR_INTERRUPTS();
-			if (node->kind != HNSW_SLOT_NODE || node->level > 0 || (node->flags & HNSW_DEAD))
-				continue;
-			v = vector_of(&build->ix, slot, copy);
-			norm2 = nv_stored_norm2(&build->pages.space, &v);
-			n += pass;
-			if (pass == 0)
-				longest = Max(longest, norm2);
-			else
-				shorter += norm2 < longest * (1 - STORED_LENGTHS);
-		}
+		CHECK_FOR_INTERRUPTS();
+		n += length2 >= 0;
+		shorter += length2 >= 0 && length2 < longest * (1 - STORED_LENGTHS);
 	}
 	pfree(copy);
 	return shorter <= n / HNSW_FEW_SHORTER;
