@@ -132,6 +132,21 @@ $writer->finish;
 is($node->safe_psql('postgres', "SELECT problem FROM nanovec_index_check('$_')"), '', "$_, built meanwhile, is sound")
   foreach qw(items_x inner_x second_x listed_x);
 
+# by the inner product a vacuum chooses neighbors anew, while inserts rely on those that there were
+$node->safe_psql('postgres', q{
+	CREATE TABLE near (id int, v vector(8));
+	CREATE INDEX near_x ON near USING hnsw (v vector_ip_ops) WITH (m = 4, ef_construction = 16);
+	INSERT INTO near SELECT i, ARRAY(SELECT random() FROM generate_series(1, 8 + 0 * i))::vector FROM generate_series(1, 6000) i;
+	DELETE FROM near WHERE id % 7 = 0});
+append_to_file("$PostgreSQL::Test::Utils::tmp_check/near.sql",
+	"INSERT INTO near SELECT 0, ARRAY(SELECT random() FROM generate_series(1, 8 + 0 * i))::vector FROM generate_series(1, 20) i;\n");
+$writer = IPC::Run::start([ 'pgbench', '-n', '-c', 2, '-T', 3, '-f', "$PostgreSQL::Test::Utils::tmp_check/near.sql",
+		$node->connstr('postgres') ], '>', \$out, '2>', \$err);
+$node->safe_psql('postgres', 'VACUUM near');
+$writer->finish;
+is($node->safe_psql('postgres', q{SELECT count(*) FROM nanovec_index_check('near_x')}), 0,
+	'by the inner product, too, every node can be reached after inserts beside a vacuum');
+
 unlike(slurp_file($node->logfile, $log_start), qr/terminated by signal|PANIC/, 'no backend crashed');
 $node->stop;
 done_testing();
