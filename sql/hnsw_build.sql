@@ -121,7 +121,7 @@ RESET statement_timeout;
 SELECT to_regclass('hb_failed') IS NULL;
 
 -- by the inner product, vectors of one length are linked as by L2, also beside shorter ones;
--- and beside a longer one by searches
+-- and beside a longer one by the product
 CREATE TABLE hb_unit (id int, v vector(256));
 SELECT setseed(.5);
 INSERT INTO hb_unit SELECT i, l2_normalize(ARRAY(SELECT random() - .5 + (i % 40 = d % 40)::int FROM generate_series(1, 256) AS d)::vector)
@@ -155,4 +155,31 @@ INSERT INTO hb_long SELECT i, CASE WHEN i BETWEEN 1000 AND 1009 THEN u + u ELSE 
 		FROM generate_series(1, 12000) AS i) AS s;
 CREATE INDEX hb_long_idx ON hb_long USING hnsw (v vector_ip_ops);
 SELECT recall >= 0.99 FROM nanovec_index_recall('hb_long_idx', (SELECT array_agg(v) FROM hb_long WHERE id % 50 = 3));
-DROP TABLE hb_items, hb_queries, hb_exact, hb_first, hb_few, hb_unit, hb_long;
+-- lengths of several orders of magnitude, with zeros and rows that have the same vector; as codes,
+-- of 16 bits and as floats; a thousand rows are one leaf, fewer than a sample have none
+CREATE TABLE hb_norms (id int, v vector(64));
+SELECT setseed(.5);
+INSERT INTO hb_norms SELECT i, CASE WHEN i % 97 = 0 THEN u - u
+		ELSE u * array_fill(exp((i % 11)::float8 - 5), ARRAY[64])::vector END
+	FROM (SELECT i, ARRAY(SELECT random() + random() + random() - 1.5 + 0 * i + (i % 30 = d % 30)::int
+		FROM generate_series(1, 64) AS d)::vector AS u FROM generate_series(1, 5000) AS i) AS s;
+INSERT INTO hb_norms SELECT 5000 + i, v FROM hb_norms, generate_series(1, 30) AS i WHERE id IN (10, 11, 12);
+CREATE FUNCTION pg_temp.link_norms(storage text, processes int, rows int DEFAULT 9999)
+	RETURNS TABLE (recalled bool, problems bigint, answers bigint) LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config('max_parallel_maintenance_workers', (processes - 1)::text, true);
+	EXECUTE format('CREATE INDEX hb_norms_idx ON hb_norms USING hnsw (v vector_ip_ops)
+		WITH (storage = %s) WHERE id < %s', storage, rows);
+	RETURN QUERY SELECT
+		(SELECT recall >= 0.98 FROM nanovec_index_recall('hb_norms_idx',
+			(SELECT array_agg(v) FROM hb_norms WHERE id % 25 = 3))),
+		(SELECT count(*) FROM nanovec_index_check('hb_norms_idx')),
+		(SELECT sum(hashtext(a.found::text)) FROM hb_norms AS q, LATERAL (SELECT array_agg(d) AS found FROM
+			(SELECT v <#> q.v AS d FROM hb_norms WHERE id < rows ORDER BY v <#> q.v LIMIT 10) AS s) AS a WHERE q.id % 50 = 7);
+	DROP INDEX hb_norms_idx;
+END $$;
+SELECT storage, processes, recalled, problems, answers = lag(answers) OVER (PARTITION BY storage ORDER BY processes) AS same
+	FROM unnest(ARRAY['sq8', 'sq16', 'float4']) AS storage, generate_series(1, 3, 2) AS processes,
+		pg_temp.link_norms(storage, processes) ORDER BY storage, processes;
+SELECT rows, recalled, problems FROM unnest(ARRAY[2, 3, 60, 900]) AS rows, pg_temp.link_norms('auto', 1, rows) ORDER BY rows;
+DROP TABLE hb_items, hb_queries, hb_exact, hb_first, hb_few, hb_unit, hb_long, hb_norms;

@@ -58,6 +58,7 @@ typedef struct HnswBuildShared
 	HnswArray	order;			/* uint32[nslots]: slots, in order of insertion */
 	HnswArray	ranks;			/* uint32 for each slot: its place there */
 	bool		by_parts;		/* without searches: see hnsw_parts.c */
+	bool		by_product;		/* then: by the inner product, of vectors of several lengths */
 	HnswArray	parts;			/* HnswPartsShared, if so */
 	HnswArray	choices;		/* uint32[batch][1 + 2m]: a count and slots */
 	HnswArray	pairs;			/* HnswPair[batch * (1 + 2m)] */

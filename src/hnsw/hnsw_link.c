@@ -251,7 +251,7 @@ length2_of(HnswBuild *build, uint32 slot, char *copy)
 	return nv_stored_norm2(&build->pages.space, &v);
 }
 
-/* Whether hardly a vector is longer than others, which neighbors by L2 would not lead to. */
+/* Whether hardly a vector is shorter than others, so that neighbors by L2 are so by the product. */
 static bool
 are_of_one_length(HnswBuild *build)
 {
@@ -357,10 +357,13 @@ make_order(HnswBuild *build)
 	}
 	pfree(copy);
 	pfree(keys);
-	shared->by_parts = n > ntwins && hnsw_parts_fit(build, n - ntwins) &&
-		(build->ix.meta.metric == build->pages.meta.metric || are_of_one_length(build));
+	shared->by_parts = n > ntwins && hnsw_parts_fit(build, n - ntwins);
 	if (shared->by_parts)
+	{
+		shared->by_product = ix->space.ip &&
+			!(ix->meta.one_length && are_of_one_length(build));
 		hnsw_parts_begin(build, twins, ntwins, n - ntwins);
+	}
 	pfree(twins);
 }
 
@@ -782,14 +785,17 @@ hnsw_link(HnswBuild *build)
 	hnsw_build_wait(build);
 	build->ix.ranks = hnsw_array(build, shared->ranks);
 	if (shared->by_parts)
-		hnsw_parts_link(build);
-	else
 	{
-		/* whatever lengths vectors have, searches find neighbors */
-		if (build->ix.meta.metric != build->pages.meta.metric)
-			nv_space_change_metric(&build->ix.space, build->pages.meta.metric);
-		link_by_searches(build);
+		/* of vectors of one length, what is nearest by the product is nearest by L2 */
+		if (build->ix.space.ip && !shared->by_product)
+		{
+			build->ix.meta.metric = NV_SPACE_L2;
+			nv_space_change_metric(&build->ix.space, NV_SPACE_L2);
+		}
+		hnsw_parts_link(build);
 	}
+	else
+		link_by_searches(build);
 	if (hnsw_build_wait(build))
 		hnsw_connect_all(&build->ix, shared->entry, NULL, pg_atomic_read_u32(&shared->memory.used));
 	hnsw_build_wait(build);

@@ -73,7 +73,6 @@ hnsw_memory_form(const HnswMeta *pages, HnswMeta *meta, HnswLayout *layout)
 	hnsw_layout(meta, layout);
 	if (!hnsw_memory_differs(pages))
 		return;
-	meta->metric = hnsw_link_metric(pages);
 	meta->bits = 0;
 	hnsw_layout(meta, layout);
 	vector = nv_form_max_bytes(meta->form, meta->dims, nv_spec_length(&spec));

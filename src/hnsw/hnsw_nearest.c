@@ -5,7 +5,7 @@
  *
  * The distances of all pairs in a leaf come from matrix products of 8-bit codes
  * (nv_kern.panel_dots), or, of vectors that are stored in another form, from
- * nv_kern.l2sq_many.  The distance of a pair is the same to the bit in every leaf
+ * nv_kern.l2sq_many and ip_many.  The distance of a pair is the same to the bit in every leaf
  * and in both directions, so what is met again is found in the list.
  *
  *-------------------------------------------------------------------------
@@ -13,6 +13,7 @@
 #include "hnsw/hnsw_nearest.h"
 
 #include <float.h>
+#include <math.h>
 
 #include "hnsw/hnsw_build.h"
 
@@ -41,6 +42,8 @@ struct HnswMatrix
 	float	   *column_floats;
 	float	   *row_floats;
 	float	   *distances;		/* NV_PANEL_ROWS rows of "padded" */
+	float	   *products;		/* the same, negative inner products */
+	float		longest;		/* the greatest length of a column, where there are products */
 	uint32	   *found;			/* columns */
 	uint64	   *keys;			/* and behind them, room for sentinels */
 };
@@ -54,22 +57,16 @@ struct HnswMatrix
 
 /* ---- distances ---- */
 
-/* By the inner product, the nearest of vectors of one length are those by L2. */
-uint8
-hnsw_link_metric(const HnswMeta *meta)
-{
-	return meta->metric == NV_SPACE_IP && meta->one_length ? NV_SPACE_L2 : meta->metric;
-}
-
-/* Whether vectors are dense, whole, and measured by squares. */
+/* Whether vectors are dense, whole, and measured by squares or products. */
 bool
 hnsw_matrix_serves(const HnswMeta *meta)
 {
 	NvSpaceSpec spec = hnsw_spec(meta);
-	uint8		metric = hnsw_link_metric(meta);
 	HnswLayout	layout;
 
-	if (!nv_form_is_dense(meta->form) || (metric != NV_SPACE_L2 && metric != NV_SPACE_COSINE))
+	if (!nv_form_is_dense(meta->form) ||
+		(meta->metric != NV_SPACE_L2 && meta->metric != NV_SPACE_COSINE &&
+		 meta->metric != NV_SPACE_IP))
 		return false;
 	hnsw_layout(meta, &layout);
 	return nv_form_max_bytes(meta->form, meta->dims, nv_spec_length(&spec)) <=
@@ -93,7 +90,7 @@ hnsw_matrix_bytes(const HnswMeta *meta)
 	Size		vector = matrix_width(meta) * (meta->form == NV_FORM_SQ8 ? 1 : sizeof(float));
 
 	return sizeof(HnswMatrix) + vector * (HNSW_LEAF + NV_PANEL_ROWS) +
-		HNSW_LEAF * (NV_PANEL_ROWS * (sizeof(int32) + sizeof(float)) + 4 * sizeof(float) +
+		HNSW_LEAF * (NV_PANEL_ROWS * (sizeof(int32) + 2 * sizeof(float)) + 4 * sizeof(float) +
 					 sizeof(uint32) + sizeof(uint64)) + HNSW_LIST * sizeof(uint64);
 }
 
@@ -121,6 +118,7 @@ hnsw_matrix_create(HnswIndex *ix)
 		m->row_floats = palloc0(sizeof(float) * NV_PANEL_ROWS * m->width);
 	}
 	m->distances = palloc(sizeof(float) * HNSW_LEAF * NV_PANEL_ROWS);
+	m->products = palloc(sizeof(float) * HNSW_LEAF * NV_PANEL_ROWS);
 	m->found = palloc(sizeof(uint32) * HNSW_LEAF);
 	m->keys = palloc(sizeof(uint64) * (HNSW_LEAF + HNSW_LIST));
 	return m;
@@ -133,6 +131,15 @@ stored_of(HnswMatrix *m, uint32 slot)
 	HnswRef		ref = {.node = hnsw_memory_node(m->ix, slot), .buffer = InvalidBuffer};
 
 	return hnsw_stored(m->ix, &ref);
+}
+
+/* The length of a node's vector. */
+static float
+length_of(HnswMatrix *m, uint32 slot)
+{
+	NvStored	v = stored_of(m, slot);
+
+	return sqrtf(nv_stored_norm2(&m->ix->space, &v));
 }
 
 /* Compute what distances take beside the products of codes: see NvPanelVector. */
@@ -232,6 +239,9 @@ hnsw_matrix_columns(HnswMatrix *m, const uint32 *slots, int n)
 	Assert(n > 0 && n <= HNSW_LEAF);
 	m->ncolumns = n;
 	m->padded = (int) TYPEALIGN(NV_PANEL, n);
+	m->longest = 0;
+	for (int c = 0; c < n && m->ix->space.ip; c++)
+		m->longest = Max(m->longest, length_of(m, slots[c]));
 	if (m->codes)
 	{
 		set_code_columns(m, slots, n);
@@ -248,20 +258,27 @@ hnsw_matrix_columns(HnswMatrix *m, const uint32 *slots, int n)
 		   sizeof(float) * m->width * (m->padded - n));
 }
 
-/* The distances of up to NV_PANEL_ROWS nodes from the columns, row by row. */
-static void
-measure_rows(HnswMatrix *m, const uint32 *slots, int n)
+/* Rows to be measured: up to NV_PANEL_ROWS nodes. */
+typedef struct Rows
 {
-	NvPanelVector vectors[NV_PANEL_ROWS];
+	int			n;
+	NvPanelVector vectors[NV_PANEL_ROWS];	/* of codes */
+	float		lengths[NV_PANEL_ROWS]; /* where there are products */
+} Rows;
 
+/* Take rows. */
+static void
+take_rows(HnswMatrix *m, const uint32 *slots, int n, Rows *rows)
+{
 	Assert(n > 0 && n <= NV_PANEL_ROWS);
+	rows->n = n;
 	for (int r = 0; r < n; r++)
 	{
 		const HnswNode *node = hnsw_memory_node(m->ix, slots[r]);
 
 		if (m->codes)
 		{
-			vectors[r] = *hnsw_panel_vector(m->ix, node);
+			rows->vectors[r] = *hnsw_panel_vector(m->ix, node);
 			less_128(m->rows + (Size) r * m->width, HNSW_VECTOR(&m->ix->layout, node),
 					 m->ix->space.length);
 		}
@@ -271,22 +288,56 @@ measure_rows(HnswMatrix *m, const uint32 *slots, int n)
 
 			nv_stored_floats(&m->ix->space, &v, m->row_floats + (Size) r * m->width);
 		}
+		if (m->ix->space.ip)
+			rows->lengths[r] = length_of(m, slots[r]);
 	}
 	if (m->codes)
-	{
 		nv_kern.panel_dots(m->rows, m->width, m->panels, m->padded / NV_PANEL, m->dots);
-		for (int r = 0; r < n; r++)
-			nv_kern.panel_l2sq(m->dots + (Size) r * m->padded, &vectors[r], &m->columns, m->padded,
-							   m->distances + (Size) r * m->padded);
+}
+
+/* The columns that nobody took are infinitely far from all rows. */
+static void
+end_rows(const HnswMatrix *m, const Rows *rows, float *distances)
+{
+	for (int r = 0; r < rows->n; r++)
+	{
+		for (int c = m->ncolumns; c < m->padded; c++)
+			distances[(Size) r * m->padded + c] = INFINITY;
+	}
+}
+
+/* The distances of rows from the columns, row by row. */
+static void
+measure_rows(HnswMatrix *m, const Rows *rows)
+{
+	if (m->codes)
+	{
+		for (int r = 0; r < rows->n; r++)
+			nv_kern.panel_l2sq(m->dots + (Size) r * m->padded, &rows->vectors[r], &m->columns,
+							   m->padded, m->distances + (Size) r * m->padded);
 		return;
 	}
 	nv_kern.l2sq_many(m->row_floats, NV_PANEL_ROWS, m->column_floats, m->padded, m->width,
 					  m->distances);
-	for (int r = 0; r < n; r++)
+	end_rows(m, rows, m->distances);
+}
+
+/* And their negative inner products. */
+static void
+multiply_rows(HnswMatrix *m, const Rows *rows)
+{
+	if (m->codes)
 	{
-		for (int c = m->ncolumns; c < m->padded; c++)
-			m->distances[(Size) r * m->padded + c] = INFINITY;
+		for (int r = 0; r < rows->n; r++)
+			nv_kern.panel_ip(m->dots + (Size) r * m->padded, &rows->vectors[r], &m->columns,
+							 m->padded, m->products + (Size) r * m->padded);
 	}
+	else
+		nv_kern.ip_many(m->row_floats, NV_PANEL_ROWS, m->column_floats, m->padded, m->width,
+						m->products);
+	for (Size i = 0; i < (Size) rows->n * m->padded; i++)
+		m->products[i] = -m->products[i];
+	end_rows(m, rows, m->products);
 }
 
 /* Find the nearest column of each node. */
@@ -295,13 +346,14 @@ hnsw_matrix_assign(HnswMatrix *m, const uint32 *slots, int n, uint16 *nearest)
 {
 	for (int i = 0; i < n; i += NV_PANEL_ROWS)
 	{
-		int			rows = Min(NV_PANEL_ROWS, n - i);
+		Rows		rows;
 
 		if (i + NV_PANEL_ROWS < n)
 			prefetch_vectors(m, slots + i + NV_PANEL_ROWS,
 							 Min(NV_PANEL_ROWS, n - i - NV_PANEL_ROWS));
-		measure_rows(m, slots + i, rows);
-		for (int r = 0; r < rows; r++)
+		take_rows(m, slots + i, Min(NV_PANEL_ROWS, n - i), &rows);
+		measure_rows(m, &rows);
+		for (int r = 0; r < rows.n; r++)
 			nearest[i + r] = (uint16) nv_kern.argmin(m->distances + (Size) r * m->padded,
 													 m->padded);
 	}
@@ -311,26 +363,27 @@ hnsw_matrix_assign(HnswMatrix *m, const uint32 *slots, int n, uint16 *nearest)
 
 /*
  * A bound that at least k distances are not above, and few more, unless they are equal.
- * More than that are not above hi; guess is what was found for another vector of the leaf.
+ * None is below "least", and more than that are not above hi; guess is what was found for
+ * another vector of the leaf.
  */
 static float
-find_bound(const float *x, int n, int k, float hi, float guess)
+find_bound(const float *x, int n, int k, float least, float hi, float guess)
 {
-	float		lo = 0;
+	float		lo = least;
 
-	if (guess < hi)
+	if (guess > lo && guess < hi)
 	{
 		if ((int) nv_kern.count_upto(x, n, guess) >= k)
 			hi = guess;
 		else
 		{
-			float		next = guess * 2;
+			float		next = least + (guess - least) * 2;
 
 			lo = guess;
 			while (next < hi && (int) nv_kern.count_upto(x, n, next) < k)
 			{
 				lo = next;
-				next *= 2;
+				next = least + (next - least) * 2;
 			}
 			hi = Min(hi, next);
 		}
@@ -403,42 +456,36 @@ merge_keys(uint64 *list, uint8 *count, uint64 *keys, int n)
 
 /*
  * Note in the list of a vector what is near in a row of distances, where its own column
- * is infinitely far.
+ * is infinitely far.  range: all distances lie between -range and range; 0 where they are
+ * not negative, and may be as large as floats are.  guess is a part of it, if it is not 0.
  */
 static int
 join_row(HnswMatrix *m, const HnswLists *lists, uint32 own, const float *x, const uint32 *numbers,
-		 float *guess)
+		 float range, float *guess)
 {
 	uint64	   *list = lists->keys + (Size) own * HNSW_LIST;
 	uint8	   *count = lists->counts + own;
 	int			nearest = Min(LEAF_NEAREST, m->ncolumns - 1);
-	float		bound = FLT_MAX;
+	float		unit = range > 0 ? range : 1;
+	float		bound = range > 0 ? range : FLT_MAX;
 	bool		cut;
 	int			n;
 
 	if (*count == HNSW_LIST)
-	{
-		uint32		bits = (uint32) (list[HNSW_LIST - 1] >> 32);
-
-		memcpy(&bound, &bits, sizeof(bound));
-	}
+		bound = hnsw_float_at((uint32) (list[HNSW_LIST - 1] >> 32));
 	n = (int) nv_kern.count_upto(x, m->padded, bound);
 	if (n == 0)
 		return 0;
 	cut = n > nearest + LEAF_SLACK;
 	if (cut)
 	{
-		bound = find_bound(x, m->padded, nearest, bound, *guess);
-		*guess = bound;
+		bound = find_bound(x, m->padded, nearest, -range, bound, *guess * unit);
+		*guess = bound / unit;
 	}
 	n = (int) nv_kern.find_upto(x, m->padded, bound, m->found);
 	for (int i = 0; i < n; i++)
-	{
-		uint32		bits;
-
-		memcpy(&bits, &x[m->found[i]], sizeof(bits));
-		m->keys[i] = (uint64) bits << 32 | (numbers[m->found[i]] - own);
-	}
+		m->keys[i] = (uint64) hnsw_float_place(x[m->found[i]]) << 32 |
+			(numbers[m->found[i]] - own);
 	sort_found(m, n);
 	/* however many the bound has let in, it is the same nearest ones */
 	return merge_keys(list, count, m->keys, cut ? Min(n, nearest) : n);
@@ -458,30 +505,49 @@ prefetch_lists(const HnswLists *lists, const uint32 *numbers, int n)
 	}
 }
 
+/* Products may be greater than those of the lengths by what is rounded. */
+#define ROUNDED 1.001F
+
 /* Measure the vectors of a leaf against each other. */
 uint64
-hnsw_join_leaf(HnswMatrix *m, const HnswLists *lists, const uint32 *numbers, const uint32 *slots,
-			   int n)
+hnsw_join_leaf(HnswMatrix *m, const HnswLists lists[HNSW_MEASURES], const uint32 *numbers,
+			   const uint32 *slots, int n)
 {
-	uint64		head = 0;
-	float		guess = FLT_MAX;
+	const HnswLists *near = &lists[HNSW_BY_DISTANCE];
+	const HnswLists *best = &lists[HNSW_BY_PRODUCT];
+	uint64		head[HNSW_MEASURES] = {0};
+	float		guess[HNSW_MEASURES] = {FLT_MAX, 1};
 
 	if (n < 2)
 		return 0;
 	hnsw_matrix_columns(m, slots, n);
 	for (int i = 0; i < n; i += NV_PANEL_ROWS)
 	{
-		int			rows = Min(NV_PANEL_ROWS, n - i);
+		Rows		rows;
 
-		prefetch_lists(lists, numbers + i, rows);
-		measure_rows(m, slots + i, rows);
-		for (int r = 0; r < rows; r++)
+		if (near->keys != NULL)
+			prefetch_lists(near, numbers + i, Min(NV_PANEL_ROWS, n - i));
+		if (best->keys != NULL)
+			prefetch_lists(best, numbers + i, Min(NV_PANEL_ROWS, n - i));
+		take_rows(m, slots + i, Min(NV_PANEL_ROWS, n - i), &rows);
+		if (near->keys != NULL)
+			measure_rows(m, &rows);
+		if (best->keys != NULL)
+			multiply_rows(m, &rows);
+		for (int r = 0; r < rows.n; r++)
 		{
 			float	   *x = m->distances + (Size) r * m->padded;
+			float	   *y = m->products + (Size) r * m->padded;
 
-			x[i + r] = INFINITY;
-			head += join_row(m, lists, numbers[i + r], x, numbers, &guess);
+			x[i + r] = y[i + r] = INFINITY;
+			if (near->keys != NULL)
+				head[HNSW_BY_DISTANCE] += join_row(m, near, numbers[i + r], x, numbers, 0,
+												   &guess[HNSW_BY_DISTANCE]);
+			if (best->keys != NULL)
+				head[HNSW_BY_PRODUCT] += join_row(m, best, numbers[i + r], y, numbers,
+												  rows.lengths[r] * m->longest * ROUNDED,
+												  &guess[HNSW_BY_PRODUCT]);
 		}
 	}
-	return head;
+	return head[near->keys != NULL ? HNSW_BY_DISTANCE : HNSW_BY_PRODUCT];
 }

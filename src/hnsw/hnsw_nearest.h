@@ -25,8 +25,8 @@
 #define HNSW_LIST_HEAD 16
 
 /*
- * Lists of n vectors.  A key has the bits of a distance, which is not negative, above
- * the number of the other vector, counted from the own one on, modulo 2^32: so of
+ * Lists of n vectors.  A key has the place of a distance among all floats above the number
+ * of the other vector, counted from the own one on, modulo 2^32: so of
  * equally near ones not all vectors keep the same few.  Keys ascend.  A list belongs
  * to one process at a time.
  */
@@ -35,6 +35,35 @@ typedef struct HnswLists
 	uint64	   *keys;			/* HNSW_LIST of each */
 	uint8	   *counts;			/* how many there are */
 } HnswLists;
+
+/* What the lists of a vector go by; the negative inner product is a distance, too. */
+typedef enum HnswMeasure
+{
+	HNSW_BY_DISTANCE,
+	HNSW_BY_PRODUCT
+} HnswMeasure;
+
+#define HNSW_MEASURES 2
+
+/* The place of a distance among all floats, none of which is NaN; and which has a place. */
+static inline uint32
+hnsw_float_place(float x)
+{
+	uint32		bits;
+
+	memcpy(&bits, &x, sizeof(bits));
+	return bits >> 31 ? ~bits : bits | (uint32) 1 << 31;
+}
+
+static inline float
+hnsw_float_at(uint32 place)
+{
+	uint32		bits = place >> 31 ? place & ~((uint32) 1 << 31) : ~place;
+	float		x;
+
+	memcpy(&x, &bits, sizeof(x));
+	return x;
+}
 
 /* The number of the other vector in a key of vector v. */
 static inline uint32
@@ -45,12 +74,6 @@ hnsw_list_other(uint64 key, uint32 v)
 
 /* Distances of many vectors from many, of a process. */
 typedef struct HnswMatrix HnswMatrix;
-
-/*
- * By which metric (NvSpaceMetric) a build by partitions links the vectors of an index: its
- * own, or L2 in place of the inner product where the rows sampled are of one length.
- */
-extern uint8 hnsw_link_metric(const HnswMeta *meta);
 
 /* Whether vectors of an index can be measured so: dense ones that lie in their nodes. */
 extern bool hnsw_matrix_serves(const HnswMeta *meta);
@@ -73,10 +96,12 @@ extern void hnsw_matrix_assign(HnswMatrix *matrix, const uint32 *slots, int n, u
 
 /*
  * Measure n vectors, which have these numbers and are the nodes slots[], against each
- * other, and note in their lists what is near.  Returns how many entries are new in the
- * heads of all lists.  The result does not depend on the order of vectors.
+ * other, and note in their lists what is near: in lists[HNSW_BY_DISTANCE] by L2, and in
+ * lists[HNSW_BY_PRODUCT] by the inner product, unless these lists have no keys.  Returns how
+ * many entries are new in the heads of the first lists that have keys.  The result does
+ * not depend on the order of vectors.
  */
-extern uint64 hnsw_join_leaf(HnswMatrix *matrix, const HnswLists *lists, const uint32 *numbers,
-							 const uint32 *slots, int n);
+extern uint64 hnsw_join_leaf(HnswMatrix *matrix, const HnswLists lists[HNSW_MEASURES],
+							 const uint32 *numbers, const uint32 *slots, int n);
 
 #endif							/* HNSW_NEAREST_H */

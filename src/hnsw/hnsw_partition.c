@@ -275,7 +275,7 @@ split_alone(HnswParts *parts, const Waiting *from, uint64 seed, WaitingStack *st
 
 /* Split a segment into leaves, and measure these. */
 static void
-run_task(HnswParts *parts, const HnswLists *lists, const HnswSegment *task, uint64 seed,
+run_task(HnswParts *parts, const HnswLists lists[HNSW_MEASURES], const HnswSegment *task, uint64 seed,
 		 WaitingStack *stack)
 {
 	uint64		head = 0;
@@ -426,7 +426,7 @@ begin_round(HnswParts *parts, uint32 n)
 
 /* Put the nearest of the first n vectors into their lists. */
 void
-hnsw_partition(HnswParts *parts, const HnswLists *lists, uint32 n)
+hnsw_partition(HnswParts *parts, const HnswLists lists[HNSW_MEASURES], uint32 n)
 {
 	HnswPartsShared *shared = parts->shared;
 	WaitingStack stack = {.room = MOST_LEADERS};

@@ -27,7 +27,8 @@ typedef struct HnswSegment
 /*
  * Shared by the processes of a build by partitions.  Vectors have numbers from the
  * highest level down, on each in the order of insertion, so those that are on a level,
- * and samples of all, are the first ones.
+ * and samples of all, are the first ones.  By the inner product, those of a level are
+ * numbered anew when it is linked, the longest first.
  */
 typedef struct HnswPartsShared
 {
@@ -47,8 +48,8 @@ typedef struct HnswPartsShared
 	/* arrays of n, unless it is said otherwise */
 	HnswArray	nodes;			/* uint32: the node on level 0 */
 	HnswArray	twins;			/* HnswTwin[ntwins] */
-	HnswArray	keys;			/* of HnswLists */
-	HnswArray	counts;
+	HnswArray	keys[HNSW_MEASURES];	/* of HnswLists; by the product only if it is the metric */
+	HnswArray	counts[HNSW_MEASURES];
 	HnswArray	sample_keys;	/* of the samples, the largest first */
 	HnswArray	sample_counts;
 	HnswArray	members;		/* uint32: numbers, those of a leaf together */
@@ -71,8 +72,9 @@ typedef struct HnswParts
 	HnswPicker *pickers[2];		/* one collects while the other is worked on */
 	uint32	   *nodes;
 	HnswTwin   *twins;
-	HnswLists	lists;
-	HnswLists	samples;
+	bool		by_product;		/* the inner product is what counts */
+	HnswLists	lists[HNSW_MEASURES];
+	HnswLists	samples;		/* by what counts */
 	uint32	   *members;
 	uint32	   *spare;
 	uint16	   *groups;
@@ -89,7 +91,7 @@ typedef struct HnswParts
  * random partitions as it takes.  All processes call it together, and leave it
  * when all are done.
  */
-extern void hnsw_partition(HnswParts *parts, const HnswLists *lists, uint32 n);
+extern void hnsw_partition(HnswParts *parts, const HnswLists lists[HNSW_MEASURES], uint32 n);
 
 /* Room that segments take for n vectors. */
 extern Size hnsw_partition_segments(uint32 n);

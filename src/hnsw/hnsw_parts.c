@@ -25,24 +25,40 @@
 /* Of a list in a sample so many are candidates on level 0; on upper levels all. */
 #define OF_SAMPLE 24
 
+/* By the inner product, of the list by L2 so many are candidates beside. */
+#define OF_DISTANCE 32
+
 /* ---- memory ---- */
 
-/* The most neighbors that a vector chooses itself; other places are for those that choose it. */
+/* A vector's node and how long it is; see number_by_length(). */
+typedef struct ByLength
+{
+	uint32		place;			/* of its length, the longest first */
+	uint32		rank;			/* of equally long ones */
+	uint32		node;
+} ByLength;
+
+/*
+ * The most neighbors that a vector chooses itself; other places are for those that choose
+ * it.  By the inner product these are few for most vectors.
+ */
 static int
-most_chosen(const HnswMeta *meta)
+most_chosen(const HnswMeta *meta, bool by_product)
 {
 	int			places = hnsw_max_edges(meta);
 
-	return places - places / 4;
+	return places - places / (by_product ? 16 : 4);
 }
 
-/* Bytes of the arrays that are shared, for each vector. */
+/* Bytes of the arrays that are shared, for each vector, and of what numbers them by length. */
 static double
 bytes_of_vector(const HnswMeta *meta)
 {
-	double		chosen = most_chosen(meta);
+	bool		by_product = meta->metric == NV_SPACE_IP;
+	double		chosen = most_chosen(meta, by_product);
+	double		lists = by_product ? HNSW_MEASURES : 1;
 
-	return sizeof(uint64) * HNSW_LIST + sizeof(uint8) +	/* lists */
+	return lists * (sizeof(uint64) * HNSW_LIST + sizeof(uint8)) + sizeof(ByLength) +
 		3 * sizeof(uint32) + sizeof(uint16) +	/* nodes, members, spare, groups */
 		sizeof(uint32) * (1 + chosen) + sizeof(uint32) * (1 + chosen) +	/* choices, sources */
 		(sizeof(uint64) * HNSW_LIST + sizeof(uint8)) / (HNSW_SAMPLE - 1.0) +	/* of samples */
@@ -62,7 +78,7 @@ hnsw_parts_fit(HnswBuild *build, uint32 n)
 		((double) hnsw_matrix_bytes(meta) + 2 * hnsw_picker_bytes(meta));
 
 	/* places in the array of sources are numbers of 32 bits */
-	if ((double) n * most_chosen(meta) >= PG_UINT32_MAX)
+	if ((double) n * hnsw_max_edges(meta) >= PG_UINT32_MAX)
 		return false;
 	if (!hnsw_matrix_serves(meta) || slots + arrays + processes > shared->memory_limit)
 		return false;
@@ -148,7 +164,7 @@ hnsw_parts_begin(HnswBuild *build, const HnswTwin *twins, uint32 ntwins, uint32 
 {
 	HnswPartsShared *shared;
 	HnswTwin   *array;
-	Size		chosen = most_chosen(&build->ix.meta);
+	Size		chosen = most_chosen(&build->ix.meta, build->shared->by_product);
 
 	build->shared->parts = hnsw_array_alloc(build, sizeof(HnswPartsShared));
 	shared = hnsw_array(build, build->shared->parts);
@@ -163,8 +179,11 @@ hnsw_parts_begin(HnswBuild *build, const HnswTwin *twins, uint32 ntwins, uint32 
 	choose_standing(&build->ix, array, ntwins);
 	shared->nodes = hnsw_array_alloc(build, sizeof(uint32) * n);
 	number_vectors(build, shared, array);
-	shared->keys = hnsw_array_alloc(build, sizeof(uint64) * HNSW_LIST * n);
-	shared->counts = hnsw_array_alloc(build, sizeof(uint8) * n);
+	for (int i = 0; i < (build->shared->by_product ? HNSW_MEASURES : 1); i++)
+	{
+		shared->keys[i] = hnsw_array_alloc(build, sizeof(uint64) * HNSW_LIST * n);
+		shared->counts[i] = hnsw_array_alloc(build, sizeof(uint8) * n);
+	}
 	shared->sample_keys = hnsw_array_alloc(build, sizeof(uint64) * HNSW_LIST *
 										   (n / (HNSW_SAMPLE - 1) + 1));
 	shared->sample_counts = hnsw_array_alloc(build, sizeof(uint8) * (n / (HNSW_SAMPLE - 1) + 1));
@@ -190,11 +209,15 @@ open_parts(HnswParts *parts, HnswBuild *build)
 	parts->matrix = hnsw_matrix_create(&build->ix);
 	for (int i = 0; i < (int) lengthof(parts->pickers); i++)
 		parts->pickers[i] = hnsw_picker_create(&build->ix);
-	parts->chosen = most_chosen(&build->ix.meta);
+	parts->chosen = most_chosen(&build->ix.meta, build->shared->by_product);
 	parts->nodes = hnsw_array(build, shared->nodes);
 	parts->twins = hnsw_array(build, shared->twins);
-	parts->lists.keys = hnsw_array(build, shared->keys);
-	parts->lists.counts = hnsw_array(build, shared->counts);
+	parts->by_product = build->shared->by_product;
+	for (int i = 0; i < (parts->by_product ? HNSW_MEASURES : 1); i++)
+	{
+		parts->lists[i].keys = hnsw_array(build, shared->keys[i]);
+		parts->lists[i].counts = hnsw_array(build, shared->counts[i]);
+	}
 	parts->samples.keys = hnsw_array(build, shared->sample_keys);
 	parts->samples.counts = hnsw_array(build, shared->sample_counts);
 	parts->members = hnsw_array(build, shared->members);
@@ -214,7 +237,8 @@ close_parts(HnswParts *parts)
 	HnswBuild  *build = parts->build;
 	HnswPartsShared *shared = parts->shared;
 	const HnswArray arrays[] = {
-		shared->nodes, shared->twins, shared->keys, shared->counts, shared->sample_keys,
+		shared->nodes, shared->twins, shared->keys[HNSW_BY_DISTANCE],
+		shared->counts[HNSW_BY_DISTANCE], shared->sample_keys,
 		shared->sample_counts, shared->members, shared->spare, shared->groups, shared->big,
 		shared->tasks, shared->choices, shared->incoming, shared->sources
 	};
@@ -222,6 +246,11 @@ close_parts(HnswParts *parts)
 	/* the last who lets go of them has them freed */
 	for (int i = 0; i < (int) lengthof(arrays); i++)
 		hnsw_array_free(build, arrays[i]);
+	if (parts->by_product)
+	{
+		hnsw_array_free(build, shared->keys[HNSW_BY_PRODUCT]);
+		hnsw_array_free(build, shared->counts[HNSW_BY_PRODUCT]);
+	}
 	hnsw_array_free(build, build->shared->parts);
 }
 
@@ -235,13 +264,21 @@ node_on(const HnswParts *parts, uint32 number, int level)
 	return parts->nodes[number] - level;
 }
 
+/* The lists by what counts. */
+static inline const HnswLists *
+main_lists(const HnswParts *parts)
+{
+	return &parts->lists[parts->by_product ? HNSW_BY_PRODUCT : HNSW_BY_DISTANCE];
+}
+
 /* Have what a vector begins with come into the caches: its list. */
 static inline void
 prefetch_list(HnswParts *parts, uint32 number)
 {
-	const char *list = (const char *) (parts->lists.keys + (Size) number * HNSW_LIST);
+	const HnswLists *lists = main_lists(parts);
+	const char *list = (const char *) (lists->keys + (Size) number * HNSW_LIST);
 
-	__builtin_prefetch(parts->lists.counts + number);
+	__builtin_prefetch(lists->counts + number);
 	for (Size b = 0; b < sizeof(uint64) * HNSW_LIST; b += NV_PREFETCH_STEP)
 		__builtin_prefetch(list + b);
 }
@@ -326,17 +363,20 @@ lists_after(HnswLists lists, uint32 n)
 /*
  * Collect candidates for a vector on a level: those in its list, and those in the list, in
  * a sample, of the nearest one that is there.  In tight clusters, lists hold nothing of
- * other ones.
+ * other ones.  By the inner product samples are the longest vectors: those that lists of
+ * what is near by L2 do not have.
  */
 static void
 collect_candidates(HnswParts *parts, HnswPicker *picker, uint32 number, int level)
 {
-	HnswLists	from = parts->lists;
+	HnswLists	from = *main_lists(parts);
 	HnswLists	next = parts->samples;
 	uint32		near = number;
 
 	hnsw_pick_begin(picker, number, node_on(parts, number, level));
-	add_from_list(parts, picker, &parts->lists, number, HNSW_LIST, level);
+	add_from_list(parts, picker, &from, number, HNSW_LIST, level);
+	if (parts->by_product)
+		add_from_list(parts, picker, &parts->lists[HNSW_BY_DISTANCE], number, OF_DISTANCE, level);
 	for (uint32 n = parts->shared->on_level[level] / HNSW_SAMPLE; n >= LEAST_SAMPLE;
 		 n /= HNSW_SAMPLE)
 	{
@@ -423,9 +463,10 @@ is_among(const uint32 *x, int n, uint32 wanted)
 static int
 fill_from_list(HnswParts *parts, uint32 number, int level, uint32 *slots, int n, int limit)
 {
-	const uint64 *list = parts->lists.keys + (Size) number * HNSW_LIST;
+	const HnswLists *lists = main_lists(parts);
+	const uint64 *list = lists->keys + (Size) number * HNSW_LIST;
 
-	for (int i = 0; i < parts->lists.counts[number] && n < limit; i++)
+	for (int i = 0; i < lists->counts[number] && n < limit; i++)
 	{
 		uint32		slot = node_on(parts, hnsw_list_other(list[i], number), level);
 
@@ -475,7 +516,7 @@ static void
 link_vector(HnswParts *parts, HnswPicker *picker, uint32 number, int level)
 {
 	HnswNode   *node = hnsw_memory_node(parts->ix, node_on(parts, number, level));
-	int			limit = hnsw_max_edges(&parts->ix->meta);
+	int			limit = hnsw_chosen_edges(parts->ix);
 	uint32		slots[HNSW_MAX_SLOTS];
 	int			n;
 
@@ -543,11 +584,15 @@ begin_step(HnswParts *parts)
 
 /* Empty the lists of the first n vectors, and count nobody who chose them. */
 static void
-empty_lists(HnswParts *parts, const HnswLists *lists, uint32 n)
+empty_lists(HnswParts *parts, const HnswLists lists[HNSW_MEASURES], uint32 n)
 {
 	if (hnsw_build_wait(parts->build))
 	{
-		memset(lists->counts, 0, sizeof(uint8) * n);
+		for (int i = 0; i < HNSW_MEASURES; i++)
+		{
+			if (lists[i].keys != NULL)
+				memset(lists[i].counts, 0, sizeof(uint8) * n);
+		}
 		for (uint32 i = 0; i < n; i++)
 			pg_atomic_write_u32(&parts->incoming[i], 0);
 	}
@@ -558,15 +603,52 @@ empty_lists(HnswParts *parts, const HnswLists *lists, uint32 n)
 static void
 list_samples(HnswParts *parts, int level)
 {
-	HnswLists	lists = parts->samples;
+	HnswLists	lists[HNSW_MEASURES] = {{0}};
+	HnswLists  *sample = &lists[parts->by_product ? HNSW_BY_PRODUCT : HNSW_BY_DISTANCE];
 
+	*sample = parts->samples;
 	for (uint32 n = parts->shared->on_level[level] / HNSW_SAMPLE; n >= LEAST_SAMPLE;
 		 n /= HNSW_SAMPLE)
 	{
-		empty_lists(parts, &lists, n);
-		hnsw_partition(parts, &lists, n);
-		lists = lists_after(lists, n);
+		empty_lists(parts, lists, n);
+		hnsw_partition(parts, lists, n);
+		*sample = lists_after(*sample, n);
 	}
+}
+
+#define ST_SORT sort_by_length
+#define ST_ELEMENT_TYPE ByLength
+#define ST_COMPARE(a, b) \
+	((a)->place != (b)->place ? ((a)->place < (b)->place ? -1 : 1) : \
+	 (a)->rank < (b)->rank ? -1 : (a)->rank > (b)->rank)
+#define ST_CHECK_FOR_INTERRUPTS
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+/* One process: number the vectors of a level anew, the longest first. */
+static void
+number_by_length(HnswParts *parts, int level)
+{
+	HnswIndex  *ix = parts->ix;
+	uint32		n = parts->shared->on_level[level];
+	ByLength   *vectors = palloc_extended(sizeof(ByLength) * n, MCXT_ALLOC_HUGE);
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		uint32		slot = parts->nodes[i];
+		HnswRef		ref = {.node = hnsw_memory_node(ix, slot), .buffer = InvalidBuffer};
+		NvStored	v = hnsw_stored(ix, &ref);
+
+		CHECK_FOR_INTERRUPTS();
+		vectors[i].place = hnsw_float_place(-nv_stored_norm2(&ix->space, &v));
+		vectors[i].rank = ix->ranks[slot];
+		vectors[i].node = slot;
+	}
+	sort_by_length(vectors, n);
+	for (uint32 i = 0; i < n; i++)
+		parts->nodes[i] = vectors[i].node;
+	pfree(vectors);
 }
 
 /* Link all nodes of a level. */
@@ -575,9 +657,12 @@ link_level(HnswParts *parts, int level)
 {
 	uint32		n = parts->shared->on_level[level];
 
+	if (hnsw_build_wait(parts->build) && parts->by_product)
+		number_by_length(parts, level);
+	hnsw_build_wait(parts->build);
 	list_samples(parts, level);
-	empty_lists(parts, &parts->lists, n);
-	hnsw_partition(parts, &parts->lists, n);
+	empty_lists(parts, parts->lists, n);
+	hnsw_partition(parts, parts->lists, n);
 	begin_step(parts);
 	do_all(parts, level, collect_candidates, choose_own);
 	if (hnsw_build_wait(parts->build))
@@ -592,7 +677,7 @@ link_level(HnswParts *parts, int level)
 void
 hnsw_parts_link(HnswBuild *build)
 {
-	HnswParts	parts;
+	HnswParts	parts = {0};
 
 	open_parts(&parts, build);
 	for (int level = parts.shared->top; level >= 0; level--)

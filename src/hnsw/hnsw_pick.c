@@ -31,7 +31,7 @@ StaticAssertDecl(NV_LINE_FLOATS % STEP == 0 && NV_LINE_FLOATS >= STEP,
 
 /* Bytes of a candidate. */
 #define CANDIDATE_BYTES \
-	(sizeof(NvStored) + sizeof(uint8 *) + sizeof(uint64) + 12 * sizeof(uint32) + sizeof(uint16))
+	(sizeof(NvStored) + sizeof(uint8 *) + sizeof(uint64) + 14 * sizeof(uint32) + sizeof(uint16))
 
 /* Room for those picked: a step may begin at the last one. */
 static int
@@ -63,6 +63,7 @@ make_room(HnswPicker *p, int room)
 	ENLARGE(p->stored, room);
 	ENLARGE(p->data, room);
 	ENLARGE(p->distances, room);
+	ENLARGE(p->products, room);
 	ENLARGE(p->dots, room);
 	for (int i = 0; i < (int) lengthof(p->columns); i++)
 		ENLARGE(p->columns[i], room);
@@ -72,6 +73,7 @@ make_room(HnswPicker *p, int room)
 	ENLARGE(p->ranks, room);
 	ENLARGE(p->nmeasured, room);
 	ENLARGE(p->nearest, room);
+	ENLARGE(p->best, room);
 }
 
 /* Make a picker. */
@@ -83,6 +85,7 @@ hnsw_picker_create(HnswIndex *ix)
 
 	p->ix = ix;
 	p->codes = ix->meta.form == NV_FORM_SQ8;
+	p->by_product = ix->space.ip;
 	p->most = hnsw_max_edges(&ix->meta);
 	room = picked_room(p->most);
 	make_room(p, FIRST_ROOM);
@@ -126,16 +129,36 @@ hnsw_pick_add(HnswPicker *p, uint32 number, uint32 slot)
 	hnsw_leaf_prefetch(p->ix, slot);
 }
 
+/* The square of the distance of two vectors, from their squares and negative product. */
+static inline float
+distance_of(float norm2, float other, float product)
+{
+	float		distance = norm2 + other + 2 * product;
+
+	return Max(distance, 0);
+}
+
 /* Measure all candidates. */
 static void
 measure(HnswPicker *p)
 {
+	const NvSpace *space = &p->ix->space;
 	NvStored	self = stored_of(p, p->slot);
+	float		norm2 = p->by_product ? nv_stored_norm2(space, &self) : 0;
 
 	for (int i = 0; i < p->n; i++)
 	{
+		float		distance;
+
 		p->stored[i] = stored_of(p, p->slots[i]);
-		p->distances[i] = hnsw_edge_distance(p->ix, &self, &p->stored[i]);
+		distance = nv_distance_between(space, &self, &p->stored[i]);
+		if (p->by_product)
+		{
+			p->columns[3][i] = nv_stored_norm2(space, &p->stored[i]);
+			p->products[i] = distance;
+			distance = distance_of(norm2, p->columns[3][i], distance);
+		}
+		p->distances[i] = distance;
 	}
 }
 
@@ -144,7 +167,9 @@ static void
 measure_codes(HnswPicker *p)
 {
 	const HnswNode *self = hnsw_memory_node(p->ix, p->slot);
+	const NvPanelVector *vector = hnsw_panel_vector(p->ix, self);
 	const NvPanelColumns columns = {p->columns[0], p->columns[1], p->columns[2], p->columns[3]};
+	Size		padded = TYPEALIGN(NV_LINE_FLOATS, p->n);
 
 	for (int i = 0; i < p->n; i++)
 	{
@@ -160,8 +185,12 @@ measure_codes(HnswPicker *p)
 	}
 	nv_kern.dots_u8((const uint8 *) HNSW_VECTOR(&p->ix->layout, self), p->data, p->n,
 					p->ix->space.length, p->dots);
-	nv_kern.panel_l2sq(p->dots, hnsw_panel_vector(p->ix, self), &columns,
-					   TYPEALIGN(NV_LINE_FLOATS, p->n), p->distances);
+	nv_kern.panel_l2sq(p->dots, vector, &columns, padded, p->distances);
+	if (!p->by_product)
+		return;
+	nv_kern.panel_ip(p->dots, vector, &columns, padded, p->products);
+	for (int i = 0; i < p->n; i++)
+		p->products[i] = -p->products[i];
 }
 
 #define ST_SORT sort_by_keys
@@ -177,16 +206,12 @@ measure_codes(HnswPicker *p)
 static void
 sort_unique(HnswPicker *p, int from)
 {
+	const float *x = p->by_product ? p->products : p->distances;
 	int			n = p->n - from;
 	int			kept = from;
 
-	for (int i = 0; i < n; i++)
-	{
-		uint32		bits;
-
-		memcpy(&bits, &p->distances[from + i], sizeof(bits));
-		p->keys[from + i] = (uint64) bits << 32 | (p->numbers[from + i] - p->number);
-	}
+	for (int i = from; i < p->n; i++)
+		p->keys[i] = (uint64) hnsw_float_place(x[i]) << 32 | (p->numbers[i] - p->number);
 	for (int i = 0; i < p->n; i++)
 		p->order[i] = i;
 	if (n > MOST_RANKED)
@@ -220,58 +245,89 @@ add_picked(HnswPicker *p, uint32 c)
 		p->picked_columns[i][place] = p->columns[i][c];
 }
 
-/* The least of a step's distances. */
-static inline float
-least_of(const float *x)
+/* Note the distance of a candidate from a picked one; and the negative product, if it counts. */
+static inline void
+note_picked(HnswPicker *p, uint32 c, float distance, float product)
 {
-	float		a = Min(Min(x[0], x[1]), Min(x[2], x[3]));
-	float		b = Min(Min(x[4], x[5]), Min(x[6], x[7]));
+	if (p->by_product)
+	{
+		p->best[c] = Min(p->best[c], product);
+		/* a search has to get nearer by the product, too, on its way through the picked one */
+		if (product > p->products[c])
+			return;
+	}
+	p->nearest[c] = Min(p->nearest[c], distance);
+}
 
-	StaticAssertStmt(STEP == 8, "a step is so many");
-	return Min(a, b);
+/* Measure a candidate of codes against more of the picked ones. */
+static void
+measure_more_codes(HnswPicker *p, uint32 c)
+{
+	int			first = p->nmeasured[c];
+	int			n = Min(STEP, p->npicked - first);
+	float		distances[NV_LINE_FLOATS];
+	float		products[NV_LINE_FLOATS] = {0};
+	int32		dots[NV_LINE_FLOATS] = {0};
+	const NvPanelColumns columns = {p->picked_columns[0] + first, p->picked_columns[1] + first,
+	p->picked_columns[2] + first, p->picked_columns[3] + first};
+	const NvPanelVector v = {p->columns[0][c], p->columns[1][c], p->columns[2][c],
+	p->columns[3][c], p->sums[c]};
+
+	nv_kern.dots_u8(p->data[c], p->picked_data + first, n, p->ix->space.length, dots);
+	nv_kern.panel_l2sq(dots, &v, &columns, NV_LINE_FLOATS, distances);
+	if (p->by_product)
+		nv_kern.panel_ip(dots, &v, &columns, NV_LINE_FLOATS, products);
+	for (int i = 0; i < n; i++)
+		note_picked(p, c, distances[i], -products[i]);
+	p->nmeasured[c] = (uint16) (first + n);
 }
 
 /* Measure a candidate against more of the picked ones. */
 static void
 measure_more(HnswPicker *p, uint32 c)
 {
-	int			first = p->nmeasured[c];
-	float		distances[NV_LINE_FLOATS];
-	int			n = Min(STEP, p->npicked - first);
-	int32		dots[NV_LINE_FLOATS] = {0};
-	NvPanelColumns columns;
-	NvPanelVector v;
+	uint32		picked = p->picked[p->nmeasured[c]];
+	float		distance;
 
-	Assert(first < p->npicked);
-	if (!p->codes)
+	Assert(p->nmeasured[c] < p->npicked);
+	if (p->codes)
 	{
-		float		distance = hnsw_edge_distance(p->ix, &p->stored[p->picked[first]],
-												  &p->stored[c]);
-
-		p->nearest[c] = Min(p->nearest[c], distance);
-		p->nmeasured[c]++;
+		measure_more_codes(p, c);
 		return;
 	}
-	nv_kern.dots_u8(p->data[c], p->picked_data + first, n, p->ix->space.length, dots);
-	columns = (NvPanelColumns) {p->picked_columns[0] + first, p->picked_columns[1] + first,
-	p->picked_columns[2] + first, p->picked_columns[3] + first};
-	v = (NvPanelVector) {p->columns[0][c], p->columns[1][c], p->columns[2][c], p->columns[3][c],
-	p->sums[c]};
-	nv_kern.panel_l2sq(dots, &v, &columns, NV_LINE_FLOATS, distances);
-	/* what lies behind the last row is of another vector */
-	for (int i = n; i < STEP; i++)
-		distances[i] = INFINITY;
-	p->nearest[c] = Min(p->nearest[c], least_of(distances));
-	p->nmeasured[c] = (uint16) (first + n);
+	distance = nv_distance_between(&p->ix->space, &p->stored[picked], &p->stored[c]);
+	if (p->by_product)
+		note_picked(p, c, distance_of(p->columns[3][picked], p->columns[3][c], distance), distance);
+	else
+		note_picked(p, c, distance, 0);
+	p->nmeasured[c]++;
 }
 
-/* Whether a picked one is nearer to a candidate than the vector is, by a factor. */
+/* By which rule a picked one stands for a candidate; the first are tried first. */
+typedef enum Rule
+{
+	LONGER,						/* inner product only: its product is greater than the vector's */
+	NEARER,						/* it is nearer to it than the vector is */
+	MUCH_NEARER					/* by HNSW_MUCH_NEARER */
+} Rule;
+
+/* Whether what is known of a candidate says that a picked one stands for it. */
+static inline bool
+known_to_stand(const HnswPicker *p, uint32 c, Rule rule)
+{
+	if (rule == LONGER)
+		return p->best[c] < p->products[c];
+	return p->nearest[c] < p->distances[c] &&
+		(rule == NEARER || HNSW_MUCH_NEARER * p->nearest[c] <= p->distances[c]);
+}
+
+/* Whether a picked one stands for a candidate. */
 static bool
-is_stood_for(HnswPicker *p, uint32 c, float factor)
+is_stood_for(HnswPicker *p, uint32 c, Rule rule)
 {
 	for (;;)
 	{
-		if (p->nearest[c] < p->distances[c] && factor * p->nearest[c] <= p->distances[c])
+		if (known_to_stand(p, c, rule))
 			return true;
 		if (p->nmeasured[c] == p->npicked)
 			return false;
@@ -284,7 +340,7 @@ is_stood_for(HnswPicker *p, uint32 c, float factor)
  * place so; these come to the front.  What is behind a limit that was reached is left out.
  */
 static int
-pick_by(HnswPicker *p, uint32 *candidates, int n, int limit, float factor)
+pick_by(HnswPicker *p, uint32 *candidates, int n, int limit, Rule rule)
 {
 	int			refused = 0;
 
@@ -294,7 +350,7 @@ pick_by(HnswPicker *p, uint32 *candidates, int n, int limit, float factor)
 
 		/* there may be very many, of a vector that is everybody's nearest */
 		CHECK_FOR_INTERRUPTS();
-		if (is_stood_for(p, c, factor))
+		if (is_stood_for(p, c, rule))
 			candidates[refused++] = c;
 		else
 			add_picked(p, c);
@@ -312,7 +368,10 @@ hnsw_pick(HnswPicker *p, int kept, int limit)
 
 	Assert(kept <= Min(p->n, limit) && limit <= p->most && p->npicked == 0);
 	if (all)
+	{
 		memset(p->distances, 0, sizeof(float) * p->n);
+		memset(p->products, 0, sizeof(float) * p->n);
+	}
 	else if (p->codes)
 		measure_codes(p);
 	else
@@ -324,12 +383,12 @@ hnsw_pick(HnswPicker *p, int kept, int limit)
 		for (int i = 0; i < p->n; i++)
 		{
 			p->nmeasured[p->order[i]] = 0;
-			p->nearest[p->order[i]] = INFINITY;
+			p->nearest[p->order[i]] = p->best[p->order[i]] = INFINITY;
 		}
 		for (int i = 0; i < kept; i++)
 			add_picked(p, i);
-		n = pick_by(p, others, n, limit, 1);
-		n = pick_by(p, others, n, limit, HNSW_MUCH_NEARER);
+		for (int rule = p->by_product ? LONGER : NEARER; rule <= MUCH_NEARER; rule++)
+			n = pick_by(p, others, n, limit, (Rule) rule);
 	}
 	else
 	{

@@ -3,8 +3,8 @@
  * hnsw_pick.h
  *		The choice of neighbors in a build by partitions, for one vector after the other.
  *
- * It is that of hnsw_choose(), by the Euclidean distance and among different vectors, so
- * that many of them can be measured at a time.
+ * It is that of hnsw_choose(), by the Euclidean distance or the inner product and among
+ * different vectors, so that many of them can be measured at a time.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,6 +20,7 @@ typedef struct HnswPicker
 {
 	HnswIndex  *ix;
 	bool		codes;			/* vectors are of 8-bit codes */
+	bool		by_product;		/* the metric is the inner product */
 	int			most;			/* the most that can be picked */
 
 	/* the vector to pick for */
@@ -33,7 +34,8 @@ typedef struct HnswPicker
 	uint32	   *numbers;		/* of their vectors */
 	NvStored   *stored;
 	const uint8 **data;			/* their codes */
-	float	   *distances;		/* from the vector */
+	float	   *distances;		/* from the vector: squares of L2 */
+	float	   *products;		/* by_product: negative inner products with it */
 	int32	   *dots;
 	float	   *columns[4];		/* what NvPanelColumns takes */
 	int32	   *sums;			/* and the sum of an NvPanelVector */
@@ -41,7 +43,9 @@ typedef struct HnswPicker
 	uint64	   *keys;
 	uint32	   *ranks;
 	uint16	   *nmeasured;		/* against how many of the picked ones it was measured, */
-	float	   *nearest;		/* and the distance from the nearest of these */
+	float	   *nearest;		/* and the distance from the nearest of these; by_product, of
+								 * those that it has no smaller product with than the vector */
+	float	   *best;			/* by_product: the least negative product with one of these */
 
 	/* those picked: arrays of "most", and a whole step more */
 	int			npicked;
@@ -63,8 +67,9 @@ extern void hnsw_pick_add(HnswPicker *p, uint32 number, uint32 slot);
 /*
  * Pick neighbors, up to a limit: p->npicked then, and p->picked[].  The first "kept"
  * candidates are, in any case.  Of the rest a candidate comes first if no picked one is
- * nearer to it than the vector is, then if none is so by a factor (hnsw_choice.c); in the
- * end places are filled with what is nearest.  Equally near ones come in the order of
+ * nearer to it than the vector is, then if none is so by a factor (hnsw_choice.c); by the
+ * inner product, before that if it has no greater product with a picked one; in the end
+ * places are filled with what is nearest.  Equally near ones come in the order of
  * numbers, counted from that of the vector on; and so do all when there are not more than
  * the limit, so that nothing has to be measured.
  */

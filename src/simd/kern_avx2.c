@@ -920,24 +920,38 @@ rank_u64(const uint64_t *keys, size_t n, uint32_t *rank)
 	}
 }
 
+/* The inner products of v and a register of columns from i on. */
+NV_INLINE NV_TARGET vec
+panel_products(const int32_t *dots, const NvPanelVector *v, const NvPanelColumns *columns,
+			   size_t i)
+{
+	__m256i		whole = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *) (dots + i)),
+										 _mm256_set1_epi32(128 * v->sum));
+	vec			product = _mm256_mul_ps(_mm256_mul_ps(vset1(v->scale), load_f32(columns->scale + i)),
+										_mm256_cvtepi32_ps(whole));
+	vec			rest = vadd(_mm256_mul_ps(vset1(v->offset), load_f32(columns->tilt + i)),
+							_mm256_mul_ps(vset1(v->tilt), load_f32(columns->offset + i)));
+
+	return vadd(product, rest);
+}
+
+static NV_TARGET void
+panel_ip(const int32_t *dots, const NvPanelVector *v, const NvPanelColumns *columns, size_t n,
+		 float *out)
+{
+	for (size_t i = 0; i < n; i += VEC_LANES)
+		store_f32(out + i, panel_products(dots, v, columns, i));
+}
+
 static NV_TARGET void
 panel_l2sq(const int32_t *dots, const NvPanelVector *v, const NvPanelColumns *columns, size_t n,
 		   float *out)
 {
-	const __m256i base = _mm256_set1_epi32(128 * v->sum);
-	const vec	scale = vset1(v->scale),
-				offset = vset1(v->offset),
-				tilt = vset1(v->tilt),
-				norm2 = vset1(v->norm2);
+	const vec	norm2 = vset1(v->norm2);
 
 	for (size_t i = 0; i < n; i += VEC_LANES)
 	{
-		__m256i		whole = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *) (dots + i)), base);
-		vec			product = _mm256_mul_ps(_mm256_mul_ps(scale, load_f32(columns->scale + i)),
-											_mm256_cvtepi32_ps(whole));
-		vec			rest = vadd(_mm256_mul_ps(offset, load_f32(columns->tilt + i)),
-								_mm256_mul_ps(tilt, load_f32(columns->offset + i)));
-		vec			half = vadd(product, rest);
+		vec			half = panel_products(dots, v, columns, i);
 
 		/* of a NaN the second one is taken */
 		store_f32(out + i, vmax(vsub(vadd(norm2, load_f32(columns->norm2 + i)), vadd(half, half)),
@@ -997,6 +1011,7 @@ const NvKernels nv_kernels_avx2 = {
 	.dots_u8 = dots_u8,
 	.rank_u64 = rank_u64,
 	.panel_l2sq = panel_l2sq,
+	.panel_ip = panel_ip,
 	.count_upto = count_upto,
 	.find_upto = find_upto
 };

@@ -6,7 +6,7 @@
  *		decoding of 16-bit codes, the many-to-many distances and the Hadamard transform.
  *
  * Besides those operations the including file defines TILE_A and TILE_B, the
- * rows of a and b that l2sq_many keeps in registers at once, MAXIMA_TRIPLES, which
+ * rows of a and b that l2sq_many and ip_many keep in registers at once, MAXIMA_TRIPLES, which
  * is about the same of max_ip, and butterfly_in_vec(v), the stages of the transform
  * inside one register.
  *
@@ -80,11 +80,11 @@ load_upto(const nv_f32 *p, size_t n)
 }
 
 /*
- * Squared distances of TILE_A rows of a to TILE_B rows of b: each row is
- * loaded once for the whole tile.
+ * Squared distances, or inner products, of TILE_A rows of a and TILE_B rows of b: each row
+ * is loaded once for the whole tile.
  */
 NV_INLINE NV_TARGET void
-l2sq_tile(const float *a, const float *b, size_t dim, float *out, size_t out_stride)
+pairs_tile(bool ip, const float *a, const float *b, size_t dim, float *out, size_t out_stride)
 {
 	vec			sum[TILE_A][TILE_B];
 	size_t		i;
@@ -116,7 +116,7 @@ l2sq_tile(const float *a, const float *b, size_t dim, float *out, size_t out_str
 			{
 				vec			d = vsub(x, y[c]);
 
-				sum[r][c] = vfma(d, d, sum[r][c]);
+				sum[r][c] = ip ? vfma(x, y[c], sum[r][c]) : vfma(d, d, sum[r][c]);
 			}
 		}
 	}
@@ -130,9 +130,16 @@ l2sq_tile(const float *a, const float *b, size_t dim, float *out, size_t out_str
 	}
 }
 
-/* Kernel: squared distances of all rows of a to all rows of b. */
-static NV_TARGET void
-l2sq_many(const float *a, size_t na, const float *b, size_t nb, size_t dim, float *out)
+/* Of one row of each. */
+NV_INLINE NV_TARGET float
+pairs_one(bool ip, const float *a, const float *b, size_t dim)
+{
+	return ip ? ip_f32(a, b, dim) : l2sq_f32(a, b, dim);
+}
+
+/* Of all rows of a and all rows of b. */
+NV_INLINE NV_TARGET void
+pairs_many(bool ip, const float *a, size_t na, const float *b, size_t nb, size_t dim, float *out)
 {
 	size_t		a_tiled = na - na % TILE_A;
 	size_t		b_tiled = nb - nb % TILE_B;
@@ -144,18 +151,32 @@ l2sq_many(const float *a, size_t na, const float *b, size_t nb, size_t dim, floa
 	for (size_t r = 0; r < a_tiled; r += TILE_A)
 	{
 		for (size_t c = 0; c < b_tiled; c += TILE_B)
-			l2sq_tile(a + r * dim, b + c * dim, dim, out + r * nb + c, nb);
+			pairs_tile(ip, a + r * dim, b + c * dim, dim, out + r * nb + c, nb);
 		for (size_t t = r; t < r + TILE_A; t++)
 		{
 			for (size_t c = b_tiled; c < nb; c++)
-				out[t * nb + c] = l2sq_f32(a + t * dim, b + c * dim, dim);
+				out[t * nb + c] = pairs_one(ip, a + t * dim, b + c * dim, dim);
 		}
 	}
 	for (size_t r = a_tiled; r < na; r++)
 	{
 		for (size_t c = 0; c < nb; c++)
-			out[r * nb + c] = l2sq_f32(a + r * dim, b + c * dim, dim);
+			out[r * nb + c] = pairs_one(ip, a + r * dim, b + c * dim, dim);
 	}
+}
+
+/* Kernel: squared distances of all rows of a to all rows of b. */
+static NV_TARGET void
+l2sq_many(const float *a, size_t na, const float *b, size_t nb, size_t dim, float *out)
+{
+	pairs_many(false, a, na, b, nb, dim, out);
+}
+
+/* Kernel: inner products of all rows of a and all rows of b. */
+static NV_TARGET void
+ip_many(const float *a, size_t na, const float *b, size_t nb, size_t dim, float *out)
+{
+	pairs_many(true, a, na, b, nb, dim, out);
 }
 
 #include "simd/kern_maxima.h"
@@ -212,5 +233,6 @@ hadamard(float *x, size_t n)
 	.step_f32_u16 = step_f32_u16, \
 	.decode_u16 = decode_u16, \
 	.l2sq_many = l2sq_many, \
+	.ip_many = ip_many, \
 	.max_ip = max_ip, \
 	.hadamard = hadamard

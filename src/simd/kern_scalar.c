@@ -367,17 +367,36 @@ dots_u8(const uint8_t *a, const uint8_t *const *b, size_t m, size_t n, int32_t *
 	}
 }
 
-/* -ffp-contract=off has products rounded before they are added, as everywhere. */
+/*
+ * The inner product of v and a column.  -ffp-contract=off has products rounded before they
+ * are added, as everywhere.
+ */
+static inline float
+panel_product(int32_t dots, const NvPanelVector *v, const NvPanelColumns *columns, size_t i)
+{
+	float		dot = (float) (dots - 128 * v->sum);
+	float		product = v->scale * columns->scale[i] * dot;
+	float		rest = v->offset * columns->tilt[i] + v->tilt * columns->offset[i];
+
+	return product + rest;
+}
+
+static void
+panel_ip(const int32_t *dots, const NvPanelVector *v, const NvPanelColumns *columns, size_t n,
+		 float *out)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = panel_product(dots[i], v, columns, i);
+}
+
 static void
 panel_l2sq(const int32_t *dots, const NvPanelVector *v, const NvPanelColumns *columns, size_t n,
 		   float *out)
 {
 	for (size_t i = 0; i < n; i++)
 	{
-		float		dot = (float) (dots[i] - 128 * v->sum);
-		float		product = v->scale * columns->scale[i] * dot;
-		float		rest = v->offset * columns->tilt[i] + v->tilt * columns->offset[i];
-		float		distance = (v->norm2 + columns->norm2[i]) - 2 * (product + rest);
+		float		distance = (v->norm2 + columns->norm2[i]) -
+			2 * panel_product(dots[i], v, columns, i);
 
 		out[i] = distance > 0 ? distance : 0;
 	}
@@ -445,6 +464,7 @@ const NvKernels nv_kernels_scalar = {
 	.dots_u8 = dots_u8,
 	.rank_u64 = rank_u64,
 	.panel_l2sq = panel_l2sq,
+	.panel_ip = panel_ip,
 	.count_upto = count_upto,
 	.find_upto = find_upto
 };

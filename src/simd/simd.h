@@ -216,8 +216,9 @@ typedef struct NvPanelColumns
 	K(size_t, match_sparse, (const nv_i32 *ai, const nv_f32 *av, size_t na, \
 							 const nv_i32 *bi, const nv_f32 *bv, size_t nb, \
 							 float *x, float *y)) \
-	/* squared L2 of na x dim against nb x dim rows; out is na x nb, row by row */ \
+	/* squared L2, or inner products, of na x dim against nb x dim rows; out is na x nb, by rows */ \
 	K(void, l2sq_many, (const float *a, size_t na, const float *b, size_t nb, size_t dim, float *out)) \
+	K(void, ip_many, (const float *a, size_t na, const float *b, size_t nb, size_t dim, float *out)) \
 	/* \
 	 * Many to many: best[c] becomes the greatest of itself and the inner products of \
 	 * column c of a panel with nrows rows.  A panel holds element 0 of NV_MAXIMA \
@@ -241,11 +242,14 @@ typedef struct NvPanelColumns
 	 * From such sums, the squared distances of v to n columns, a multiple of \
 	 * NV_LINE_FLOATS: out[i] = v.norm2 + norm2[i] - 2 * (v.scale * scale[i] * dot + \
 	 * (v.offset * tilt[i] + v.tilt * offset[i])) with dot = dots[i] - 128 * v.sum, or \
-	 * 0 if that is not more.  The same to the bit on every CPU, and when v and a column \
+	 * 0 if that is not more.  And their inner products, which are half of what is \
+	 * subtracted.  Both are the same to the bit on every CPU, and when v and a column \
 	 * change places. \
 	 */ \
 	K(void, panel_l2sq, (const int32_t *dots, const NvPanelVector *v, const NvPanelColumns *columns, \
 						 size_t n, float *out)) \
+	K(void, panel_ip, (const int32_t *dots, const NvPanelVector *v, const NvPanelColumns *columns, \
+					   size_t n, float *out)) \
 	/* of n floats, a multiple of NV_PANEL: how many are not more than most */ \
 	K(size_t, count_upto, (const float *x, size_t n, float most)) \
 	/* and which, ascending; returns how many.  at has room for n */ \

@@ -33,12 +33,27 @@ static Region memory_a;
 static Region memory_b;
 static Region memory_out;
 
-/*
- * rows_a and rows_b hold na and nb rows; whole numbers must give exact
- * distances.
- */
+/* What l2sq_many gives of two rows, or ip_many; and the sum of the magnitudes of its terms. */
+static double
+pair_of(bool ip, const float *a, const float *b, size_t dim, double *magnitudes)
+{
+	double		sum = 0;
+
+	*magnitudes = 0;
+	for (size_t i = 0; i < dim; i++)
+	{
+		double		d = (double) a[i] - (double) b[i];
+		double		term = ip ? (double) a[i] * (double) b[i] : d * d;
+
+		sum += term;
+		*magnitudes += fabs(term);
+	}
+	return sum;
+}
+
+/* Either kernel, with na and nb rows; whole numbers must give exact results. */
 static void
-check_rows(const NvKernels *k, size_t na, size_t nb, size_t dim, bool whole, bool at_end)
+check_rows(const NvKernels *k, bool ip, size_t na, size_t nb, size_t dim, bool whole, bool at_end)
 {
 	size_t		bytes_a = na * dim * sizeof(float);
 	size_t		bytes_b = nb * dim * sizeof(float);
@@ -53,20 +68,16 @@ check_rows(const NvKernels *k, size_t na, size_t nb, size_t dim, bool whole, boo
 	for (size_t i = 0; i < nb * dim; i++)
 		b[i] = whole ? (float) random_int(-8, 8) : 0.1f;
 	region_fill(memory_out);
-	k->l2sq_many(a, na, b, nb, dim, out);
+	(ip ? k->ip_many : k->l2sq_many) (a, na, b, nb, dim, out);
 	for (size_t r = 0; r < na; r++)
 	{
 		for (size_t c = 0; c < nb; c++)
 		{
-			double want = 0;
+			double		magnitudes;
+			double		want = pair_of(ip, a + r * dim, b + c * dim, dim, &magnitudes);
+			double		error = whole ? 0 : NV_KERNEL_RELERR(dim) * magnitudes;
 
-			for (size_t i = 0; i < dim; i++)
-			{
-				double d = (double) a[r * dim + i] - (double) b[c * dim + i];
-
-				want += d * d;
-			}
-			if (!(fabs(out[r * nb + c] - want) <= (whole ? 0 : NV_KERNEL_RELERR(dim) * want)))
+			if (!(fabs(out[r * nb + c] - want) <= error))
 				tap_fail("row %zu of %zu and %zu of %zu, %zu elements: %.9g, not %.9g", r, na, c,
 						 nb, dim, (double) out[r * nb + c], want);
 		}
@@ -105,9 +116,9 @@ check_long_rows(const NvKernels *k)
 }
 
 static void
-check_l2sq_many(const NvVariant *v)
+check_many(const NvVariant *v, bool ip)
 {
-	tap_begin("%s l2sq_many", v->name);
+	tap_begin("%s %s", v->name, ip ? "ip_many" : "l2sq_many");
 	for (size_t d = 0; d < NUM_DIMS; d++)
 	{
 		for (size_t na = 0; na <= ROWS_MAX; na++)
@@ -116,15 +127,16 @@ check_l2sq_many(const NvVariant *v)
 			{
 				if (dims[d] > 300 && quick_mode() && (na + nb) % 4 != 0)
 					continue;
-				check_rows(v->kernels, na, nb, dims[d], true, true);
-				check_rows(v->kernels, na, nb, dims[d], true, false);
+				check_rows(v->kernels, ip, na, nb, dims[d], true, true);
+				check_rows(v->kernels, ip, na, nb, dims[d], true, false);
 				if (dims[d] <= 300)
-					check_rows(v->kernels, na, nb, dims[d], false, true);
+					check_rows(v->kernels, ip, na, nb, dims[d], false, true);
 			}
 		}
 	}
-	check_rows(v->kernels, ROWS_MAX, ROWS_MAX, DIM_MAX, false, true);
-	check_long_rows(v->kernels);
+	check_rows(v->kernels, ip, ROWS_MAX, ROWS_MAX, DIM_MAX, false, true);
+	if (!ip)
+		check_long_rows(v->kernels);
 	tap_end();
 }
 
@@ -366,7 +378,9 @@ check_matrix(const NvVariant *v)
 	}
 	random_seed(4);
 	if (v->kernels->l2sq_many != NULL)
-		check_l2sq_many(v);
+		check_many(v, false);
+	if (v->kernels->ip_many != NULL)
+		check_many(v, true);
 	if (v->kernels->max_ip != NULL)
 		check_max_ip(v);
 	if (v->kernels->hadamard != NULL)

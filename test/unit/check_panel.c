@@ -154,11 +154,14 @@ random_vector(double size)
 	return v;
 }
 
-/* Distances of a vector to columns, as the kernels give it and as the scalar one does. */
+/* panel_l2sq or panel_ip. */
+typedef void (*PanelKernel) (const int32_t *dots, const NvPanelVector *v,
+							 const NvPanelColumns *columns, size_t n, float *out);
+
+/* What such a kernel gives of a vector and columns, and what the scalar one does. */
 static void
-check_distances(const NvKernels *k, double size)
+check_distances(PanelKernel kernel, PanelKernel scalar, double size)
 {
-	const NvKernels *scalar = nv_simd_variant(0)->kernels;
 	static float numbers[4][COLUMNS_MAX];
 	static int32_t dots[COLUMNS_MAX];
 	NvPanelColumns columns = {numbers[0], numbers[1], numbers[2], numbers[3]};
@@ -179,8 +182,8 @@ check_distances(const NvKernels *k, double size)
 		dots[c] = random_int(-100000000, 100000000);
 	}
 	region_fill(memory_out);
-	k->panel_l2sq(dots, &v, &columns, COLUMNS_MAX, out);
-	scalar->panel_l2sq(dots, &v, &columns, COLUMNS_MAX, want);
+	kernel(dots, &v, &columns, COLUMNS_MAX, out);
+	scalar(dots, &v, &columns, COLUMNS_MAX, want);
 	if (memcmp(out, want, sizeof(want)) != 0)
 		tap_fail("distances of size %g are not those of the scalar kernel", size);
 	if (!canaries_intact(memory_out, (uint8_t *) out, memory_out.end))
@@ -198,21 +201,21 @@ check_distances(const NvKernels *k, double size)
 		alone[2][5] = v.tilt;
 		alone[3][5] = v.norm2;
 		dot[5] = dots[c] - 128 * v.sum + 128 * other[c].sum;
-		k->panel_l2sq(dot, &other[c], &one, NV_PANEL, back);
+		kernel(dot, &other[c], &one, NV_PANEL, back);
 		if (memcmp(&back[5], &out[c], sizeof(float)) != 0)
 			tap_fail("there and back: %.9g and %.9g", (double) out[c], (double) back[5]);
 	}
 }
 
 static void
-check_panel_l2sq(const NvVariant *v)
+check_panel_distances(const NvVariant *v, const char *name, PanelKernel kernel, PanelKernel scalar)
 {
-	tap_begin("%s panel_l2sq", v->name);
+	tap_begin("%s %s", v->name, name);
 	for (int i = 0; i < 50; i++)
 	{
-		check_distances(v->kernels, 1);
-		check_distances(v->kernels, 1e-18);
-		check_distances(v->kernels, 1e15);
+		check_distances(kernel, scalar, 1);
+		check_distances(kernel, scalar, 1e-18);
+		check_distances(kernel, scalar, 1e15);
 	}
 	tap_end();
 }
@@ -309,6 +312,8 @@ check_rank(const NvVariant *v)
 void
 check_panel(const NvVariant *v)
 {
+	const NvKernels *scalar = nv_simd_variant(0)->kernels;
+
 	if (memory_rows.start == NULL)
 	{
 		memory_rows = region_create(NV_PANEL_ROWS * CODES_MAX);
@@ -319,7 +324,9 @@ check_panel(const NvVariant *v)
 	if (v->kernels->panel_dots != NULL)
 		check_panel_dots(v);
 	if (v->kernels->panel_l2sq != NULL)
-		check_panel_l2sq(v);
+		check_panel_distances(v, "panel_l2sq", v->kernels->panel_l2sq, scalar->panel_l2sq);
+	if (v->kernels->panel_ip != NULL)
+		check_panel_distances(v, "panel_ip", v->kernels->panel_ip, scalar->panel_ip);
 	if (v->kernels->dots_u8 != NULL)
 		check_dots_u8(v);
 	if (v->kernels->count_upto != NULL)
