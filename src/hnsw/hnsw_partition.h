@@ -14,8 +14,11 @@
 #include "hnsw/hnsw_nearest.h"
 #include "hnsw/hnsw_pick.h"
 
-/* One vector in so many is in the largest sample, one in so many of that in the next, ... */
-#define HNSW_SAMPLE 8
+/*
+ * One vector in so many is in the largest sample, one in so many of that in the next, ...;
+ * by the inner product half of a sample are its longest vectors.
+ */
+#define HNSW_SAMPLE(by_product) ((by_product) ? 4 : 8)
 
 /* Consecutive members of a partition that are still together. */
 typedef struct HnswSegment
@@ -28,7 +31,8 @@ typedef struct HnswSegment
  * Shared by the processes of a build by partitions.  Vectors have numbers from the
  * highest level down, on each in the order of insertion, so those that are on a level,
  * and samples of all, are the first ones.  By the inner product, those of a level are
- * numbered anew when it is linked, the longest first.
+ * numbered anew when it is linked: the longest first, with every second place left to the
+ * others in their order.
  */
 typedef struct HnswPartsShared
 {

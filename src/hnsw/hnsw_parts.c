@@ -22,7 +22,7 @@
 /* The smallest sample that has lists. */
 #define LEAST_SAMPLE 16
 
-/* Of a list in a sample so many are candidates on level 0; on upper levels all. */
+/* Of a list in a sample by L2, so many are candidates on level 0; on upper levels all. */
 #define OF_SAMPLE 24
 
 /* By the inner product, of the list by L2 so many are candidates beside. */
@@ -58,10 +58,11 @@ bytes_of_vector(const HnswMeta *meta)
 	double		chosen = most_chosen(meta, by_product);
 	double		lists = by_product ? HNSW_MEASURES : 1;
 
-	return lists * (sizeof(uint64) * HNSW_LIST + sizeof(uint8)) + sizeof(ByLength) +
+	return lists * (sizeof(uint64) * HNSW_LIST + sizeof(uint8)) +
+		(by_product ? sizeof(ByLength) + sizeof(uint32) : 0) +
 		3 * sizeof(uint32) + sizeof(uint16) +	/* nodes, members, spare, groups */
 		sizeof(uint32) * (1 + chosen) + sizeof(uint32) * (1 + chosen) +	/* choices, sources */
-		(sizeof(uint64) * HNSW_LIST + sizeof(uint8)) / (HNSW_SAMPLE - 1.0) +	/* of samples */
+		(sizeof(uint64) * HNSW_LIST + sizeof(uint8)) / (HNSW_SAMPLE(by_product) - 1.0) +	/* of samples */
 		sizeof(HnswTwin) + 1;	/* twins; segments */
 }
 
@@ -164,7 +165,9 @@ hnsw_parts_begin(HnswBuild *build, const HnswTwin *twins, uint32 ntwins, uint32 
 {
 	HnswPartsShared *shared;
 	HnswTwin   *array;
-	Size		chosen = most_chosen(&build->ix.meta, build->shared->by_product);
+	bool		by_product = build->shared->by_product;
+	Size		chosen = most_chosen(&build->ix.meta, by_product);
+	uint32		samples = n / (HNSW_SAMPLE(by_product) - 1) + 1;
 
 	build->shared->parts = hnsw_array_alloc(build, sizeof(HnswPartsShared));
 	shared = hnsw_array(build, build->shared->parts);
@@ -179,14 +182,13 @@ hnsw_parts_begin(HnswBuild *build, const HnswTwin *twins, uint32 ntwins, uint32 
 	choose_standing(&build->ix, array, ntwins);
 	shared->nodes = hnsw_array_alloc(build, sizeof(uint32) * n);
 	number_vectors(build, shared, array);
-	for (int i = 0; i < (build->shared->by_product ? HNSW_MEASURES : 1); i++)
+	for (int i = 0; i < (by_product ? HNSW_MEASURES : 1); i++)
 	{
 		shared->keys[i] = hnsw_array_alloc(build, sizeof(uint64) * HNSW_LIST * n);
 		shared->counts[i] = hnsw_array_alloc(build, sizeof(uint8) * n);
 	}
-	shared->sample_keys = hnsw_array_alloc(build, sizeof(uint64) * HNSW_LIST *
-										   (n / (HNSW_SAMPLE - 1) + 1));
-	shared->sample_counts = hnsw_array_alloc(build, sizeof(uint8) * (n / (HNSW_SAMPLE - 1) + 1));
+	shared->sample_keys = hnsw_array_alloc(build, sizeof(uint64) * HNSW_LIST * samples);
+	shared->sample_counts = hnsw_array_alloc(build, sizeof(uint8) * samples);
 	shared->members = hnsw_array_alloc(build, sizeof(uint32) * n);
 	shared->spare = hnsw_array_alloc(build, sizeof(uint32) * n);
 	shared->groups = hnsw_array_alloc(build, sizeof(uint16) * n);
@@ -363,8 +365,8 @@ lists_after(HnswLists lists, uint32 n)
 /*
  * Collect candidates for a vector on a level: those in its list, and those in the list, in
  * a sample, of the nearest one that is there.  In tight clusters, lists hold nothing of
- * other ones.  By the inner product samples are the longest vectors: those that lists of
- * what is near by L2 do not have.
+ * other ones.  By the inner product, what lists of leaves lack are the long vectors, too,
+ * which are half of a sample.
  */
 static void
 collect_candidates(HnswParts *parts, HnswPicker *picker, uint32 number, int level)
@@ -372,19 +374,20 @@ collect_candidates(HnswParts *parts, HnswPicker *picker, uint32 number, int leve
 	HnswLists	from = *main_lists(parts);
 	HnswLists	next = parts->samples;
 	uint32		near = number;
+	int			ratio = HNSW_SAMPLE(parts->by_product);
+	int			of_sample = level > 0 || parts->by_product ? HNSW_LIST : OF_SAMPLE;
 
 	hnsw_pick_begin(picker, number, node_on(parts, number, level));
 	add_from_list(parts, picker, &from, number, HNSW_LIST, level);
 	if (parts->by_product)
 		add_from_list(parts, picker, &parts->lists[HNSW_BY_DISTANCE], number, OF_DISTANCE, level);
-	for (uint32 n = parts->shared->on_level[level] / HNSW_SAMPLE; n >= LEAST_SAMPLE;
-		 n /= HNSW_SAMPLE)
+	for (uint32 n = parts->shared->on_level[level] / ratio; n >= LEAST_SAMPLE; n /= ratio)
 	{
 		near = first_in_sample(&from, near, n);
 		if (near == n)
 			break;
 		from = next;
-		add_from_list(parts, picker, &from, near, level > 0 ? HNSW_LIST : OF_SAMPLE, level);
+		add_from_list(parts, picker, &from, near, of_sample, level);
 		next = lists_after(next, n);
 	}
 }
@@ -605,10 +608,10 @@ list_samples(HnswParts *parts, int level)
 {
 	HnswLists	lists[HNSW_MEASURES] = {{0}};
 	HnswLists  *sample = &lists[parts->by_product ? HNSW_BY_PRODUCT : HNSW_BY_DISTANCE];
+	int			ratio = HNSW_SAMPLE(parts->by_product);
 
 	*sample = parts->samples;
-	for (uint32 n = parts->shared->on_level[level] / HNSW_SAMPLE; n >= LEAST_SAMPLE;
-		 n /= HNSW_SAMPLE)
+	for (uint32 n = parts->shared->on_level[level] / ratio; n >= LEAST_SAMPLE; n /= ratio)
 	{
 		empty_lists(parts, lists, n);
 		hnsw_partition(parts, lists, n);
@@ -626,13 +629,21 @@ list_samples(HnswParts *parts, int level)
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
-/* One process: number the vectors of a level anew, the longest first. */
+/*
+ * One process: number the vectors of a level anew.  By turns the longest of those that are
+ * left is next, and the first of them in their order.  So half of a sample are the longest
+ * vectors, which may all be of a few clusters, and half are of all of them.
+ */
 static void
 number_by_length(HnswParts *parts, int level)
 {
 	HnswIndex  *ix = parts->ix;
 	uint32		n = parts->shared->on_level[level];
-	ByLength   *vectors = palloc_extended(sizeof(ByLength) * n, MCXT_ALLOC_HUGE);
+	ByLength   *longest = palloc_extended(sizeof(ByLength) * n, MCXT_ALLOC_HUGE);
+	uint32	   *others = palloc_extended(sizeof(uint32) * n, MCXT_ALLOC_HUGE);
+	uint8	   *numbered = nv_bitmap_alloc(pg_atomic_read_u32(&parts->build->shared->memory.used));
+	uint32		nlongest = 0;
+	uint32		nothers = 0;
 
 	for (uint32 i = 0; i < n; i++)
 	{
@@ -641,14 +652,24 @@ number_by_length(HnswParts *parts, int level)
 		NvStored	v = hnsw_stored(ix, &ref);
 
 		CHECK_FOR_INTERRUPTS();
-		vectors[i].place = hnsw_float_place(-nv_stored_norm2(&ix->space, &v));
-		vectors[i].rank = ix->ranks[slot];
-		vectors[i].node = slot;
+		longest[i].place = hnsw_float_place(-nv_stored_norm2(&ix->space, &v));
+		longest[i].rank = ix->ranks[slot];
+		longest[i].node = others[i] = slot;
 	}
-	sort_by_length(vectors, n);
+	sort_by_length(longest, n);
 	for (uint32 i = 0; i < n; i++)
-		parts->nodes[i] = vectors[i].node;
-	pfree(vectors);
+	{
+		uint32		next;
+
+		do
+			next = i % 2 == 0 ? longest[nlongest++].node : others[nothers++];
+		while (nv_bit(numbered, next));
+		nv_set_bit(numbered, next);
+		parts->nodes[i] = next;
+	}
+	pfree(numbered);
+	pfree(others);
+	pfree(longest);
 }
 
 /* Link all nodes of a level. */
