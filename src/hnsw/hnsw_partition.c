@@ -275,8 +275,8 @@ split_alone(HnswParts *parts, const Waiting *from, uint64 seed, WaitingStack *st
 
 /* Split a segment into leaves, and measure these. */
 static void
-run_task(HnswParts *parts, const HnswLists lists[HNSW_MEASURES], const HnswSegment *task, uint64 seed,
-		 WaitingStack *stack)
+run_task(HnswParts *parts, const HnswLists lists[HNSW_MEASURES], const HnswSegment *task,
+		 uint64 seed, WaitingStack *stack)
 {
 	uint64		head = 0;
 
