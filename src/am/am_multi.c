@@ -149,7 +149,7 @@ take_settings(NvMultiSearch *s)
 
 	searcher->method->take_settings(searcher, &goal);
 	s->first_effort = goal.effort;
-	s->most_effort = Max(searcher->method->most_effort(searcher), goal.effort);
+	s->most_effort = Max(nv_multi_most_effort(s), goal.effort);
 	s->order = goal.order;
 	s->most = goal.most;
 	s->memory = goal.memory;
@@ -203,6 +203,29 @@ nv_multi_begin(NvMultiSearch *s, Relation heap, Snapshot snapshot, Datum query, 
 	s->rows = rowtable_create(s->context, 256, NULL);
 	open_query(s, query, isnull);
 	MemoryContextSwitchTo(old);
+}
+
+/* The effort of the first round. */
+int
+nv_multi_effort(const NvMultiSearch *s)
+{
+	return s->first_effort;
+}
+
+/* The most that it can be. */
+int
+nv_multi_most_effort(const NvMultiSearch *s)
+{
+	return s->searchers[0]->method->most_effort(s->searchers[0]);
+}
+
+/* Change it. */
+void
+nv_multi_set_effort(NvMultiSearch *s, int effort)
+{
+	Assert(!s->started && effort > 0);
+	s->first_effort = effort;
+	s->most_effort = Max(s->most_effort, effort);
 }
 
 /* Close the search. */
