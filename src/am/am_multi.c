@@ -8,7 +8,8 @@
  * was found with adds up to a bound of its distance: a search that did not find it counts
  * with the distance of the last row that it found, since it is that far away at least.
  * A score estimates the distance: there, such a search counts with as much more as the
- * last row that it found is farther than the first.  Rows are refined, which means that
+ * last row that it found is farther than the first; or with the row's own distance, if it
+ * happened to meet the row up to there.  Rows are refined, which means that
  * their distances are computed from the table, in the order of scores, and go out in the
  * order of distances.
  *
@@ -266,18 +267,23 @@ begin_lane(NvMultiSearch *s, int lane, int query, int effort)
 	return s->searchers[lane];
 }
 
-/* The rows of one search, nearest first, in memory of the search. */
+/*
+ * The rows of one search, in memory of the search: *nsure are those that it is sure of,
+ * nearest first; others behind them it happened to meet.
+ */
 static Finding *
-take_findings(NvMultiSearch *s, NvSearcher *searcher, int *n)
+take_findings(NvMultiSearch *s, NvSearcher *searcher, int *nsure, int *n)
 {
 	MemoryContext old = MemoryContextSwitchTo(s->context);
 	int			room = 64;
 	Finding    *findings = palloc(sizeof(Finding) * room);
+	bool		sure = true;
 	ItemPointerData tid;
 	double		bound;
 
-	*n = 0;
-	while (nv_search_next(searcher, &tid, &bound))
+	*nsure = *n = 0;
+	while ((sure = sure && nv_search_next(searcher, &tid, &bound)) ||
+		   nv_search_left_over(searcher, &tid, &bound))
 	{
 		if (*n == room)
 			findings = repalloc_huge(findings, sizeof(Finding) * (room *= 2));
@@ -286,6 +292,7 @@ take_findings(NvMultiSearch *s, NvSearcher *searcher, int *n)
 					ItemPointerGetOffsetNumberNoCheck(&tid), 0),
 			bound
 		};
+		*nsure += sure;
 	}
 	MemoryContextSwitchTo(old);
 	return findings;
@@ -307,31 +314,43 @@ note_row(NvMultiSearch *s, uint64 item)
 	return row;
 }
 
-/* Put what a search found together with what others did.  query: the vector's number, from 1. */
-static void
-merge_findings(NvMultiSearch *s, int query, const Finding *findings, int n)
+/* The order of findings, nearest first. */
+static int
+compare_findings(const void *a, const void *b)
 {
-	double		nearest = INFINITY;
-	double		farthest = -INFINITY;
+	double		x = ((const Finding *) a)->bound;
+	double		y = ((const Finding *) b)->bound;
 
-	for (int i = 0; i < n; i++)
-	{
-		nearest = Min(nearest, findings[i].bound);
-		farthest = Max(farthest, findings[i].bound);
-	}
-	for (int i = 0; i < n; i++)
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * Put what a search found together with what others did.  query: the vector's number, from
+ * 1; so many of n findings are sure.
+ */
+static void
+merge_findings(NvMultiSearch *s, int query, Finding *findings, int nsure, int n)
+{
+	double		farthest;
+	double		beyond;			/* where rows count that were not found */
+
+	if (nsure == 0)
+		return;
+	/* of a row's vectors, the nearest has to come first */
+	qsort(findings, n, sizeof(Finding), compare_findings);
+	farthest = findings[nsure - 1].bound;
+	beyond = farthest + (farthest - findings[0].bound);
+	for (int i = 0; i < n && (i < nsure || findings[i].bound < beyond); i++)
 	{
 		FoundRow   *row = note_row(s, findings[i].item);
 
-		/* of a row's vectors, the nearest comes first */
 		if (row->query == query)
 			continue;
 		row->query = query;
-		row->gain += (float) (farthest - findings[i].bound);
-		row->score += (float) (farthest - findings[i].bound + (farthest - nearest));
+		row->gain += (float) Max(farthest - findings[i].bound, 0);
+		row->score += (float) (beyond - findings[i].bound);
 	}
-	if (n > 0)
-		s->floor += farthest;
+	s->floor += farthest;
 }
 
 /* Forget the scores of the round before. */
@@ -371,10 +390,11 @@ search_all(NvMultiSearch *s, int effort)
 		}
 		for (int i = 0; i < n; i++)
 		{
+			int			nsure;
 			int			nfindings;
-			Finding    *findings = take_findings(s, s->searchers[i], &nfindings);
+			Finding    *findings = take_findings(s, s->searchers[i], &nsure, &nfindings);
 
-			merge_findings(s, first + i + 1, findings, nfindings);
+			merge_findings(s, first + i + 1, findings, nsure, nfindings);
 			pfree(findings);
 		}
 	}
