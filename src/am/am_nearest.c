@@ -7,6 +7,8 @@
  */
 #include "am/am_nearest.h"
 
+#include <math.h>
+
 #include "access/genam.h"
 #include "access/relation.h"
 #include "access/table.h"

@@ -92,7 +92,7 @@ gather_queries(NvQueries *queries, int n, Oid type, const Datum *vectors, const 
 			   int nvectors)
 {
 	int			each = n > 0 ? nvectors / n : 0;
-	Datum	   *some = palloc(sizeof(Datum) * Max(each, 1));
+	Datum	   *some = nv_palloc_many(each, sizeof(Datum));
 
 	queries->values = nv_palloc_many(n, sizeof(Datum));
 	queries->isnull = nv_palloc_many(n, sizeof(bool));
@@ -153,13 +153,16 @@ nv_queries_of_array(NvQueries *queries, const NvIndexedTable *t, Datum array, bo
 
 /* ---- rows as queries ---- */
 
-/* Whether a row's value has a distance from queries: an empty array has none. */
+/* Whether a row's value has a distance from queries: an empty array has none.  Memory of one row. */
 static bool
-has_vectors(const NvIndexedTable *t, Datum value)
+has_vectors(NvIndexedTable *t, Datum value)
 {
+	MemoryContext old = MemoryContextSwitchTo(t->econtext->ecxt_per_tuple_memory);
 	NvRow		row = {value};
+	bool		result = nv_count_row_vectors(t->many, &row) > 0;
 
-	return nv_count_row_vectors(t->many, &row) > 0;
+	MemoryContextSwitchTo(old);
+	return result;
 }
 
 /* Detoast a row's value once, for many distances. */
