@@ -142,9 +142,7 @@ SELECT * FROM test.errors_of(ARRAY[
 	$$SELECT id FROM hm_items ORDER BY e @# '{"[1,2]"}' LIMIT 1$$,
 	$$SELECT id FROM hm_items ORDER BY e @# (SELECT array_append(q, NULL) FROM hm_queries LIMIT 1) LIMIT 1$$,
 	$$SELECT id FROM hm_items ORDER BY e @# (SELECT q || '[1,2]'::vector FROM hm_queries LIMIT 1) LIMIT 1$$,
-	$$SELECT id FROM hm_items ORDER BY e @# (SELECT array_agg(q[1]) FROM hm_queries, generate_series(1, 137)) LIMIT 1$$,
-	$$SELECT nanovec_search('hm_idx', (SELECT array_agg(q[1]) FROM hm_queries), 3)$$,
-	$$SELECT nanovec_index_recall('hm_idx')$$]);
+	$$SELECT id FROM hm_items ORDER BY e @# (SELECT array_agg(q[1]) FROM hm_queries, generate_series(1, 137)) LIMIT 1$$]);
 -- rows that do not suit, in a live index and in a build
 SELECT * FROM test.errors_of(ARRAY[
 	$$INSERT INTO hm_items SELECT -3, 0, array_append(q, NULL) FROM hm_queries LIMIT 1$$,

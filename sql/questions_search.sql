@@ -79,6 +79,27 @@ SELECT id, distance FROM nanovec_search('qs_few_idx', ARRAY['[1,1]']::vector[], 
 CREATE INDEX qs_few_cosine ON qs_few USING hnsw (v vector_cosine_ops);
 SELECT count(*) FROM nanovec_search('qs_few_cosine', ARRAY['[0,0]', '[1,0]']::vector[], 5);
 
+-- among some rows, as docs/questions.md says: a condition for each query, and a radius
+CREATE INDEX qs_filtered ON qs_items USING hnsw (v vector_l2_ops, tenant, id);
+CREATE VIEW qs_among AS SELECT n, s.* FROM qs_queries CROSS JOIN LATERAL (SELECT id, v <-> q AS distance FROM qs_items
+	WHERE tenant = n % 5 AND id < 1500 ORDER BY v <-> q LIMIT 10) AS s;
+CREATE VIEW qs_within AS SELECT n, s.* FROM qs_queries LEFT JOIN LATERAL (SELECT id, v <-> q AS distance FROM qs_items
+	WHERE v <<->> sphere(q, 1200) AND tenant = n % 5 ORDER BY v <-> q LIMIT 10) AS s ON true;
+SELECT test.plan_of('TABLE qs_among');
+SELECT test.plan_of('TABLE qs_within');
+CREATE TABLE qs_found AS SELECT 'among' AS kind, * FROM qs_among UNION ALL SELECT 'within', * FROM qs_within;
+RESET enable_seqscan;
+RESET enable_sort;
+SET enable_indexscan = off;
+CREATE TABLE qs_right AS SELECT 'among' AS kind, * FROM qs_among UNION ALL SELECT 'within', * FROM qs_within;
+RESET enable_indexscan;
+SELECT kind, count(DISTINCT n) AS queries, count(id), (SELECT count(*) FROM (SELECT n, id FROM qs_found AS f WHERE f.kind = r.kind
+	INTERSECT SELECT n, id FROM qs_right AS x WHERE x.kind = r.kind) AS s) >= 0.97 * count(*) AS found
+FROM qs_right AS r GROUP BY kind ORDER BY kind;
+DROP VIEW qs_among, qs_within;
+DROP TABLE qs_found, qs_right;
+DROP INDEX qs_filtered;
+
 -- other types
 CREATE TABLE qs_types AS SELECT id, v::halfvec(16) AS h, v::sq8vec(16) AS q, v::sparsevec(16) AS s,
 	nanovec_lsh(v, 64)::bit(64) AS b FROM qs_items WHERE id BETWEEN 1 AND 500;

@@ -31,17 +31,45 @@ def binary(vectors, oid, half):
     return b"".join(parts)
 
 
-def load(connection, documents, kind, oid):
-    """One table of arrays, one of the same vectors each in a row of its own."""
-    connection.execute("DROP TABLE IF EXISTS documents, tokens")
-    connection.execute(f"CREATE TABLE documents (id int4 PRIMARY KEY, embeddings {kind}({passages.DIMS})[])")
+def copy_in(connection, documents, first, kind, oid):
+    """Add documents, whose ids begin with first, by one COPY."""
     with connection.cursor() as cursor, cursor.copy("COPY documents FROM STDIN BINARY") as copy:
         copy.write(b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0))
-        for i, vectors in enumerate(documents):
+        for i, vectors in enumerate(documents, first):
             array = binary(vectors, oid, kind == "halfvec")
             copy.write(struct.pack("!hiii", 2, 4, i, len(array)) + array)
         copy.write(struct.pack("!h", -1))
+
+
+def load(connection, documents, kind, oid):
+    """A table of arrays."""
+    connection.execute("DROP TABLE IF EXISTS documents, tokens")
+    connection.execute(f"CREATE TABLE documents (id int4 PRIMARY KEY, embeddings {kind}({passages.DIMS})[])")
+    copy_in(connection, documents, 0, kind, oid)
     connection.execute("VACUUM ANALYZE documents")
+
+
+def processor_time(connection):
+    """Seconds that the connection's backend has worked, on a machine that this runs on."""
+    with open(f"/proc/{connection.info.backend_pid}/schedstat") as file:
+        return int(file.read().split()[0]) / 1e9
+
+
+def insert_more(connection, documents, first, kind, oid, array_class):
+    """Documents into a table that has its index: half of them one by one, half by COPY."""
+    half = len(documents) // 2
+    for how, some in ("one by one", documents[:half]), ("by COPY", documents[half:]):
+        start, worked = time.perf_counter(), processor_time(connection)
+        if how == "by COPY":
+            copy_in(connection, some, first + half, kind, oid)
+        else:
+            for i, vectors in enumerate(some, first):
+                connection.execute("INSERT INTO documents VALUES (%s, %b)",
+                                   [i, array_class([vectors])], prepare=True)
+        seconds, worked = time.perf_counter() - start, processor_time(connection) - worked
+        n = sum(map(len, some))
+        print(f"inserts {how}: {1000 * seconds / len(some):.1f} ms a document, of the server's "
+              f"processor {1000 * worked / len(some):.1f}; {1000 * worked / n:.2f} a vector")
 
 
 class Connection(psycopg.Connection):
@@ -101,6 +129,8 @@ def main():
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--type", default="vector", choices=["vector", "halfvec"])
     parser.add_argument("--ef", type=int, nargs="*", default=[20, 40, 80])
+    parser.add_argument("--inserts", type=int, default=0,
+                        help="so many of the documents come after the index was made")
     parser.add_argument("--reuse", action="store_true", help="the table and index that are there")
     parser.add_argument("--plain", action="store_true", help="also an index of one vector a row")
     parser.add_argument("html", nargs="*")
@@ -120,9 +150,12 @@ def main():
           f"queries of {np.mean([len(q) for q in questions]):.1f} vectors")
     connection.execute("SET maintenance_work_mem = '8GB'")
     if not options.reuse:
-        load(connection, documents, kind, oid)
+        first = len(documents) - options.inserts
+        load(connection, documents[:first], kind, oid)
         seconds = connection.timed(f"CREATE INDEX documents_index ON documents USING hnsw (embeddings {kind}_maxsim_ops)")
         print(f"index: {seconds:.0f} s, {connection.size('documents_index'):.0f} MB")
+        if options.inserts > 0:
+            insert_more(connection, documents[first:], first, kind, oid, query_class)
     if options.plain:
         connection.execute("DROP TABLE IF EXISTS tokens")
         connection.execute("CREATE TABLE tokens AS SELECT id, t AS embedding FROM documents, unnest(embeddings) AS t")

@@ -13,8 +13,8 @@
 
 #include <math.h>
 
+#include "am/am_finder.h"
 #include "am/am_inspect.h"
-#include "am/am_nearest.h"
 #include "am/am_queries.h"
 #include "miscadmin.h"
 
@@ -30,7 +30,7 @@ typedef struct Batch
 	NvQueries	queries;
 	int			k;
 	double		radius;
-	NvSearcher *searchers[LANES];
+	NvFinder   *finders[LANES];
 	NvNeighbor *found;			/* k */
 	NvReport	report;
 } Batch;
@@ -45,12 +45,12 @@ begin_lanes(Batch *batch, int first, int n)
 
 		if (batch->queries.isnull[q])
 			continue;
-		if (batch->searchers[i] == NULL)
-			batch->searchers[i] = nv_searcher_open(batch->table.index);
-		nv_search_begin(batch->searchers[i], batch->queries.values[q], false, NULL, 0);
+		if (batch->finders[i] == NULL)
+			batch->finders[i] = nv_finder_open(&batch->table);
+		nv_finder_begin(batch->finders[i], batch->queries.values[q]);
 		/* those that are just as far count here */
 		if (!isinf(batch->radius))
-			nv_search_within(batch->searchers[i], nextafter(batch->radius, INFINITY), false);
+			nv_finder_within(batch->finders[i], nextafter(batch->radius, INFINITY));
 	}
 }
 
@@ -66,7 +66,7 @@ run_lanes(Batch *batch, int first, int n)
 		busy = false;
 		for (int i = 0; i < n; i++)
 		{
-			if (!batch->queries.isnull[first + i] && nv_search_step(batch->searchers[i]))
+			if (!batch->queries.isnull[first + i] && nv_finder_step(batch->finders[i]))
 				busy = true;
 		}
 	}
@@ -93,9 +93,12 @@ put_answer(Batch *batch, int query, int n)
 static void
 answer(Batch *batch)
 {
-	for (int first = 0; first < batch->queries.n; first += LANES)
+	/* where rows have many vectors, those of one query are searched for by turns */
+	int			lanes = batch->table.many ? 1 : LANES;
+
+	for (int first = 0; first < batch->queries.n; first += lanes)
 	{
-		int			n = Min(LANES, batch->queries.n - first);
+		int			n = Min(lanes, batch->queries.n - first);
 
 		begin_lanes(batch, first, n);
 		run_lanes(batch, first, n);
@@ -103,9 +106,8 @@ answer(Batch *batch)
 		{
 			if (!batch->queries.isnull[q])
 				put_answer(batch, q + 1,
-						   nv_table_nearest(&batch->table, batch->searchers[q - first],
-											batch->queries.values[q], batch->k, batch->radius,
-											batch->found));
+						   nv_finder_nearest(batch->finders[q - first], batch->k, batch->radius,
+											 batch->found));
 		}
 	}
 }
@@ -134,8 +136,8 @@ NV_FUNCTION(nanovec_search)
 	answer(&batch);
 	for (int i = 0; i < LANES; i++)
 	{
-		if (batch.searchers[i] != NULL)
-			nv_searcher_end(batch.searchers[i]);
+		if (batch.finders[i] != NULL)
+			nv_finder_close(batch.finders[i]);
 	}
 	nv_table_close(&batch.table);
 	return (Datum) 0;

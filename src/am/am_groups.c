@@ -14,8 +14,8 @@
 
 #include <math.h>
 
+#include "am/am_finder.h"
 #include "am/am_inspect.h"
-#include "am/am_nearest.h"
 #include "am/am_queries.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -172,44 +172,31 @@ put_groups(RowGroups *g, NvReport *report)
 	}
 }
 
-/* ERROR unless the query has the type of what the index holds. */
-static void
-check_type(const NvIndexedTable *t, Oid type)
-{
-	if (getBaseType(type) != t->type)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("index \"%s\" holds values of type %s, not %s",
-						RelationGetRelationName(t->index), format_type_be(t->type),
-						format_type_be(type)),
-				 errhint("Cast the query to %s.", format_type_be(t->type))));
-}
-
 /* Search for the nearest groups. */
 NV_FUNCTION(nanovec_search_groups)
 {
 	NvReport	report = nv_report_begin(fcinfo);
 	Datum		query = PG_GETARG_DATUM(1);
 	RowGroups	g = {.k = PG_GETARG_INT32(3)};
-	NvSearcher *searcher;
-	NvSearchGoal *goal;
+	NvFinder   *finder;
 	double		distance;
 
 	nv_check_number("k", g.k, MOST_GROUPS);
 	nv_table_open(&g.table, PG_GETARG_OID(0));
-	check_type(&g.table, get_fn_expr_argtype(fcinfo->flinfo, 1));
+	nv_check_query_type(&g.table, get_fn_expr_argtype(fcinfo->flinfo, 1));
 	find_column(&g, NameStr(*PG_GETARG_NAME(2)));
 	g.groups = palloc0(sizeof(RowGroup) * g.k);
-	searcher = nv_searcher_open(g.table.index);
-	goal = nv_search_begin(searcher, query, false, NULL, 0);
-	goal->effort = Min(goal->effort * MORE_EFFORT, searcher->method->most_effort(searcher));
-	while (nv_table_next(&g.table, searcher, query, limit_of(&g), &distance))
+	finder = nv_finder_open(&g.table);
+	nv_finder_begin(finder, query);
+	nv_finder_set_effort(finder, Min(nv_finder_effort(finder) * MORE_EFFORT,
+									 nv_finder_most_effort(finder)));
+	while (nv_finder_next(finder, limit_of(&g), &distance))
 	{
 		if (!isnan(distance))
 			add_row(&g, distance);
 	}
 	put_groups(&g, &report);
-	nv_searcher_end(searcher);
+	nv_finder_close(finder);
 	nv_table_close(&g.table);
 	return (Datum) 0;
 }

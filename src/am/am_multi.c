@@ -7,10 +7,13 @@
  * same effort, several of them by turns; in the next with twice the effort.  What a row
  * was found with adds up to a bound of its distance: a search that did not find it counts
  * with the distance of the last row that it found, since it is that far away at least.
- * A score estimates the distance: there, such a search counts with as much more as the
- * last row that it found is farther than the first.  Rows are refined, which means that
- * their distances are computed from the table, in the order of scores, and go out in the
- * order of distances.
+ * A score estimates the distance: there, such a search counts with the distance of rows
+ * that it did not find, as an estimate of that has it; or with the row's own, if it happened
+ * to meet the row up to there.  At first the estimate is a guess, as much more as the last
+ * row that it found is farther than the first; then it is the mean of that and of rows that
+ * were refined, and scores are computed anew whenever twice as many were.  Rows are refined,
+ * which means that their distances are computed from the table, in the order of scores, and
+ * go out in the order of distances.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,14 +44,18 @@
 /* They are refined in portions, after which it is looked whether one may go out. */
 #define PORTION 16
 
+/* What is guessed of rows that a search did not find counts as so many that were measured. */
+#define GUESS_ROWS 8
+
 /* A row that was found. */
 typedef struct FoundRow
 {
 	uint64		item;			/* its place: nv_item(); the key */
 	float		gain;			/* by how much its bound is less than that of rows not found */
-	float		score;			/* likewise; more is nearer */
+	float		score;			/* likewise, of its estimated distance; more is nearer */
 	int			query;			/* the last vector, counted from 1, whose search found it */
 	bool		refined;		/* or not visible */
+	bool		measured;		/* its distances are in the sums of vectors of the query */
 	char		status;			/* of the hash table */
 } FoundRow;
 
@@ -63,12 +70,22 @@ typedef struct FoundRow
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-/* What the search for one vector found. */
+/* A row that the search for one vector found. */
 typedef struct Finding
 {
 	uint64		item;
 	double		bound;
 } Finding;
+
+/* A vector of the query, and what the search for it found. */
+typedef struct QueryVector
+{
+	Finding    *findings;		/* nearest first, each row once; of the last round */
+	int			n;
+	double		farthest;		/* of those that the search is sure of */
+	double		guess;			/* as much more as that is farther than the first */
+	double		sum;			/* of the distances from all rows that were measured */
+} QueryVector;
 
 /* A row to be refined. */
 typedef struct Candidate
@@ -90,6 +107,7 @@ struct NvMultiSearch
 	/* what to search for */
 	NvVectors	query;
 	NvMaxSim   *maxsim;			/* NULL: all distances are */
+	QueryVector *vectors;		/* query.n */
 	const ScanKeyData *keys;
 	int			nkeys;
 	NvIterativeScan order;
@@ -109,6 +127,8 @@ struct NvMultiSearch
 	int			ncandidates;
 	int			next;			/* the first that is not refined */
 	int			nrefined;
+	int			nmeasured;
+	int			next_scoring;	/* when so many are */
 	int			latest;			/* of the rows that went out: so many were refined by then */
 	NvResults	results;		/* refined rows */
 };
@@ -149,7 +169,7 @@ take_settings(NvMultiSearch *s)
 
 	searcher->method->take_settings(searcher, &goal);
 	s->first_effort = goal.effort;
-	s->most_effort = Max(searcher->method->most_effort(searcher), goal.effort);
+	s->most_effort = Max(nv_multi_most_effort(s), goal.effort);
 	s->order = goal.order;
 	s->most = goal.most;
 	s->memory = goal.memory;
@@ -170,7 +190,10 @@ open_query(NvMultiSearch *s, Datum query, bool isnull)
 	nv_row_vectors(space, true, &row, &vectors);
 	s->query = vectors.vectors;
 	if (vectors.n > 0)
+	{
 		s->maxsim = nv_maxsim_prepare(&s->query);
+		s->vectors = palloc0(sizeof(QueryVector) * vectors.n);
+	}
 }
 
 /* Begin to search. */
@@ -191,7 +214,8 @@ nv_multi_begin(NvMultiSearch *s, Relation heap, Snapshot snapshot, Datum query, 
 	MemoryContextReset(s->context);
 	nv_results_reset(&s->results);
 	s->started = s->all = s->finished = false;
-	s->effort = s->nrefined = s->latest = 0;
+	s->effort = s->nrefined = s->nmeasured = s->latest = 0;
+	s->next_scoring = PORTION;
 	s->candidates = NULL;
 	s->ncandidates = s->next = 0;
 	s->floor = -INFINITY;
@@ -203,6 +227,29 @@ nv_multi_begin(NvMultiSearch *s, Relation heap, Snapshot snapshot, Datum query, 
 	s->rows = rowtable_create(s->context, 256, NULL);
 	open_query(s, query, isnull);
 	MemoryContextSwitchTo(old);
+}
+
+/* The effort of the first round. */
+int
+nv_multi_effort(const NvMultiSearch *s)
+{
+	return s->first_effort;
+}
+
+/* The most that it can be. */
+int
+nv_multi_most_effort(const NvMultiSearch *s)
+{
+	return s->searchers[0]->method->most_effort(s->searchers[0]);
+}
+
+/* Change it. */
+void
+nv_multi_set_effort(NvMultiSearch *s, int effort)
+{
+	Assert(!s->started && effort > 0);
+	s->first_effort = effort;
+	s->most_effort = Max(s->most_effort, effort);
 }
 
 /* Close the search. */
@@ -243,18 +290,23 @@ begin_lane(NvMultiSearch *s, int lane, int query, int effort)
 	return s->searchers[lane];
 }
 
-/* The rows of one search, nearest first, in memory of the search. */
+/*
+ * The rows of one search, in memory of the search: *nsure are those that it is sure of,
+ * nearest first; others behind them it happened to meet.
+ */
 static Finding *
-take_findings(NvMultiSearch *s, NvSearcher *searcher, int *n)
+take_findings(NvMultiSearch *s, NvSearcher *searcher, int *nsure, int *n)
 {
 	MemoryContext old = MemoryContextSwitchTo(s->context);
 	int			room = 64;
 	Finding    *findings = palloc(sizeof(Finding) * room);
+	bool		sure = true;
 	ItemPointerData tid;
 	double		bound;
 
-	*n = 0;
-	while (nv_search_next(searcher, &tid, &bound))
+	*nsure = *n = 0;
+	while ((sure = sure && nv_search_next(searcher, &tid, &bound)) ||
+		   nv_search_left_over(searcher, &tid, &bound))
 	{
 		if (*n == room)
 			findings = repalloc_huge(findings, sizeof(Finding) * (room *= 2));
@@ -263,6 +315,7 @@ take_findings(NvMultiSearch *s, NvSearcher *searcher, int *n)
 					ItemPointerGetOffsetNumberNoCheck(&tid), 0),
 			bound
 		};
+		*nsure += sure;
 	}
 	MemoryContextSwitchTo(old);
 	return findings;
@@ -279,41 +332,101 @@ note_row(NvMultiSearch *s, uint64 item)
 	{
 		row->gain = row->score = 0;
 		row->query = 0;
-		row->refined = false;
+		row->refined = row->measured = false;
 	}
 	return row;
 }
 
-/* Put what a search found together with what others did.  query: the vector's number, from 1. */
-static void
-merge_findings(NvMultiSearch *s, int query, const Finding *findings, int n)
+/* The order of findings, nearest first. */
+static int
+compare_findings(const void *a, const void *b)
 {
-	double		nearest = INFINITY;
-	double		farthest = -INFINITY;
+	double		x = ((const Finding *) a)->bound;
+	double		y = ((const Finding *) b)->bound;
 
-	for (int i = 0; i < n; i++)
-	{
-		nearest = Min(nearest, findings[i].bound);
-		farthest = Max(farthest, findings[i].bound);
-	}
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * Keep what a search found for a vector of the query, of which so many are sure, and note
+ * the rows.
+ */
+static void
+keep_findings(NvMultiSearch *s, int query, Finding *findings, int nsure, int n)
+{
+	QueryVector *v = &s->vectors[query];
+
+	if (v->findings != NULL)
+		pfree(v->findings);
+	v->findings = findings;
+	v->n = 0;
+	if (nsure == 0)
+		return;
+	/* of a row's vectors, the nearest has to come first */
+	qsort(findings, n, sizeof(Finding), compare_findings);
+	v->farthest = findings[nsure - 1].bound;
+	v->guess = v->farthest + (v->farthest - findings[0].bound);
+	s->floor += v->farthest;
 	for (int i = 0; i < n; i++)
 	{
 		FoundRow   *row = note_row(s, findings[i].item);
 
-		/* of a row's vectors, the nearest comes first */
-		if (row->query == query)
+		if (row->query == query + 1)
 			continue;
-		row->query = query;
-		row->gain += (float) (farthest - findings[i].bound);
-		row->score += (float) (farthest - findings[i].bound + (farthest - nearest));
+		row->query = query + 1;
+		row->gain += (float) Max(v->farthest - findings[i].bound, 0);
+		findings[v->n++] = findings[i];
 	}
-	if (n > 0)
-		s->floor += farthest;
 }
 
-/* Forget the scores of the round before. */
+/*
+ * How far rows are, by estimate, that the search for a vector did not find: as those that
+ * were measured, and those that are only guessed.
+ */
+static double
+estimate_missing(const NvMultiSearch *s, const QueryVector *v)
+{
+	double		sum = v->sum + GUESS_ROWS * v->guess;
+	int			n = s->nmeasured + GUESS_ROWS;
+
+	for (int i = 0; i < v->n; i++)
+	{
+		if (rowtable_lookup(s->rows, v->findings[i].item)->measured)
+		{
+			sum -= v->findings[i].bound;
+			n--;
+		}
+	}
+	Assert(n >= GUESS_ROWS);
+	return Max(sum / n, v->farthest);
+}
+
+/* Compute the scores of all rows. */
 static void
-forget_scores(NvMultiSearch *s)
+score_rows(NvMultiSearch *s)
+{
+	rowtable_iterator it;
+	FoundRow   *row;
+
+	rowtable_start_iterate(s->rows, &it);
+	while ((row = rowtable_iterate(s->rows, &it)) != NULL)
+		row->score = 0;
+	for (int q = 0; q < s->query.n; q++)
+	{
+		const QueryVector *v = &s->vectors[q];
+		double		missing = v->n > 0 ? estimate_missing(s, v) : 0;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < v->n && v->findings[i].bound < missing; i++)
+			rowtable_lookup(s->rows, v->findings[i].item)->score +=
+				(float) (missing - v->findings[i].bound);
+	}
+	s->next_scoring = Max(2 * s->nmeasured, PORTION);
+}
+
+/* Forget how rows were found in the round before. */
+static void
+forget_findings(NvMultiSearch *s)
 {
 	rowtable_iterator it;
 	FoundRow   *row;
@@ -322,7 +435,7 @@ forget_scores(NvMultiSearch *s)
 	rowtable_start_iterate(s->rows, &it);
 	while ((row = rowtable_iterate(s->rows, &it)) != NULL)
 	{
-		row->gain = row->score = 0;
+		row->gain = 0;
 		row->query = 0;
 	}
 }
@@ -331,7 +444,7 @@ forget_scores(NvMultiSearch *s)
 static void
 search_all(NvMultiSearch *s, int effort)
 {
-	forget_scores(s);
+	forget_findings(s);
 	for (int first = 0; first < s->query.n; first += LANES)
 	{
 		int			n = Min(LANES, s->query.n - first);
@@ -348,13 +461,14 @@ search_all(NvMultiSearch *s, int effort)
 		}
 		for (int i = 0; i < n; i++)
 		{
+			int			nsure;
 			int			nfindings;
-			Finding    *findings = take_findings(s, s->searchers[i], &nfindings);
+			Finding    *findings = take_findings(s, s->searchers[i], &nsure, &nfindings);
 
-			merge_findings(s, first + i + 1, findings, nfindings);
-			pfree(findings);
+			keep_findings(s, first + i, findings, nsure, nfindings);
 		}
 	}
+	score_rows(s);
 }
 
 /*
@@ -439,6 +553,23 @@ next_round(NvMultiSearch *s)
 
 /* ---- rows ---- */
 
+/* Take note of the distances of a row that was measured from each vector of the query. */
+static void
+note_distances(NvMultiSearch *s, FoundRow *row)
+{
+	const float *products = nv_maxsim_products(s->maxsim);
+
+	for (int q = 0; q < s->query.n; q++)
+	{
+		if (!isfinite(products[q]))
+			return;
+	}
+	for (int q = 0; q < s->query.n; q++)
+		s->vectors[q].sum -= products[q];
+	row->measured = true;
+	s->nmeasured++;
+}
+
 /* Compute the distance of a row, if it is there for the snapshot. */
 static void
 refine(NvMultiSearch *s, const Candidate *candidate)
@@ -461,6 +592,7 @@ refine(NvMultiSearch *s, const Candidate *candidate)
 		if (vectors.n > 0)
 		{
 			distance = -nv_maxsim(s->maxsim, &vectors);
+			note_distances(s, row);
 			MemoryContextSwitchTo(s->context);
 			nv_results_add(&s->results, distance,
 						   candidate->item | Min((s->nrefined - 1) / PORTION, PG_UINT16_MAX),
@@ -484,6 +616,12 @@ refine_some(NvMultiSearch *s)
 	ExecClearTuple(s->table.slot);
 	table_index_fetch_reset(s->table.fetch);
 	nv_table_next_row(&s->table);
+	/* the more is known of rows, the better are scores */
+	if (s->nmeasured >= s->next_scoring && !s->all)
+	{
+		score_rows(s);
+		order_candidates(s);
+	}
 }
 
 /*

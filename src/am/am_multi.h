@@ -39,6 +39,14 @@ extern void nv_multi_begin(NvMultiSearch *search, Relation heap, Snapshot snapsh
 extern bool nv_multi_next(NvMultiSearch *search, ItemPointer tid, double *distance, bool *isnull,
 						  bool *lossy);
 
+/*
+ * How many nodes the searches of the first round look for, of the search that was begun, and
+ * the most that it can be; and another number.
+ */
+extern int	nv_multi_effort(const NvMultiSearch *search);
+extern int	nv_multi_most_effort(const NvMultiSearch *search);
+extern void nv_multi_set_effort(NvMultiSearch *search, int effort);
+
 extern void nv_multi_close(NvMultiSearch *search);
 
 #endif							/* NV_AM_MULTI_H */

@@ -19,7 +19,6 @@
 #include "catalog/index.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "storage/predicate.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
@@ -93,17 +92,6 @@ find_distance(NvIndexedTable *t)
 	fmgr_info(get_opcode(nv_opclass_distance(t->index)), &t->distance);
 }
 
-/* ERROR for an index that searches of one vector do not serve. */
-static void
-check_single(Relation index)
-{
-	if (nv_opclass_many(index))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("index \"%s\" has many vectors a row", RelationGetRelationName(index)),
-				 errhint("Search with ORDER BY ... @# ... LIMIT in a query.")));
-}
-
 /* Prepare to look at rows. */
 void
 nv_table_begin(NvIndexedTable *t, Relation heap, Relation index, Snapshot snapshot)
@@ -112,6 +100,7 @@ nv_table_begin(NvIndexedTable *t, Relation heap, Relation index, Snapshot snapsh
 	t->heap = heap;
 	t->index = index;
 	t->snapshot = snapshot;
+	t->many = nv_opclass_many(index);
 	find_distance(t);
 	t->info = BuildIndexInfo(t->index);
 	t->estate = CreateExecutorState();
@@ -140,7 +129,6 @@ nv_table_open(NvIndexedTable *t, Oid oid)
 
 	check_reader(oid);
 	index = nv_inspect_open(oid, AccessShareLock, &heap);
-	check_single(index);
 	nv_table_become_owner(t, heap);
 	check_usable(index);
 	PredicateLockRelation(index, GetActiveSnapshot());
@@ -260,50 +248,4 @@ nv_neighbors_sort(NvNeighbor *neighbors, int n)
 		neighbors[left] = farthest;
 		neighbor_heap_down(NULL, neighbors, left, 0);
 	}
-}
-
-/* Search on, and look at the row. */
-bool
-nv_table_next(NvIndexedTable *t, NvSearcher *searcher, Datum query, double limit,
-			  double *distance)
-{
-	ItemPointerData tid;
-	double		bound;
-
-	if (!searcher->started)
-		pgstat_count_index_scan(t->index);
-	while (nv_search_next(searcher, &tid, &bound))
-	{
-		Datum		value;
-
-		CHECK_FOR_INTERRUPTS();
-		if (bound >= limit && !isinf(limit))
-			break;
-		if (!nv_table_fetch(t, &tid) || !nv_table_value(t, &value))
-			continue;
-		*distance = nv_table_distance(t, value, query);
-		return true;
-	}
-	table_index_fetch_reset(t->fetch);
-	return false;
-}
-
-/* Search, and look at the rows until none of those to come can be nearer. */
-int
-nv_table_nearest(NvIndexedTable *t, NvSearcher *searcher, Datum query, int k, double radius,
-				 NvNeighbor *out)
-{
-	/* those that are just as far are within */
-	double		beyond = nextafter(radius, INFINITY);
-	double		distance;
-	int			n = 0;
-
-	while (nv_table_next(t, searcher, query, n == k ? Min(beyond, out[0].distance) : beyond,
-						 &distance))
-	{
-		if (distance <= radius)
-			nv_neighbors_add(out, &n, k, distance, &t->slot->tts_tid);
-	}
-	nv_neighbors_sort(out, n);
-	return n;
 }

@@ -15,7 +15,6 @@
 #include "nv_compat.h"
 
 #include "access/tableam.h"
-#include "am/am_search.h"
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
 
@@ -24,7 +23,8 @@ typedef struct NvIndexedTable
 	Relation	heap;
 	Relation	index;
 	Snapshot	snapshot;		/* the active one; MVCC */
-	Oid			type;			/* of the values that the index holds */
+	bool		many;			/* a row brings an array of vectors to the index */
+	Oid			type;			/* of the values that the index holds; that of an array */
 	Oid			collation;
 	FmgrInfo	distance;		/* of the operator that the index orders by */
 	IndexInfo  *info;
@@ -94,23 +94,6 @@ extern void nv_table_next_row(NvIndexedTable *t);
 
 /* The distance of two values, as SQL computes it, in memory of one row. */
 extern double nv_table_distance(NvIndexedTable *t, Datum a, Datum b);
-
-/*
- * Take the next row that a search finds, in t->slot, and its distance from the query, as
- * SQL computes it; false when there is none, or those to come are certainly not nearer than
- * a limit.  nv_search_begin() was called for the query.
- */
-extern bool nv_table_next(NvIndexedTable *t, NvSearcher *searcher, Datum query, double limit,
-						  double *distance);
-
-/*
- * Search for the k nearest rows that are within a radius (INFINITY: any), as an index
- * scan with LIMIT k would.  nv_search_begin() was called for the query.  Writes them to
- * out[k], nearest first, and returns their number.  Distances that are NaN count as
- * beyond any radius.
- */
-extern int	nv_table_nearest(NvIndexedTable *t, NvSearcher *searcher, Datum query, int k,
-							 double radius, NvNeighbor *out);
 
 /* Add a row to the k nearest, out[k], of which there are *n: a heap, the farthest first. */
 extern void nv_neighbors_add(NvNeighbor *out, int *n, int k, double distance,

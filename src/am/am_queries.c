@@ -9,6 +9,8 @@
 
 #include <math.h>
 
+#include "am/am_rowvectors.h"
+#include "am/am_search.h"
 #include "cluster/kmeans.h"
 #include "miscadmin.h"
 #include "nv_random.h"
@@ -20,6 +22,9 @@
 
 /* Of so many near rows, the first with another value tells how far a query is moved. */
 #define NEAR_ROWS 8
+
+/* Of an array of more vectors, so many are drawn. */
+#define QUERY_VECTORS 32
 
 /* One bit in so many is changed. */
 #define BITS_PER_CHANGE 64
@@ -55,13 +60,71 @@ nv_palloc_many(Size n, Size element)
 	return palloc_extended(Max(n, 1) * element, MCXT_ALLOC_HUGE);
 }
 
-/* Count the elements of an array. */
-int
-nv_array_count(Datum array)
+/* ERROR unless a query has the type of what the index holds. */
+void
+nv_check_query_type(const NvIndexedTable *t, Oid type)
 {
-	ArrayType  *a = DatumGetArrayTypeP(array);
+	if (getBaseType(type) != t->type)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("index \"%s\" holds values of type %s, not %s",
+						RelationGetRelationName(t->index), format_type_be(t->type),
+						format_type_be(type)),
+				 errhint("Cast each query to %s.", format_type_be(t->type))));
+}
 
-	return ArrayGetNItems(ARR_NDIM(a), ARR_DIMS(a));
+/* ERROR for a NULL that may not be. */
+static void
+check_null(bool isnull, bool nulls)
+{
+	if (isnull && !nulls)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("array of queries must not contain nulls")));
+}
+
+/*
+ * Make n queries of vectors, of which there are many for each, one after another.  Where
+ * they are NULL, a query has fewer; where all are, it is NULL itself.
+ */
+static void
+gather_queries(NvQueries *queries, int n, Oid type, const Datum *vectors, const bool *isnull,
+			   int nvectors)
+{
+	int			each = n > 0 ? nvectors / n : 0;
+	Datum	   *some = nv_palloc_many(each, sizeof(Datum));
+
+	queries->values = nv_palloc_many(n, sizeof(Datum));
+	queries->isnull = nv_palloc_many(n, sizeof(bool));
+	queries->n = n;
+	for (int q = 0; q < n; q++)
+	{
+		int			nsome = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int i = q * each; i < (q + 1) * each; i++)
+		{
+			if (!isnull[i])
+				some[nsome++] = vectors[i];
+		}
+		queries->isnull[q] = nsome == 0;
+		queries->values[q] = nsome == 0 ? (Datum) 0 :
+			PointerGetDatum(construct_array(some, nsome, type, -1, false, TYPALIGN_INT));
+	}
+	pfree(some);
+}
+
+/* How many queries there are in an array of vectors, which all belong to one if it has one dimension. */
+static int
+count_queries(const ArrayType *a)
+{
+	if (ARR_NDIM(a) > 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("array of queries has %d dimensions", ARR_NDIM(a)),
+				 errhint("The vectors of one query are an array of one dimension, "
+						 "those of several queries one of two.")));
+	return ARR_NDIM(a) == 2 ? ARR_DIMS(a)[0] : ARR_NDIM(a);
 }
 
 /* Take the queries of an array. */
@@ -73,23 +136,34 @@ nv_queries_of_array(NvQueries *queries, const NvIndexedTable *t, Datum array, bo
 	int16		length;
 	bool		by_value;
 	char		alignment;
+	Datum	   *values;
+	bool	   *isnull;
+	int			n;
 
-	if (type != t->type)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("queries of type %s, and index \"%s\" holds %s", format_type_be(type),
-						RelationGetRelationName(t->index), format_type_be(t->type)),
-				 errhint("Cast them to %s[].", format_type_be(t->type))));
-	if (!nulls && array_contains_nulls(a))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("array of queries must not contain nulls")));
+	nv_check_query_type(t, t->many ? get_array_type(getBaseType(type)) : type);
 	get_typlenbyvalalign(type, &length, &by_value, &alignment);
-	deconstruct_array(a, type, length, by_value, alignment, &queries->values, &queries->isnull,
-					  &queries->n);
+	deconstruct_array(a, type, length, by_value, alignment, &values, &isnull, &n);
+	if (t->many)
+		gather_queries(queries, count_queries(a), type, values, isnull, n);
+	else
+		*queries = (NvQueries) {values, isnull, n};
+	for (int q = 0; q < queries->n; q++)
+		check_null(queries->isnull[q], nulls);
 }
 
 /* ---- rows as queries ---- */
+
+/* Whether a row's value has a distance from queries: an empty array has none.  Memory of one row. */
+static bool
+has_vectors(NvIndexedTable *t, Datum value)
+{
+	MemoryContext old = MemoryContextSwitchTo(t->econtext->ecxt_per_tuple_memory);
+	NvRow		row = {value};
+	bool		result = nv_count_row_vectors(t->many, &row) > 0;
+
+	MemoryContextSwitchTo(old);
+	return result;
+}
 
 /* Detoast a row's value once, for many distances. */
 bool
@@ -97,7 +171,7 @@ nv_table_plain_value(NvIndexedTable *t, Datum *value)
 {
 	MemoryContext old;
 
-	if (!nv_table_value(t, value))
+	if (!nv_table_value(t, value) || !has_vectors(t, *value))
 		return false;
 	old = MemoryContextSwitchTo(t->econtext->ecxt_per_tuple_memory);
 	*value = PointerGetDatum(PG_DETOAST_DATUM(*value));
@@ -119,7 +193,7 @@ draw_rows(NvIndexedTable *t, int n, uint64 *random, ItemPointerData *tids)
 
 		CHECK_FOR_INTERRUPTS();
 		nv_table_next_row(t);
-		if (!nv_table_value(t, &value))
+		if (!nv_table_value(t, &value) || !has_vectors(t, value))
 			continue;
 		place = nv_sample_place(n, &seen, random);
 		if (place < (size_t) n)
@@ -145,34 +219,52 @@ random_float(uint64 *random)
 	return (float) ((double) (nv_random(random) >> 11) / (UINT64CONST(1) << 52) - 1);
 }
 
+/*
+ * The least square of the Euclidean distance of a vector from one of a row's that is not the
+ * same; 0 if there is none.
+ */
+static double
+least_square(const NvRowVectors *v, const NvDenseType *type, const float *x, int dims)
+{
+	double		least = 0;
+
+	for (int i = 0; i < v->n; i++)
+	{
+		NvDense		element = nv_dense_open(nv_row_vector(v, i), type);
+		float	   *y = nv_dense_floats(&element);
+		double		square = 0;
+
+		for (int d = 0; d < dims; d++)
+			square += ((double) x[d] - y[d]) * ((double) x[d] - y[d]);
+		if (square > 0 && (least == 0 || square < least))
+			least = square;
+		pfree(y);
+	}
+	return least;
+}
+
 /* The Euclidean distance of a vector from a near row that is not the same. */
 static double
 near_distance(NvIndexedTable *t, NvSearcher *searcher, Datum query, const float *x, int dims)
 {
-	const NvDenseType *type = searcher->core->space.type->dense;
-	NvNeighbor	near[NEAR_ROWS];
-	int			n;
+	const NvSpace *space = &searcher->core->space;
+	double		square = 0;
+	ItemPointerData tid;
+	double		bound;
 
 	nv_search_begin(searcher, query, false, NULL, 0);
-	n = nv_table_nearest(t, searcher, query, NEAR_ROWS, INFINITY, near);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < NEAR_ROWS && square == 0 && nv_search_next(searcher, &tid, &bound); i++)
 	{
-		Datum		value;
-		NvDense		v;
-		float	   *y;
-		double		square = 0;
+		NvRow		row;
+		NvRowVectors vectors;
 
-		if (!fetch_value(t, &near[i].tid, &value))
+		if (!nv_table_fetch(t, &tid) || !nv_table_plain_value(t, &row.vector))
 			continue;
-		v = nv_dense_open(value, type);
-		y = nv_dense_floats(&v);
-		for (int d = 0; d < dims; d++)
-			square += ((double) x[d] - y[d]) * ((double) x[d] - y[d]);
-		pfree(y);
-		if (square > 0)
-			return sqrt(square);
+		nv_row_vectors(space, t->many, &row, &vectors);
+		square = least_square(&vectors, space->type->dense, x, dims);
 	}
-	return 0;
+	table_index_fetch_reset(t->fetch);
+	return sqrt(square);
 }
 
 /* Move a vector in a random direction. */
@@ -236,12 +328,43 @@ move_sparse(NvSparseHeader *sparse, uint64 *random)
 	}
 }
 
+/* Move some of the vectors of an array, or all, if they are not too many. */
+static Datum
+move_array(NvIndexedTable *t, NvSearcher *searcher, Datum array, uint64 *random)
+{
+	NvRow		row = {array};
+	NvRowVectors v;
+	int			chosen[QUERY_VECTORS];
+	Datum		moved[QUERY_VECTORS];
+	uint64		seen = 0;
+	int			n;
+
+	nv_row_vectors(&searcher->core->space, true, &row, &v);
+	n = Min(v.n, QUERY_VECTORS);
+	for (int i = 0; i < v.n; i++)
+	{
+		size_t		place = nv_sample_place(n, &seen, random);
+
+		if (place < (size_t) n)
+			chosen[place] = i;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		moved[i] = move_dense(t, searcher, nv_row_vector(&v, chosen[i]), random);
+	}
+	return PointerGetDatum(construct_array(moved, n, ARR_ELEMTYPE(v.vectors.array), -1, false,
+										   TYPALIGN_INT));
+}
+
 /* A query from a row's value, in the current context. */
 static Datum
 move_value(NvIndexedTable *t, NvSearcher *searcher, Datum value, uint64 *random)
 {
 	Datum		copy = datumCopy(value, false, -1);
 
+	if (t->many)
+		return move_array(t, searcher, copy, random);
 	switch (searcher->core->space.type->kind)
 	{
 		case NV_ELEMENT_BIT:
@@ -257,9 +380,9 @@ move_value(NvIndexedTable *t, NvSearcher *searcher, Datum value, uint64 *random)
 
 /* Draw rows, and make queries of them. */
 void
-nv_queries_of_rows(NvQueries *queries, NvIndexedTable *t, NvSearcher *searcher, int n,
-				   uint64 seed)
+nv_queries_of_rows(NvQueries *queries, NvIndexedTable *t, int n, uint64 seed)
 {
+	NvSearcher *searcher = nv_searcher_open(t->index);
 	uint64		random = seed;
 	ItemPointerData *tids = palloc(sizeof(ItemPointerData) * n);
 	int			ndrawn = draw_rows(t, n, &random, tids);
@@ -279,5 +402,6 @@ nv_queries_of_rows(NvQueries *queries, NvIndexedTable *t, NvSearcher *searcher, 
 		nv_check_memory(bytes, "queries");
 		queries->values[queries->n++] = move_value(t, searcher, value, &random);
 	}
+	nv_searcher_end(searcher);
 	pfree(tids);
 }

@@ -18,7 +18,7 @@
 typedef struct NvQueries
 {
 	Datum	   *values;
-	bool	   *isnull;			/* NULL: none is */
+	bool	   *isnull;			/* or NULL: none is */
 	int			n;
 } NvQueries;
 
@@ -34,13 +34,15 @@ extern void nv_check_memory(double bytes, const char *fewer);
 /* An array, palloc'd, of n elements, or 1. */
 extern void *nv_palloc_many(Size n, Size element);
 
-/* The number of elements of an array. */
-extern int	nv_array_count(Datum array);
+/* ERROR (DATATYPE_MISMATCH) unless a query, or what its type is a domain of, is what the index holds. */
+extern void nv_check_query_type(const NvIndexedTable *t, Oid type);
 
 /*
- * The queries of an array, which must have the type of what the index holds: ERROR
- * (DATATYPE_MISMATCH).  ERROR (NULL_VALUE_NOT_ALLOWED) for a NULL, unless they may
- * be.  Memory of the current context; values may point into the array.
+ * The queries of an array.  Where rows have many vectors, queries have, too: an array of one
+ * dimension is a query, and one of two has a query in each row, with NULLs where it has fewer
+ * vectors than others.  Errors of nv_check_query_type(); ERROR (INVALID_PARAMETER_VALUE) for
+ * more dimensions, (NULL_VALUE_NOT_ALLOWED) for a query that is NULL, unless they may be.
+ * Memory of the current context; values may point into the array.
  */
 extern void nv_queries_of_array(NvQueries *queries, const NvIndexedTable *t, Datum array,
 								bool nulls);
@@ -49,13 +51,12 @@ extern void nv_queries_of_array(NvQueries *queries, const NvIndexedTable *t, Dat
  * n queries, or as many as there are rows: rows of the table, drawn at random, and
  * moved a little, so that they are none of the rows.  Vectors are moved in a random
  * direction, by half the distance of a near one with another value; of bit strings one
- * bit in 64 is changed, and of sparse vectors each value by up to a tenth.  ERROR of
- * nv_check_memory().
+ * bit in 64 is changed, and of sparse vectors each value by up to a tenth.  Of an array
+ * up to 32 vectors are taken.  ERROR of nv_check_memory().
  */
-extern void nv_queries_of_rows(NvQueries *queries, NvIndexedTable *t, NvSearcher *searcher,
-							   int n, uint64 seed);
+extern void nv_queries_of_rows(NvQueries *queries, NvIndexedTable *t, int n, uint64 seed);
 
-/* nv_table_value(), of which the value is detoasted. */
+/* nv_table_value(), of which the value is detoasted; false also for an empty array. */
 extern bool nv_table_plain_value(NvIndexedTable *t, Datum *value);
 
 #endif							/* NV_AM_QUERIES_H */

@@ -16,13 +16,14 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "am/am_finder.h"
 #include "am/am_inspect.h"
-#include "am/am_nearest.h"
 #include "am/am_queries.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
+#include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -37,7 +38,7 @@
 typedef struct Trial
 {
 	NvIndexedTable table;
-	NvSearcher *searcher;
+	NvFinder   *finder;
 	int			k;
 	NvQueries	queries;
 	NvNeighbor *exact;			/* k for each query */
@@ -164,8 +165,6 @@ search_all(Trial *trial, int effort)
 
 	for (int q = 0; q < trial->queries.n; q++)
 	{
-		Datum		query = trial->queries.values[q];
-		NvSearchGoal *goal;
 		instr_time	start;
 		int			nfound;
 		double		part;
@@ -173,11 +172,10 @@ search_all(Trial *trial, int effort)
 		CHECK_FOR_INTERRUPTS();
 		tell_progress(trial, "searches for the recall", (double) q / trial->queries.n);
 		INSTR_TIME_SET_CURRENT(start);
-		goal = nv_search_begin(trial->searcher, query, false, NULL, 0);
+		nv_finder_begin(trial->finder, trial->queries.values[q]);
 		if (effort > 0)
-			goal->effort = effort;
-		nfound = nv_table_nearest(&trial->table, trial->searcher, query, trial->k, INFINITY,
-								  trial->found);
+			nv_finder_set_effort(trial->finder, effort);
+		nfound = nv_finder_nearest(trial->finder, trial->k, INFINITY, trial->found);
 		trial->index_ms[q] = ms_since(start);
 		if (trial->nexact[q] == 0)
 			continue;
@@ -193,15 +191,23 @@ search_all(Trial *trial, int effort)
 
 /* ---- the functions ---- */
 
-/* Open the index, and make room for the answers to n queries at most. */
+/* Open the index. */
 static void
-begin_trial(Trial *trial, Oid index, int n, int k)
+begin_trial(Trial *trial, Oid index, int k)
 {
 	nv_check_number("k", k, NV_MOST_NEIGHBORS);
 	nv_table_open(&trial->table, index);
-	trial->searcher = nv_searcher_open(trial->table.index);
+	trial->finder = nv_finder_open(&trial->table);
 	trial->k = k;
 	trial->told = GetCurrentTimestamp();
+}
+
+/* Make room for the answers to n queries at most. */
+static void
+make_room(Trial *trial, int n)
+{
+	int			k = trial->k;
+
 	nv_check_memory((double) sizeof(NvNeighbor) * k * n, "queries or neighbors");
 	trial->exact = nv_palloc_many((Size) n * k, sizeof(NvNeighbor));
 	trial->found = nv_palloc_many(k, sizeof(NvNeighbor));
@@ -215,8 +221,9 @@ static void
 begin_with_rows(Trial *trial, Oid index, int n, int k, int64 seed)
 {
 	nv_check_number("queries", n, NV_MOST_QUERIES);
-	begin_trial(trial, index, n, k);
-	nv_queries_of_rows(&trial->queries, &trial->table, trial->searcher, n, (uint64) seed);
+	begin_trial(trial, index, k);
+	make_room(trial, n);
+	nv_queries_of_rows(&trial->queries, &trial->table, n, (uint64) seed);
 	find_exact(trial);
 }
 
@@ -224,8 +231,9 @@ begin_with_rows(Trial *trial, Oid index, int n, int k, int64 seed)
 static void
 begin_with_array(Trial *trial, Oid index, Datum array, int k)
 {
-	begin_trial(trial, index, nv_array_count(array), k);
+	begin_trial(trial, index, k);
 	nv_queries_of_array(&trial->queries, &trial->table, array, false);
+	make_room(trial, trial->queries.n);
 	find_exact(trial);
 }
 
@@ -233,7 +241,7 @@ begin_with_array(Trial *trial, Oid index, Datum array, int k)
 static void
 end_trial(Trial *trial)
 {
-	nv_searcher_end(trial->searcher);
+	nv_finder_close(trial->finder);
 	nv_table_close(&trial->table);
 }
 
@@ -290,7 +298,7 @@ recall_row(FunctionCallInfo fcinfo, Trial *trial)
 static void
 sweep_rows(Trial *trial, NvReport *report, ArrayType *settings)
 {
-	int			most = trial->searcher->method->most_effort(trial->searcher);
+	int			most = nv_finder_most_effort(trial->finder);
 	Datum	   *efforts;
 	bool	   *isnull;
 	int			n;

@@ -126,6 +126,20 @@ nv_search_step(NvSearcher *searcher)
 	return searcher->stepping;
 }
 
+/* The row of a result, which must be a possible one. */
+static void
+open_result(NvSearcher *searcher, const NvResult *result, ItemPointer tid, double *bound)
+{
+	Assert(!isnan(result->bound));
+	*tid = nv_item_row(result->item);
+	*bound = result->bound;
+	/* PostgreSQL would add a page to the table where the block is none */
+	if (!nv_row_possible(tid))
+		nv_index_damaged(searcher->core->rel, "it leads to row (%u,%u), which cannot be",
+						 ItemPointerGetBlockNumberNoCheck(tid),
+						 ItemPointerGetOffsetNumberNoCheck(tid));
+}
+
 /* Find the next row. */
 bool
 nv_search_next(NvSearcher *searcher, ItemPointer tid, double *bound)
@@ -143,14 +157,22 @@ nv_search_next(NvSearcher *searcher, ItemPointer tid, double *bound)
 	searcher->returned += found;
 	if (!found)
 		return false;
-	Assert(!isnan(result.bound));
-	*tid = nv_item_row(result.item);
-	*bound = result.bound;
-	/* PostgreSQL would add a page to the table where the block is none */
-	if (!nv_row_possible(tid))
-		nv_index_damaged(searcher->core->rel, "it leads to row (%u,%u), which cannot be",
-						 ItemPointerGetBlockNumberNoCheck(tid),
-						 ItemPointerGetOffsetNumberNoCheck(tid));
+	open_result(searcher, &result, tid, bound);
+	return true;
+}
+
+/* Take what waits and will not go out. */
+bool
+nv_search_left_over(NvSearcher *searcher, ItemPointer tid, double *bound)
+{
+	NvResults  *results = &searcher->results;
+
+	Assert(searcher->ended);
+	if (nv_results_waiting(results) == 0)
+		return false;
+	/* no heap any more */
+	results->nready = 0;
+	open_result(searcher, &results->results[--results->n], tid, bound);
 	return true;
 }
 

@@ -148,6 +148,12 @@ extern void nv_search_within(NvSearcher *searcher, double radius, bool any_order
 extern bool nv_search_next(NvSearcher *searcher, ItemPointer tid, double *bound);
 
 /*
+ * A row that a search which ended happened to find beyond those, with a lower bound of its
+ * distance, in no order; false when none is left.  There are others as near.
+ */
+extern bool nv_search_left_over(NvSearcher *searcher, ItemPointer tid, double *bound);
+
+/*
  * Do a part of what nv_search_next() does for the first row, or false if that is done;
  * several searches by turns hide the time that it takes to fetch pages from memory.
  */

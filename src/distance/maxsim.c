@@ -228,6 +228,13 @@ nv_maxsim(NvMaxSim *m, const NvVectors *row)
 	return sum;
 }
 
+/* What it was the sum of. */
+const float *
+nv_maxsim_products(const NvMaxSim *m)
+{
+	return m->best;
+}
+
 /* ---- SQL functions ---- */
 
 /* What a call of the function keeps for the next: the query, if it is the same. */

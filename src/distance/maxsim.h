@@ -61,4 +61,10 @@ extern void nv_maxsim_free(NvMaxSim *m);
  */
 extern double nv_maxsim(NvMaxSim *m, const NvVectors *row);
 
+/*
+ * The greatest product of each vector of the query with those of the row that was last
+ * compared, in float; not a finite number where that overflowed.
+ */
+extern const float *nv_maxsim_products(const NvMaxSim *m);
+
 #endif							/* NV_MAXSIM_H */
