@@ -128,8 +128,10 @@ SELECT test.errors_of(ARRAY[
 	$$SELECT nanovec_bm25('a', 'a', '1 1', 'Infinity')$$, $$SELECT nanovec_bm25('a', 'a', '1 1', 1, 1.1)$$,
 	$$SELECT nanovec_bm25('a', 'a', '1 1', 1, -0.1)$$, $$SELECT nanovec_bm25('a', 'a', '1 1', 1, 'NaN')$$,
 	$$SELECT nanovec_bm25_stats('tx_docs', 'body')$$, $$SELECT nanovec_bm25_stats('tx_docs', 'nowhere')$$,
-	$$SELECT nanovec_bm25_stats('tx_nowhere', 'tsv')$$, $$SELECT nanovec_bm25_stats(0::regclass, 'tsv')$$,
-	$$SELECT nanovec_bm25_accum(NULL, 'a')$$, $$SELECT nanovec_bm25_final(NULL)$$]);
+	$$SELECT nanovec_bm25_stats('tx_nowhere', 'tsv')$$, $$SELECT nanovec_bm25_stats(0::regclass, 'tsv')$$]);
+-- what only the aggregate may call; which error it is depends on the minor version
+SELECT c FROM unnest(ARRAY['nanovec_bm25_accum(NULL, ''a'')', 'nanovec_bm25_final(NULL)']) AS c
+WHERE test.error_of('SELECT ' || c) !~ '^(42883|0A000)';
 -- names that need quotes, views, domains over tsvector
 CREATE SCHEMA "tx S";
 CREATE DOMAIN "tx S".words AS tsvector;

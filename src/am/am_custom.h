@@ -10,7 +10,7 @@
  *
  * Stored vectors are exact, so the function is given the values themselves, in the
  * order of "ORDER BY stored <op> query".  What it returns is rounded down to a float: a
- * lower bound, which the executor has to recheck.
+ * lower bound; the distance itself is computed from the row.
  *
  * It runs as whoever uses the index.  That is the table's owner, restricted, where
  * PostgreSQL has index expressions run as the owner: in builds and in vacuum.

@@ -3,9 +3,9 @@
  * am_nearest.h
  *		An index together with its table: the nearest rows by exact distances.
  *
- * What PostgreSQL's executor does for an index scan, functions that search by
- * themselves do with this: they look at the rows that a search finds, by the
- * snapshot of the query that called them, and compute the distances from them.
+ * Functions that search by themselves, and index scans that have to put rows in order,
+ * look at the rows that a search finds, by the snapshot of the query that called them,
+ * and compute the distances from them.
  *
  *-------------------------------------------------------------------------
  */

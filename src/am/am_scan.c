@@ -11,6 +11,7 @@
 
 #include "am/am_multi.h"
 #include "am/am_opclass.h"
+#include "am/am_order.h"
 #include "am/am_row.h"
 #include "am/am_search.h"
 #include "distance/sphere.h"
@@ -25,6 +26,8 @@ typedef struct NvScan
 {
 	NvSearcher *searcher;
 	NvMultiSearch *multi;		/* where rows have many vectors */
+	NvOrder    *order;			/* puts the searcher's rows in order */
+	bool		ordered;		/* for this scan: it has to */
 	bool		counted;		/* for statistics */
 } NvScan;
 
@@ -45,7 +48,10 @@ nv_begin_scan(Relation index, int nkeys, int norderbys)
 	if (nv_opclass_many(index))
 		opaque->multi = nv_multi_open(index);
 	else
+	{
 		opaque->searcher = nv_searcher_open(index);
+		opaque->order = nv_order_open(opaque->searcher);
+	}
 	scan->opaque = opaque;
 	return scan;
 }
@@ -105,6 +111,17 @@ rescan_multi(IndexScanDesc scan, NvMultiSearch *multi)
 				   (order->sk_flags & SK_ISNULL) != 0, scan->keyData, scan->numberOfKeys);
 }
 
+/*
+ * Whether rows have to be put in order.  Distances behind the first are left to the
+ * executor: all that is known of them is that they are not less than any number.
+ */
+static bool
+needs_order(const IndexScanDescData *scan, const NvSearcher *searcher)
+{
+	return scan->numberOfOrderBys == 1 && !searcher->goal.null_query &&
+		!nv_space_is_exact(&searcher->core->space);
+}
+
 /* Begin to search for what the keys say: amrescan. */
 void
 nv_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys)
@@ -132,6 +149,9 @@ nv_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int nor
 	nv_search_begin(opaque->searcher, query, isnull, scan->keyData, scan->numberOfKeys);
 	if (within)
 		nv_search_within(opaque->searcher, radius, scan->numberOfOrderBys == 0);
+	opaque->ordered = needs_order(scan, opaque->searcher);
+	if (opaque->ordered)
+		nv_order_begin(opaque->order, scan->heapRelation, scan->xs_snapshot, query);
 }
 
 /* Whether a row has to be looked at to know if it matches. */
@@ -149,9 +169,12 @@ needs_recheck(const IndexScanDescData *scan, const NvSearcher *searcher)
 	return false;
 }
 
-/* Fill in what the executor looks at beside the row's place. */
+/*
+ * Fill in what the executor looks at beside the row's place.  With several distances it has
+ * to compute them.
+ */
 static void
-set_order(IndexScanDesc scan, double bound, bool isnull, bool exact)
+set_order(IndexScanDesc scan, double bound, bool isnull)
 {
 	Assert(!isnan(bound));
 	if (scan->numberOfOrderBys == 0)
@@ -162,8 +185,7 @@ set_order(IndexScanDesc scan, double bound, bool isnull, bool exact)
 		scan->xs_orderbyvals[0] = Float8GetDatum(bound);
 	else
 		*(float8 *) DatumGetPointer(scan->xs_orderbyvals[0]) = bound;
-	/* of distances behind the first, all that is known is that they are not less */
-	scan->xs_recheckorderby = scan->numberOfOrderBys > 1 || !(isnull || exact);
+	scan->xs_recheckorderby = scan->numberOfOrderBys > 1;
 }
 
 /* Return the next row: amgettuple. */
@@ -185,13 +207,14 @@ nv_get_tuple(IndexScanDesc scan, ScanDirection direction)
 	{
 		if (!nv_multi_next(opaque->multi, &scan->xs_heaptid, &bound, &isnull, &scan->xs_recheck))
 			return false;
-		set_order(scan, bound, isnull, true);
+		set_order(scan, bound, isnull);
 		return true;
 	}
-	if (!nv_search_next(searcher, &scan->xs_heaptid, &bound))
+	if (opaque->ordered ? !nv_order_next(opaque->order, &scan->xs_heaptid, &bound) :
+		!nv_search_next(searcher, &scan->xs_heaptid, &bound))
 		return false;
 	scan->xs_recheck = needs_recheck(scan, searcher);
-	set_order(scan, bound, searcher->goal.null_query, nv_space_is_exact(&searcher->core->space));
+	set_order(scan, bound, searcher->goal.null_query);
 	return true;
 }
 
@@ -204,7 +227,10 @@ nv_end_scan(IndexScanDesc scan)
 	if (opaque->multi != NULL)
 		nv_multi_close(opaque->multi);
 	else
+	{
+		nv_order_close(opaque->order);
 		nv_searcher_end(opaque->searcher);
+	}
 	pfree(opaque);
 	scan->opaque = NULL;
 }

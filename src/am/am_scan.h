@@ -21,8 +21,8 @@ extern void nv_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey order
 					  int norderbys);
 
 /*
- * Returns a row with the lower bound of its distance, or the distance of NULL.  Where
- * bounds are not exact, the executor computes distances from the rows.
+ * Returns a row with its distance, or the distance of NULL.  Where a scan orders by several
+ * distances, it is a lower bound of the first, and the executor computes all of them.
  */
 extern bool nv_get_tuple(IndexScanDesc scan, ScanDirection direction);
 extern void nv_end_scan(IndexScanDesc scan);

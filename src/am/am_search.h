@@ -16,7 +16,7 @@
  *
  * Rows come in the order of lower bounds of their distances.  To be sure of the
  * nearest k, the caller computes distances from the rows, and asks for more until
- * bounds are beyond the k-th distance; PostgreSQL's executor does the same for index
+ * bounds are beyond the k-th distance; am_order.c does the same for index
  * scans.  The rows are for the eyes of an MVCC snapshot that was taken before
  * nv_search_begin(), and of no other: see README.
  *

@@ -321,6 +321,32 @@ write_levels(HnswIndex *ix, const Placement *place, ItemPointer tid, uint32 *slo
 }
 
 /*
+ * Have the nodes of a new entry point lead to those of the one before, on each of its
+ * levels.  The way down from an entry point may be all that leads to these: a vacuum
+ * or a build sees them reached by that (hnsw_reach.c).
+ */
+static void
+lead_to_entry(HnswIndex *ix, Placement *place, const uint32 *slots, uint32 entry)
+{
+	HnswRef		ref;
+
+	while (entry != HNSW_NO_SLOT && hnsw_read(ix, entry, &ref))
+	{
+		HnswCandidate before = {.slot = entry};
+		uint32		down = hnsw_down(ix, ref.node);
+		HnswNodeCopy node;
+
+		hnsw_release(&ref);
+		if (!hnsw_copy_node(ix, entry, &node) || node.dead)
+			break;
+		before.stored = node.stored;
+		Assert(node.level <= place->level);
+		hnsw_add_edge_near(place->around, slots[node.level], &before, HNSW_ALWAYS);
+		entry = down;
+	}
+}
+
+/*
  * Insert, with the update lock held: exclusively, if the entry point may
  * change.  False, and nothing is done, when it must change and may not: all
  * nodes that there are wait for vacuum to free them.
@@ -347,7 +373,11 @@ insert_locked(HnswIndex *ix, NvQuery *query, Placement *place, ItemPointer tid, 
 		add_reverse_edges(ix, place, level, slots[level]);
 	NV_TEST_POINT("insert_linked");
 	if (alone || place->level > entry_level)
+	{
+		if (place->level > entry_level)
+			lead_to_entry(ix, place, slots, entry);
 		hnsw_set_entry(ix, slots[place->level], place->level);
+	}
 	return true;
 }
 

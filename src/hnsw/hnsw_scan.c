@@ -3,8 +3,8 @@
  * hnsw_scan.c
  *		Searches an hnsw index: nearest first.
  *
- * What goes out are lower bounds of the distances, with recheck: the executor
- * computes the exact ones from the rows and puts them in order.
+ * What goes out are lower bounds of the distances: whoever drives the search computes
+ * the exact ones from the rows and puts them in order.
  *
  * A search is sure of the order only up to its horizon; what it happened to
  * visit beyond waits.  When more rows are asked for, the search goes on as if
@@ -36,7 +36,7 @@
 
 /*
  * A search that may go on is sure of the nearer half of its ef candidates, but
- * of so many if ef is small: the executor compares exact distances, and takes a
+ * of so many if ef is small: a scan compares exact distances, and takes a
  * few more rows than it returns.  LIMIT 10 should not need a second round.
  */
 #define LEAST_SURE 16

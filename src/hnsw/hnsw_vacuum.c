@@ -55,6 +55,7 @@ typedef struct Vacuum
 	BlockNumber first_block;
 	BlockNumber nblocks;
 	uint32		nslots;
+	uint32		entry;			/* the entry point then, one of these; or HNSW_NO_SLOT */
 	uint8	   *dead;			/* nodes, one bit a slot */
 	uint8	   *room;			/* slots that are free */
 	uint8	   *rest;			/* rests of vectors that were there at the start */
@@ -363,6 +364,7 @@ replace_entry(Vacuum *v)
 			find_highest(v);
 		hnsw_set_entry(&v->ix, v->highest, v->highest_level);
 	}
+	hnsw_get_entry(&v->ix, &v->entry, &level);
 	UnlockPage(v->ix.rel, HNSW_UPDATE_LOCK, ExclusiveLock);
 }
 
@@ -884,24 +886,24 @@ must_leave(const Vacuum *v)
 static void
 mend(Vacuum *v)
 {
-	uint32		entry;
 	int			level;
 
 	survey(v);
-	/* also what a crash left out of reach */
-	hnsw_get_entry(&v->ix, &entry, &level);
-	hnsw_connect_all(&v->ix, entry, v->dead, v->nslots);
+	/* also what a crash left out of reach; an entry point that is newer leads to this one */
+	hnsw_connect_all(&v->ix, v->entry, v->dead, v->nslots);
 	if (v->ndead == 0)
 		return;
 	repair_all(v);
 	/* inserts relied on some of the edges that were given up, or had just made them */
 	if (v->gave_up)
 	{
+		/* in this order: the size has to include it */
+		hnsw_get_entry(&v->ix, &v->entry, &level);
 		take_size(v);
 		survey(v);
 	}
 	/* a node that took another neighbor may have given up the only way to one */
-	hnsw_connect_all(&v->ix, entry, v->dead, v->nslots);
+	hnsw_connect_all(&v->ix, v->entry, v->dead, v->nslots);
 	NV_TEST_POINT("vacuum_repaired");
 	/* an insert may still be on its way through dead nodes */
 	wait_for_inserts(v);

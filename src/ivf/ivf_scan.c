@@ -3,8 +3,8 @@
  * ivf_scan.c
  *		Searches an ivf index: nearest first.  See README, "Search".
  *
- * What goes out are lower bounds of the distances, with recheck: the executor
- * computes the exact ones from the rows and puts them in order.
+ * What goes out are lower bounds of the distances: whoever drives the search computes
+ * the exact ones from the rows and puts them in order.
  *
  *-------------------------------------------------------------------------
  */
