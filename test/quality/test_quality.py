@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The arithmetic of the quality grid on values with known answers.  Prints TAP."""
+"""What the quality grid does without a server, on values with known answers.  Prints TAP."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import sys
 import tempfile
 
 from nvquality import figures, kinds, runner, stage
-from nvquality.courses import plans_for
+from nvquality.courses import Course, plans_for
 from nvquality.figures import Figure
 from nvquality.grid import peer_cell, subjects
+from nvquality.server import Server
 
 results: list[bool] = []
 
@@ -83,6 +84,37 @@ again = [[list(kinds.KINDS["clusters"].draw(kinds.Draw("clusters", 8, "first", 4
           for i in (0, 39)] for number in (0, 1, 1)]
 check("another draw has other rows, in other clusters, the same each time",
       (again[1] == again[2], [a != b for a, b in zip(again[0], again[1])]), (True, [True, True]))
+
+
+
+class HeldServer(Server):
+    """A table whose dead rows others still see for two vacuums, and what is said of them."""
+
+    def __init__(self) -> None:
+        super().__init__("", "", "", "")
+        self.held = 2
+        self.dead = 10
+        self.untold = 10
+        self.said = 0
+
+    def _ask(self, text: str) -> str:
+        for statement in text.splitlines():
+            if statement.startswith("VACUUM"):
+                self.dead = self.dead if self.held > 0 else 0
+                self.held -= 1
+            elif statement.startswith("ANALYZE"):
+                # what the session deleted is taken off, since it will be told of later
+                self.said = max(0, self.dead - self.untold)
+            elif "pg_stat_force_next_flush" in statement:
+                self.said += self.untold
+                self.untold = 0
+        return str(self.said)
+
+
+held = HeldServer()
+subject = subjects()[0]
+Course(held, stage.Stage(held, subject.data), subject).vacuum()
+check("a vacuum is repeated while others see dead rows", (held.dead, held.held), (0, -1))
 
 with tempfile.TemporaryDirectory() as directory:
     path = pathlib.Path(directory) / "file"

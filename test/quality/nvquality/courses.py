@@ -48,8 +48,11 @@ class Course:
         """Vacuum, as often as it takes until no dead row is left.
 
         Statements of other sessions in the database, which may be other data sets of ours,
-        keep those rows from being removed that they could still see.
+        keep those rows from being removed that they could still see.  A session tells of the
+        rows that it deleted once a second only, and until then ANALYZE takes them off the
+        dead ones that it counts: so they are told of first.
         """
+        self.server.run("SELECT pg_stat_force_next_flush()")
         for _ in range(VACUUM_TRIES):
             self.server.run("VACUUM items", "ANALYZE items")
             if self.server.value("SELECT pg_stat_get_dead_tuples('items'::regclass)") == "0":

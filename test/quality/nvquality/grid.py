@@ -55,7 +55,8 @@ class Subject:
 HNSW_VECTOR = """
     uniform 3           l2 ip* cosine l1
     uniform 16          l2 ip* cosine l1
-    uniform 64          l2 ip cosine
+    uniform 64          ip cosine
+    uniform 64 x8       l2
     uniform 128 10000   l2
     products 3          l2 ip*
     products 16         l2 ip cosine
@@ -104,7 +105,8 @@ HNSW_HALFVEC = """
     topics 384          l2 cosine
 """
 HNSW_SQ8VEC = """
-    uniform 64          l2 ip cosine
+    uniform 64          ip cosine
+    uniform 64 x8       l2
     clusters 64         l2 cosine
     lowrank 128         l2 ip cosine
     zeros 64            l2
