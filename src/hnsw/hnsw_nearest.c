@@ -43,7 +43,8 @@ struct HnswMatrix
 	float	   *row_floats;
 	float	   *distances;		/* NV_PANEL_ROWS rows of "padded" */
 	float	   *products;		/* the same, negative inner products */
-	float		longest;		/* the greatest length of a column, where there are products */
+	float	   *lengths;		/* of columns, where there are products; and the greatest */
+	float		longest;
 	uint32	   *found;			/* columns */
 	uint64	   *keys;			/* and behind them, room for sentinels */
 };
@@ -90,7 +91,7 @@ hnsw_matrix_bytes(const HnswMeta *meta)
 	Size		vector = matrix_width(meta) * (meta->form == NV_FORM_SQ8 ? 1 : sizeof(float));
 
 	return sizeof(HnswMatrix) + vector * (HNSW_LEAF + NV_PANEL_ROWS) +
-		HNSW_LEAF * (NV_PANEL_ROWS * (sizeof(int32) + 2 * sizeof(float)) + 4 * sizeof(float) +
+		HNSW_LEAF * (NV_PANEL_ROWS * (sizeof(int32) + 2 * sizeof(float)) + 5 * sizeof(float) +
 					 sizeof(uint32) + sizeof(uint64)) + HNSW_LIST * sizeof(uint64);
 }
 
@@ -119,6 +120,7 @@ hnsw_matrix_create(HnswIndex *ix)
 	}
 	m->distances = palloc(sizeof(float) * HNSW_LEAF * NV_PANEL_ROWS);
 	m->products = palloc(sizeof(float) * HNSW_LEAF * NV_PANEL_ROWS);
+	m->lengths = palloc(sizeof(float) * HNSW_LEAF);
 	m->found = palloc(sizeof(uint32) * HNSW_LEAF);
 	m->keys = palloc(sizeof(uint64) * (HNSW_LEAF + HNSW_LIST));
 	return m;
@@ -131,15 +133,6 @@ stored_of(HnswMatrix *m, uint32 slot)
 	HnswRef		ref = {.node = hnsw_memory_node(m->ix, slot), .buffer = InvalidBuffer};
 
 	return hnsw_stored(m->ix, &ref);
-}
-
-/* The length of a node's vector. */
-static float
-length_of(HnswMatrix *m, uint32 slot)
-{
-	NvStored	v = stored_of(m, slot);
-
-	return sqrtf(nv_stored_norm2(&m->ix->space, &v));
 }
 
 /* Compute what distances take beside the products of codes: see NvPanelVector. */
@@ -239,9 +232,6 @@ hnsw_matrix_columns(HnswMatrix *m, const uint32 *slots, int n)
 	Assert(n > 0 && n <= HNSW_LEAF);
 	m->ncolumns = n;
 	m->padded = (int) TYPEALIGN(NV_PANEL, n);
-	m->longest = 0;
-	for (int c = 0; c < n && m->ix->space.ip; c++)
-		m->longest = Max(m->longest, length_of(m, slots[c]));
 	if (m->codes)
 	{
 		set_code_columns(m, slots, n);
@@ -263,7 +253,7 @@ typedef struct Rows
 {
 	int			n;
 	NvPanelVector vectors[NV_PANEL_ROWS];	/* of codes */
-	float		lengths[NV_PANEL_ROWS]; /* where there are products */
+	const float *floats;		/* or NV_PANEL_ROWS vectors, of which any may follow n */
 } Rows;
 
 /* Take rows. */
@@ -288,11 +278,25 @@ take_rows(HnswMatrix *m, const uint32 *slots, int n, Rows *rows)
 
 			nv_stored_floats(&m->ix->space, &v, m->row_floats + (Size) r * m->width);
 		}
-		if (m->ix->space.ip)
-			rows->lengths[r] = length_of(m, slots[r]);
 	}
+	rows->floats = m->row_floats;
 	if (m->codes)
 		nv_kern.panel_dots(m->rows, m->width, m->panels, m->padded / NV_PANEL, m->dots);
+}
+
+/* Take columns from one on as rows. */
+static void
+take_columns(HnswMatrix *m, const uint32 *slots, int first, int n, Rows *rows)
+{
+	if (m->codes)
+	{
+		take_rows(m, slots + first, n, rows);
+		return;
+	}
+	/* columns are padded to whole panels */
+	Assert(first + NV_PANEL_ROWS <= m->padded);
+	rows->n = n;
+	rows->floats = m->column_floats + (Size) first * m->width;
 }
 
 /* The columns that nobody took are infinitely far from all rows. */
@@ -317,7 +321,7 @@ measure_rows(HnswMatrix *m, const Rows *rows)
 							   m->padded, m->distances + (Size) r * m->padded);
 		return;
 	}
-	nv_kern.l2sq_many(m->row_floats, NV_PANEL_ROWS, m->column_floats, m->padded, m->width,
+	nv_kern.l2sq_many(rows->floats, NV_PANEL_ROWS, m->column_floats, m->padded, m->width,
 					  m->distances);
 	end_rows(m, rows, m->distances);
 }
@@ -333,7 +337,7 @@ multiply_rows(HnswMatrix *m, const Rows *rows)
 							 m->padded, m->products + (Size) r * m->padded);
 	}
 	else
-		nv_kern.ip_many(m->row_floats, NV_PANEL_ROWS, m->column_floats, m->padded, m->width,
+		nv_kern.ip_many(rows->floats, NV_PANEL_ROWS, m->column_floats, m->padded, m->width,
 						m->products);
 	for (Size i = 0; i < (Size) rows->n * m->padded; i++)
 		m->products[i] = -m->products[i];
@@ -505,6 +509,20 @@ prefetch_lists(const HnswLists *lists, const uint32 *numbers, int n)
 	}
 }
 
+/* Measure how long columns are. */
+static void
+measure_lengths(HnswMatrix *m, const uint32 *slots)
+{
+	m->longest = 0;
+	for (int c = 0; c < m->ncolumns; c++)
+	{
+		NvStored	v = stored_of(m, slots[c]);
+
+		m->lengths[c] = sqrtf(nv_stored_norm2(&m->ix->space, &v));
+		m->longest = Max(m->longest, m->lengths[c]);
+	}
+}
+
 /* Products may be greater than those of the lengths by what is rounded. */
 #define ROUNDED 1.001F
 
@@ -521,6 +539,8 @@ hnsw_join_leaf(HnswMatrix *m, const HnswLists lists[HNSW_MEASURES], const uint32
 	if (n < 2)
 		return 0;
 	hnsw_matrix_columns(m, slots, n);
+	if (best->keys != NULL)
+		measure_lengths(m, slots);
 	for (int i = 0; i < n; i += NV_PANEL_ROWS)
 	{
 		Rows		rows;
@@ -529,7 +549,7 @@ hnsw_join_leaf(HnswMatrix *m, const HnswLists lists[HNSW_MEASURES], const uint32
 			prefetch_lists(near, numbers + i, Min(NV_PANEL_ROWS, n - i));
 		if (best->keys != NULL)
 			prefetch_lists(best, numbers + i, Min(NV_PANEL_ROWS, n - i));
-		take_rows(m, slots + i, Min(NV_PANEL_ROWS, n - i), &rows);
+		take_columns(m, slots, i, Min(NV_PANEL_ROWS, n - i), &rows);
 		if (near->keys != NULL)
 			measure_rows(m, &rows);
 		if (best->keys != NULL)
@@ -545,7 +565,7 @@ hnsw_join_leaf(HnswMatrix *m, const HnswLists lists[HNSW_MEASURES], const uint32
 												   &guess[HNSW_BY_DISTANCE]);
 			if (best->keys != NULL)
 				head[HNSW_BY_PRODUCT] += join_row(m, best, numbers[i + r], y, numbers,
-												  rows.lengths[r] * m->longest * ROUNDED,
+												  m->lengths[i + r] * m->longest * ROUNDED,
 												  &guess[HNSW_BY_PRODUCT]);
 		}
 	}
