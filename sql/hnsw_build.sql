@@ -182,4 +182,21 @@ SELECT storage, processes, recalled, problems, answers = lag(answers) OVER (PART
 	FROM unnest(ARRAY['sq8', 'sq16', 'float4']) AS storage, generate_series(1, 3, 2) AS processes,
 		pg_temp.link_norms(storage, processes) ORDER BY storage, processes;
 SELECT rows, recalled, problems FROM unnest(ARRAY[2, 3, 60, 900]) AS rows, pg_temp.link_norms('auto', 1, rows) ORDER BY rows;
+-- tight clusters: the longest vectors are all of a few, and a way has to lead to the others
+CREATE FUNCTION pg_temp.find_clusters(seed float8) RETURNS float8 LANGUAGE plpgsql AS $$
+DECLARE
+	found float8;
+BEGIN
+	PERFORM setseed(seed);
+	CREATE TABLE hb_centers AS SELECT i, ARRAY(SELECT sqrt(-2 * ln(1 - random())) * cos(6.2831853 * random()) + 0 * i
+		FROM generate_series(1, 16))::vector(16) AS c FROM generate_series(0, 19) AS i;
+	CREATE TABLE hb_clusters (id int, v vector(16));
+	INSERT INTO hb_clusters SELECT j, c + ARRAY(SELECT (random() - .5) * .02 + 0 * j FROM generate_series(1, 16))::vector
+		FROM generate_series(1, 4000) AS j JOIN hb_centers ON i = j % 20;
+	CREATE INDEX hb_clusters_idx ON hb_clusters USING hnsw (v vector_ip_ops);
+	SELECT recall INTO found FROM nanovec_index_recall('hb_clusters_idx', (SELECT array_agg(c) FROM hb_centers));
+	DROP TABLE hb_centers, hb_clusters;
+	RETURN found;
+END $$;
+SELECT sum(pg_temp.find_clusters(i / 10.0)) FROM generate_series(1, 8) AS i;
 DROP TABLE hb_items, hb_queries, hb_exact, hb_first, hb_few, hb_unit, hb_long, hb_norms;
