@@ -199,4 +199,12 @@ BEGIN
 	RETURN found;
 END $$;
 SELECT sum(pg_temp.find_clusters(i / 10.0)) FROM generate_series(1, 8) AS i;
-DROP TABLE hb_items, hb_queries, hb_exact, hb_first, hb_few, hb_unit, hb_long, hb_norms;
+-- products and squares of lengths that are too large for a float
+CREATE TABLE hb_huge (id int, v vector(8));
+SELECT setseed(.5);
+INSERT INTO hb_huge SELECT i, ARRAY(SELECT (random() - .5) * CASE WHEN i % 3 = 0 THEN 1e30 ELSE 1 END FROM generate_series(1, 8))::vector
+	FROM generate_series(1, 1500) AS i;
+CREATE INDEX hb_huge_idx ON hb_huge USING hnsw (v vector_ip_ops);
+SELECT count(*) FROM nanovec_index_check('hb_huge_idx');
+SELECT count(*) FROM (SELECT id FROM hb_huge ORDER BY v <#> '[1,2,3,4,5,6,7,8]' LIMIT 1500) AS s;
+DROP TABLE hb_items, hb_queries, hb_exact, hb_first, hb_few, hb_unit, hb_long, hb_norms, hb_huge;

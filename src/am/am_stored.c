@@ -241,9 +241,9 @@ nv_stored_valid(const NvSpace *space, const NvStored *v)
 
 		nv_stored_floats(space, v, space->scratch);
 		norm2 = nv_kern.ip_f32(space->scratch, space->scratch, space->length);
-		/* written by a CPU that adds in another order, perhaps */
-		return v->sum == 0 &&
-			fabs(norm2 - v->norm2) <= 4 * NV_KERNEL_RELERR(space->length) * norm2;
+		/* written by a CPU that adds in another order, perhaps; both may be infinite */
+		return v->sum == 0 && (norm2 == v->norm2 ||
+							   fabs(norm2 - v->norm2) <= 4 * NV_KERNEL_RELERR(space->length) * norm2);
 	}
 	return v->sum == sums.a && v->square == sums.aa;
 }

@@ -526,6 +526,16 @@ measure_lengths(HnswMatrix *m, const uint32 *slots)
 /* Products may be greater than those of the lengths by what is rounded. */
 #define ROUNDED 1.001F
 
+/* A finite bound of the products of a column with others, unless these are infinite. */
+static float
+range_of(const HnswMatrix *m, int c)
+{
+	double		range = (double) m->lengths[c] * m->longest * ROUNDED;
+
+	/* squares of lengths may overflow; then what is infinitely far stays out all the same */
+	return range < FLT_MAX ? (float) range : FLT_MAX;
+}
+
 /* Measure the vectors of a leaf against each other. */
 uint64
 hnsw_join_leaf(HnswMatrix *m, const HnswLists lists[HNSW_MEASURES], const uint32 *numbers,
@@ -565,7 +575,7 @@ hnsw_join_leaf(HnswMatrix *m, const HnswLists lists[HNSW_MEASURES], const uint32
 												   &guess[HNSW_BY_DISTANCE]);
 			if (best->keys != NULL)
 				head[HNSW_BY_PRODUCT] += join_row(m, best, numbers[i + r], y, numbers,
-												  m->lengths[i + r] * m->longest * ROUNDED,
+												  range_of(m, i + r),
 												  &guess[HNSW_BY_PRODUCT]);
 		}
 	}
