@@ -97,7 +97,7 @@ add_to_memory(HnswBuild *build, ItemPointer tid, int ordinal)
 	uint32		rest;
 	uint32		first;
 
-	nv_query_store(&build->pages.space, &build->query, build->stored, &v);
+	nv_query_store(&ix->space, &build->query, build->stored, &v);
 	rest = count_rest_slots(&ix->meta, &ix->layout, v.bytes);
 	Assert(top <= HNSW_MAX_LEVEL && v.bytes <= ix->max_bytes);
 	first = hnsw_memory_take(ix->memory, (top + 1) * (1 + rest));
@@ -170,7 +170,7 @@ report_full(HnswBuild *build)
 static bool
 add_vector(HnswBuild *build, ItemPointer tid, Datum vector, int ordinal)
 {
-	if (!nv_query_set(&build->pages.space, vector, &build->query))
+	if (!nv_query_set(&build->ix.space, vector, &build->query))
 		return false;
 	if (!build->on_pages && !add_to_memory(build, tid, ordinal))
 	{
@@ -207,7 +207,7 @@ add_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive, 
 	if (!nv_row_take(&row, values, isnull))
 		return;
 	old = MemoryContextSwitchTo(build->row);
-	nv_row_vectors(&build->pages.space, build->ix.many, &row, &vectors);
+	nv_row_vectors(&build->ix.space, build->ix.many, &row, &vectors);
 	nv_attributes_summarize(&build->ix.attributes, values, isnull, build->image);
 	MemoryContextSwitchTo(build->scratch);
 	for (int i = 0; i < vectors.n; i++)
@@ -237,11 +237,9 @@ open_build(HnswBuild *build)
 	build->ix = build->pages;
 	build->differs = hnsw_memory_differs(&build->pages.meta);
 	hnsw_memory_form(&build->pages.meta, &build->ix.meta, &build->ix.layout);
-	if (build->ix.meta.metric != build->pages.meta.metric)
-		nv_space_change_metric(&build->ix.space, build->ix.meta.metric);
 	hnsw_use_memory(&build->ix, hnsw_memory_attach(&build->shared->memory,
 												   build->ix.meta.slot_bytes, build->alone));
-	nv_query_alloc(&build->pages.space, &build->query);
+	nv_query_alloc(&build->ix.space, &build->query);
 	build->image = palloc(Max(build->ix.meta.attribute_bytes, 1));
 	build->stored = palloc_extended(build->ix.max_bytes, MCXT_ALLOC_HUGE);
 }

@@ -23,7 +23,6 @@
 #include "hnsw/hnsw_build.h"
 
 #include "common/hashfn.h"
-#include "hnsw/hnsw_nearest.h"
 #include "hnsw/hnsw_plan.h"
 #include "miscadmin.h"
 #include "nv_random.h"
@@ -248,7 +247,7 @@ length2_of(HnswBuild *build, uint32 slot, char *copy)
 	if (node->kind != HNSW_SLOT_NODE || node->level > 0 || (node->flags & HNSW_DEAD))
 		return -1;
 	v = vector_of(&build->ix, slot, copy);
-	return nv_stored_norm2(&build->pages.space, &v);
+	return nv_stored_norm2(&build->ix.space, &v);
 }
 
 /* Whether hardly a vector is shorter than others, so that neighbors by L2 are so by the product. */
