@@ -96,21 +96,16 @@ nv_finder_step(NvFinder *f)
 static bool
 next_single(NvFinder *f, double limit, double *distance)
 {
-	NvIndexedTable *t = f->table;
 	ItemPointerData tid;
 	double		bound;
 
 	while (nv_search_next(f->searcher, &tid, &bound))
 	{
-		Datum		value;
-
 		CHECK_FOR_INTERRUPTS();
 		if (bound >= limit && !isinf(limit))
 			break;
-		if (!nv_table_fetch(t, &tid) || !nv_table_value(t, &value))
-			continue;
-		*distance = nv_table_distance(t, value, f->query);
-		return true;
+		if (nv_table_measure(f->table, &tid, f->query, distance))
+			return true;
 	}
 	return false;
 }

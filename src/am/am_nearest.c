@@ -203,6 +203,18 @@ nv_table_distance(NvIndexedTable *t, Datum a, Datum b)
 	return distance;
 }
 
+/* Fetch a row, and compute its distance. */
+bool
+nv_table_measure(NvIndexedTable *t, const ItemPointerData *tid, Datum query, double *distance)
+{
+	Datum		value;
+
+	if (!nv_table_fetch(t, tid) || !nv_table_value(t, &value))
+		return false;
+	*distance = nv_table_distance(t, value, query);
+	return true;
+}
+
 /* ---- the nearest ---- */
 
 /* The farthest come first; of those as far as one another, the one that lies last. */

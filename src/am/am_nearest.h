@@ -95,6 +95,13 @@ extern void nv_table_next_row(NvIndexedTable *t);
 /* The distance of two values, as SQL computes it, in memory of one row. */
 extern double nv_table_distance(NvIndexedTable *t, Datum a, Datum b);
 
+/*
+ * Fetch a row, and compute its distance from a query.  False if the snapshot does not see
+ * it, or it brings nothing to the index.
+ */
+extern bool nv_table_measure(NvIndexedTable *t, const ItemPointerData *tid, Datum query,
+							 double *distance);
+
 /* Add a row to the k nearest, out[k], of which there are *n: a heap, the farthest first. */
 extern void nv_neighbors_add(NvNeighbor *out, int *n, int k, double distance,
 							 const ItemPointerData *tid);

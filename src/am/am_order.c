@@ -83,7 +83,6 @@ take_row(NvOrder *o)
 	ItemPointerData tid;
 	double		bound;
 	double		distance;
-	Datum		value;
 	MemoryContext old;
 
 	if (!nv_search_next(o->searcher, &tid, &bound))
@@ -92,9 +91,8 @@ take_row(NvOrder *o)
 		return;
 	}
 	nv_results_ready(&o->results, bound);
-	if (!nv_table_fetch(t, &tid) || !nv_table_value(t, &value))
+	if (!nv_table_measure(t, &tid, o->query, &distance))
 		return;
-	distance = nv_table_distance(t, value, o->query);
 	if (isnan(distance))
 		distance = INFINITY;
 	if (distance < bound)
